@@ -1,0 +1,91 @@
+"""The pinhole camera: OpenCV axes, pixel centres at integers. OpenGL's conventions live here only."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True, eq=False)
+class Camera:
+    """A pinhole camera without lens distortion.
+
+    K: (3, 3) float64 intrinsics in pixels, last row 0 0 1; skew and rotation in the upper left are
+        allowed, so that a rotated crop is a camera too.
+    width, height: image size in pixels.
+    """
+
+    K: np.ndarray
+    width: int
+    height: int
+
+    def __post_init__(self) -> None:
+        K = np.array(self.K, np.float64)
+        if K.shape != (3, 3):
+            raise ValueError(f"K must be (3, 3), got {K.shape}")
+        if not np.isfinite(K).all() or not np.array_equal(K[2], [0, 0, 1]):
+            raise ValueError(f"K must be finite with last row 0 0 1, got {K.tolist()}")
+        if abs(np.linalg.det(K)) < 1e-12:
+            raise ValueError(f"K must be invertible, got {K.tolist()}")
+        if self.width < 1 or self.height < 1:
+            raise ValueError(f"image size must be positive, got {self.width}x{self.height}")
+        K.setflags(write=False)
+        object.__setattr__(self, "K", K)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(width, height) in pixels."""
+        return self.width, self.height
+
+    def project(self, points: np.ndarray) -> np.ndarray:
+        """Project points in the camera frame: (..., 3) metres -> (..., 2) pixels."""
+        uvw = np.asarray(points, np.float64) @ self.K.T
+        return uvw[..., :2] / uvw[..., 2:]
+
+    def unproject(self, depth: np.ndarray) -> np.ndarray:
+        """Lift a depth map to points in the camera frame.
+
+        Args:
+            depth: (height, width), z in metres, 0 where nothing was seen.
+
+        Returns:
+            (height, width, 3) float64 points in metres; zero depth gives the origin.
+        """
+        if depth.shape != (self.height, self.width):
+            raise ValueError(f"depth must be {(self.height, self.width)}, got {depth.shape}")
+        v, u = np.mgrid[: self.height, : self.width].astype(np.float64)
+        rays = np.stack([u, v, np.ones_like(u)], axis=-1) @ np.linalg.inv(self.K).T
+        return rays * depth[..., None]
+
+    def crop(self, crop_from_image: np.ndarray, width: int, height: int) -> "Camera":
+        """The camera that sees this camera's image through an affine crop.
+
+        Args:
+            crop_from_image: (2, 3) affine map of pixel positions (shift, scale, in-plane rotation).
+            width, height: size of the crop in pixels.
+        """
+        affine = np.vstack([crop_from_image, [0, 0, 1]])
+        return Camera(affine @ self.K, width, height)
+
+    def clip_from_cam(self, near: float, far: float) -> np.ndarray:
+        """OpenGL's (4, 4) clip matrix for points in this OpenCV camera frame.
+
+        Pixel (u, v) covers [u-0.5, u+0.5], so its centre falls on OpenGL's sample at +0.5. The
+        image's first row is drawn to the framebuffer's first row: what is read back needs no flip.
+
+        Args:
+            near, far: clipping planes, metres.
+        """
+        if not 0 < near < far:
+            raise ValueError(f"need 0 < near < far, got {near} and {far}")
+        clip_from_cam = np.zeros((4, 4))
+        scale = np.array([2 / self.width, 2 / self.height])
+        clip_from_cam[:2, :3] = scale[:, None] * self.K[:2]
+        clip_from_cam[:2, 2] += scale * 0.5 - 1
+        clip_from_cam[2, 2:] = [(far + near) / (far - near), -2 * far * near / (far - near)]
+        clip_from_cam[3, 2] = 1
+        return clip_from_cam
+
+
+def gl_from_cam() -> np.ndarray:
+    """The (4, 4) turn from OpenCV's camera axes to OpenGL's (y up, looking along -z)."""
+    return np.diag([1.0, -1.0, -1.0, 1.0])
