@@ -1,4 +1,4 @@
-"""The pinhole camera: OpenCV axes, pixel centres at integers. OpenGL's conventions live here only."""
+"""The pinhole camera: OpenCV axes, pixel centres at integers. OpenGL's axes live here only."""
 
 from dataclasses import dataclass
 

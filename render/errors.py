@@ -4,5 +4,5 @@
 class InputError(Exception):
     """Something the user gave is unusable; the message names it, what is wrong and what is right.
 
-    Raised at the border (files, options), shown by the command line without a traceback, exit code 1.
+    Raised at the border (files, options); the command line shows it alone, exit code 1.
     """

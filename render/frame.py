@@ -13,8 +13,8 @@ Box = tuple[float, float, float, float]  # x, y, width, height in pixels
 class Annotation:
     """One object instance in one image.
 
-    Boxes and counts follow BOP's scene_gt_info (a box is x, y, max-min, max-min in pixels); they are
-    None where the dataset does not give them.
+    Boxes and counts follow BOP's scene_gt_info (a box is x, y, max-min, max-min in pixels); they
+    are None where the dataset does not give them.
     """
 
     obj_id: int

@@ -78,8 +78,8 @@ class Background:
 class ColorSensor:
     """The colour camera; the defaults are a perfect one.
 
-    gain: exposure factor. white_balance: per-channel factors. gamma: exponent on intensities in 0..1.
-    blur_px: Gaussian sigma. noise: standard deviation of additive noise on a 0..1 scale.
+    gain: exposure factor. white_balance: per-channel factors. gamma: exponent on intensities in
+    0..1. blur_px: Gaussian sigma. noise: standard deviation of additive noise on a 0..1 scale.
     seed: of the noise.
     """
 

@@ -1,10 +1,11 @@
 """Rigid transforms as (4, 4) float64 matrices in metres, named `dst_from_src`."""
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.spatial.transform import Rotation
 
 
-def rigid(R: np.ndarray, t: np.ndarray) -> np.ndarray:
+def rigid(R: ArrayLike, t: ArrayLike) -> np.ndarray:
     """Compose a (4, 4) transform from a (3, 3) rotation and a (3,) translation in metres."""
     R, t = np.asarray(R, np.float64), np.asarray(t, np.float64)
     if R.shape != (3, 3) or t.shape != (3,):

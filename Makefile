@@ -1,0 +1,35 @@
+# From a fresh clone: `make demo` or `make test`; each does the set-up first, where it is missing.
+#
+# pip reads its own settings from the environment. torch comes from PyPI with its CUDA libraries, some
+# gigabytes; for the build without them:
+#     PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu make setup
+# Python 3.11 or 3.12 under another name: make setup PYTHON=/path/to/python3.12
+# Tests on real data: BOP_PATH names the folder that holds lmo/, NYU_PATH that of the NYU hands.
+
+python := .venv/bin/python
+
+.PHONY: setup demo test test-all lint clean
+
+setup: .venv/ready
+
+.venv/ready: requirements.txt setup.sh
+	@./setup.sh
+
+demo: setup
+	$(python) pipeline.py run --preset demo --out runs/demo
+
+test: setup
+	$(python) -m pytest -m "not slow"
+
+test-all: setup
+	$(python) -m pytest
+
+lint: setup
+	$(python) -m ruff check .
+	$(python) -m ruff format --check .
+	$(python) -m mypy pipeline.py render train assets benchmarks
+
+# Leaves runs/ and out/ alone: they hold results.
+clean:
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -prune -exec rm -rf {} +

@@ -1,0 +1,210 @@
+"""The command line: each command parses, calls one function, echoes what came of it."""
+
+import dataclasses
+import logging
+import os
+import sys
+from collections.abc import Callable, Mapping
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+import click
+
+from render.config import explicit, options_of, resolve
+from render.errors import InputError
+from render.generate import RenderConfig
+from render.randomize import SceneConfig
+from train.batches import METHODS
+from train.crops import CropConfig
+from train.instances import DataConfig
+from train.pairs import PairConfig
+from train.run import RunConfig
+from train.trainer import TrainConfig
+
+SECTIONS: Mapping[str, type] = {
+    "run": RunConfig,
+    "data": DataConfig,
+    "render": RenderConfig,
+    "scene": SceneConfig,
+    "pair": PairConfig,
+    "crop": CropConfig,
+    "train": TrainConfig,
+}
+PATH = click.Path(path_type=Path)
+
+
+class Commands(click.Group):
+    """Turns what the user can mend into one line: exit code 1, and 130 for Ctrl-C."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except InputError as error:
+            raise click.ClickException(str(error)) from None
+        except OSError as error:
+            raise click.ClickException(f"{error.filename or 'system'}: {error.strerror}") from None
+        except KeyboardInterrupt:
+            click.echo("Stopped. The same command goes on from here.", err=True)
+            sys.exit(130)
+
+
+def configured(*sections: str) -> Callable[[Callable], Callable]:
+    """Give a command --preset, --config, --set, --seed and the named sections' own options.
+
+    The command receives `config`, section name -> filled dataclass, and `seed`.
+    """
+
+    def decorate(command: Callable) -> Callable:
+        @wraps(command)
+        def with_config(preset, config, sets, **kwargs):
+            flags = {name: explicit(kwargs, SECTIONS[name]) for name in sections}
+            for name in sections:
+                for field in dataclasses.fields(SECTIONS[name]):
+                    kwargs.pop(field.name, None)
+            return command(config=resolve(SECTIONS, preset, config, sets, flags), **kwargs)
+
+        filled: Callable = with_config
+        for name in reversed(sections):
+            filled = options_of(SECTIONS[name])(filled)
+        for decorator in (
+            click.option("--preset", metavar="NAME", help="A file of assets/presets."),
+            click.option("--config", type=PATH, metavar="FILE.toml", help="Settings of your own."),
+            click.option("--set", "sets", multiple=True, metavar="SECTION.NAME=VALUE"),
+            click.option("--seed", default=0, show_default=True, help="Of every random choice."),
+        ):
+            filled = decorator(filled)
+        return filled
+
+    return decorate
+
+
+workers_option = click.option(
+    "--workers", type=click.IntRange(1), default=None, help="Processes.  [default: one a core]"
+)
+device_option = click.option("--device", default="auto", help="auto, cpu, cuda or cuda:1")
+out_option = click.option("--out", type=PATH, required=True, metavar="DIR")
+
+
+@click.group(cls=Commands)
+@click.option("--verbose", is_flag=True, help="Log more.")
+def main(verbose: bool) -> None:
+    """Synthetic training data from meshes, and a pose network that reads real images with it."""
+    logging.basicConfig(
+        level=logging.DEBUG if verbose else logging.INFO, format="%(message)s", stream=sys.stderr
+    )
+    for noisy in ("PIL", "matplotlib", "trimesh", "tensorboard", "OpenGL"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+
+
+@main.command()
+def doctor() -> None:
+    """Say what can render and train here, and the fix where something cannot."""
+    from render.doctor import check_opengl
+
+    from train.device import check_torch
+
+    checks = [*check_opengl(), *check_torch()]
+    for check in checks:
+        click.echo(f"{'ok  ' if check.ok else 'FAIL'} {check.name}: {check.detail}")
+        if not check.ok:
+            click.echo(f"     fix: {check.fix}")
+    sys.exit(0 if all(check.ok for check in checks) else 1)
+
+
+@main.command()
+@configured("render")
+@out_option
+@workers_option
+def render(config, seed, out, workers) -> None:
+    """Render random scenes of meshes into a BOP dataset."""
+    from render.generate import generate
+
+    generate(config["render"], config["scene"], out, seed, workers or _cores())
+    click.echo(f"{out}: {config['render'].frames} frames")
+
+
+@main.command()
+@configured("data", "pair")
+@out_option
+def pair(config, seed, out) -> None:
+    """Make the synthetic twins of annotated real frames."""
+    from train.run import pair_dataset
+
+    click.echo(pair_dataset(config, out, seed))
+
+
+@main.command()
+@configured("data", "crop", "train")
+@click.option("--method", type=click.Choice(METHODS), required=True)
+@click.option("--synthetic", type=PATH, metavar="DIR", help="A dataset that `render` made.")
+@click.option("--twins", type=PATH, metavar="DIR", help="What `pair` made of the real frames.")
+@click.option("--start", type=PATH, metavar="RUN", help="A run whose weights to start from.")
+@out_option
+@device_option
+def train(config, seed, out, device, method, **inputs) -> None:
+    """Train a network for one object."""
+    from train.run import train_one
+
+    click.echo(train_one(config, method, out, seed, device, **inputs))
+
+
+@main.command()
+@configured("data")
+@click.argument("run_folder", metavar="RUN", type=PATH)
+@out_option
+@device_option
+def evaluate(config, seed, out, device, run_folder) -> None:
+    """Test a trained network on a dataset's test frames."""
+    from train.evaluate import evaluate_run
+
+    click.echo(evaluate_run(config["data"], run_folder, out, seed, device))
+
+
+@main.command()
+@click.argument("results", type=PATH)
+@click.option("--ground-truth", type=PATH, required=True, metavar="DATASET")
+@configured("data")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+def score(config, seed, results, ground_truth, as_json) -> None:
+    """Metrics of a BOP results file, ours or another's."""
+    del seed
+    from train.score import score_file
+
+    click.echo(score_file(config["data"], results, ground_truth, as_json))
+
+
+@main.command()
+@click.argument("run_folder", metavar="RUN", type=PATH)
+@click.argument("image", type=PATH)
+@click.option("--box", metavar="x,y,w,h", help="The object's box in the image, pixels.")
+@click.option("--camera", metavar="fx,fy,cx,cy", help="Default: the one it was trained with.")
+@click.option(
+    "--out", type=PATH, metavar="FILE.png", help="Overlay.  [default: IMAGE_pose.png here]"
+)
+@device_option
+def predict(run_folder, image, box, camera, out, device) -> None:
+    """Print the pose seen in an image, or in a BOP frame's boxes, and draw it."""
+    from train.predict import predict_image
+
+    click.echo(predict_image(run_folder, image, box, camera, out, device))
+
+
+@main.command()
+@configured("run", "data")
+@out_option
+@workers_option
+@device_option
+def run(config, seed, out, workers, device) -> None:
+    """Everything: render, pair, train each method, evaluate, compare."""
+    from train.run import run_all
+
+    click.echo(run_all(config, out, seed, workers or _cores(), device))
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0))
+
+
+if __name__ == "__main__":
+    main()

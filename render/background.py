@@ -1,0 +1,61 @@
+"""What stands behind the objects: a plain colour, an image, or procedural clutter."""
+
+from functools import lru_cache
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from render.image_file import read_rgb
+from render.scene import Background
+
+
+def draw_background(background: Background, size: tuple[int, int]) -> np.ndarray:
+    """Draw a background: (H, W, 3) uint8 for size (width, height)."""
+    width, height = size
+    if background.kind == "plain":
+        color = np.round(np.clip(background.color, 0, 1) * np.float64(255)).astype(np.uint8)
+        return np.broadcast_to(color, (height, width, 3)).copy()
+    if background.kind == "image":
+        crop_from_image = np.array(background.crop_from_image, np.float64)
+        return cv2.warpAffine(
+            _read_cached(Path(str(background.path))),
+            crop_from_image,
+            size,
+            flags=cv2.INTER_LINEAR,
+            borderMode=cv2.BORDER_REFLECT_101,
+        )
+    if background.kind == "noise":
+        return _clutter(np.random.default_rng(background.seed), width, height)
+    raise ValueError(f"background kind must be plain, image or noise, got {background.kind!r}")
+
+
+@lru_cache(maxsize=64)
+def _read_cached(path: Path) -> np.ndarray:
+    return read_rgb(path)
+
+
+def _clutter(rng: np.random.Generator, width: int, height: int) -> np.ndarray:
+    """Smooth colour noise over several octaves, under random polygons with soft or hard edges."""
+    image = np.zeros((height, width, 3), np.float32)
+    amplitude = 1.0
+    for cells in (2, 4, 8, 16, 32):
+        grid = rng.random((cells, cells, 3), np.float32) - 0.5
+        image += amplitude * cv2.resize(grid, (width, height), interpolation=cv2.INTER_CUBIC)
+        amplitude *= rng.uniform(0.3, 0.9)
+    # A room has few saturated surfaces: pull the colours towards grey by a random amount.
+    gray = image.mean(axis=2, keepdims=True)
+    image = gray + (image - gray) * rng.uniform(0.2, 1.0)
+    image = image / max(float(np.abs(image).max()), 1e-6) * 0.5 + rng.uniform(0.3, 0.7)
+
+    for _ in range(rng.integers(0, 12)):
+        center = rng.uniform(-0.1, 1.1, 2) * (width, height)
+        radius = rng.uniform(0.05, 0.4) * min(width, height)
+        angles = np.sort(rng.uniform(0, 2 * np.pi, rng.integers(3, 7)))
+        corners = center + radius * np.stack([np.cos(angles), np.sin(angles)], axis=1)
+        color = rng.random(3) * rng.uniform(0.2, 1.0)
+        layer = image.copy()
+        cv2.fillPoly(layer, [np.round(corners).astype(np.int32)], color.tolist(), cv2.LINE_AA)
+        opacity = np.float32(rng.uniform(0.5, 1.0))
+        image += opacity * (layer - image)
+    return (np.clip(image, 0, 1) * 255).astype(np.uint8)

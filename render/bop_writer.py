@@ -1,0 +1,160 @@
+"""BOP scenes, written: images, poses and what they measure, in the format's own units."""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from render.bop import depth_path, mask_path
+from render.bop_records import gt_record, info_record, write_records, write_text
+from render.camera import Camera
+from render.errors import InputError
+from render.frame import Box, Frame
+from render.image_file import write_png
+
+NOTHING_VISIBLE: Box = (-1, -1, -1, -1)
+DEPTH_SCALE = 0.1  # mm: 16 bits then reach 6.5 m
+
+
+def measure(frame: Frame, canvas: np.ndarray) -> Frame:
+    """Fill in what scene_gt_info.json holds, by the rules of bop_toolkit's calc_gt_info.py.
+
+    But for one: a pixel is visible by its instance id, not by a depth within 15 mm of the scene's.
+
+    Args:
+        frame: with instance ids; without depth px_count_valid stays None.
+        canvas: (n, 3H, 3W) bool, each annotation's whole silhouette on a canvas three times the
+            image's size with the image in its middle, so that the part outside counts too.
+
+    Returns:
+        The frame with boxes, counts and visib_fract in its annotations.
+    """
+    if frame.instance is None:
+        raise ValueError("measure needs a frame with instance ids")
+    width, height = frame.camera.size
+    expected = (len(frame.annotations), 3 * height, 3 * width)
+    if canvas.shape != expected:
+        raise ValueError(f"canvas must be {expected}, got {canvas.shape}")
+
+    inside = _middle(canvas)
+    measured = []
+    for i, annotation in enumerate(frame.annotations):
+        visible = frame.instance == i + 1
+        count_all, count_visib = int(canvas[i].sum()), int(visible.sum())
+        valid = None if frame.depth is None else int((frame.depth[inside[i]] > 0).sum())
+        x, y, box_width, box_height = bounding_box(canvas[i])
+        whole = (x - width, y - height, box_width, box_height)
+        measured.append(
+            replace(
+                annotation,
+                visib_fract=count_visib / count_all if count_all else 0.0,
+                bbox_obj=whole if count_visib else NOTHING_VISIBLE,
+                bbox_visib=bounding_box(visible),
+                px_count_all=count_all,
+                px_count_valid=valid,
+                px_count_visib=count_visib,
+            )
+        )
+    return replace(frame, annotations=tuple(measured))
+
+
+def bounding_box(mask: np.ndarray) -> Box:
+    """BOP's box of an (H, W) mask: x, y, max-min, max-min; four times -1 if it is empty."""
+    columns, rows = np.flatnonzero(mask.any(axis=0)), np.flatnonzero(mask.any(axis=1))
+    if not columns.size:
+        return NOTHING_VISIBLE
+    x, y = int(columns[0]), int(rows[0])
+    return x, y, int(columns[-1]) - x, int(rows[-1]) - y
+
+
+def write_scene(
+    scene_dir: Path,
+    images: Iterable[tuple[int, Frame, np.ndarray | None]],
+    depth_scale: float | None = DEPTH_SCALE,
+    camera_records: Mapping[int, Mapping[str, Any]] | None = None,
+) -> None:
+    """Write a scene, image by image as they come; scene_camera.json comes last and marks the end.
+
+    What a frame lacks is not written: rgb/, depth/, mask_visib/ (from instance), scene_gt_info.
+
+    Args:
+        scene_dir: folder of the scene, made if missing.
+        images: image id, frame, and the annotations' whole silhouettes for mask/: (n, H, W) bool,
+            or (n, 3H, 3W) on `measure`'s canvas, or None.
+        depth_scale: mm of one step of the depth PNGs; None leaves it out where nothing has depth.
+        camera_records: image id -> what else scene_camera.json shall say of it.
+
+    Raises:
+        InputError: a depth does not fit 16 bits at this scale.
+    """
+    cameras, gts, infos = {}, {}, {}
+    for im_id, frame, silhouettes in images:
+        _write_pixels(scene_dir, im_id, frame, silhouettes, depth_scale)
+        record = {"cam_K": frame.camera.K.ravel().tolist(), "depth_scale": depth_scale}
+        record = {key: value for key, value in record.items() if value is not None}
+        cameras[im_id] = {**record, **(camera_records or {}).get(im_id, {})}
+        gts[im_id] = [gt_record(annotation) for annotation in frame.annotations]
+        infos[im_id] = [info_record(annotation) for annotation in frame.annotations]
+
+    scene_dir.mkdir(parents=True, exist_ok=True)
+    if any(info for image in infos.values() for info in image):
+        write_records(scene_dir / "scene_gt_info.json", infos)
+    write_records(scene_dir / "scene_gt.json", gts)
+    write_records(scene_dir / "scene_camera.json", cameras)
+
+
+def write_camera_json(root: Path, camera: Camera, depth_scale: float = DEPTH_SCALE) -> None:
+    """Write a dataset's camera.json: the sensor its scenes were rendered for."""
+    (fx, skew, cx), (skew_y, fy, cy) = camera.K[:2].tolist()
+    if skew or skew_y:
+        raise ValueError(f"camera.json has no place for a skew, got K {camera.K.tolist()}")
+    sensor = {"cx": cx, "cy": cy, "depth_scale": depth_scale, "fx": fx, "fy": fy}
+    sensor |= {"height": camera.height, "width": camera.width}
+    write_text(root / "camera.json", json.dumps(sensor, indent=2) + "\n")
+
+
+def _write_pixels(
+    scene_dir: Path,
+    im_id: int,
+    frame: Frame,
+    silhouettes: np.ndarray | None,
+    depth_scale: float | None,
+) -> None:
+    """Write those of an image's PNGs that there is something for."""
+    pngs: dict[Path, np.ndarray] = {}
+    if frame.rgb is not None:
+        pngs[scene_dir / "rgb" / f"{im_id:06d}.png"] = frame.rgb
+    if frame.depth is not None:
+        pngs[depth_path(scene_dir, im_id)] = _encode_depth(frame.depth, depth_scale, im_id)
+    for gt_id in range(len(frame.annotations)):
+        if frame.instance is not None:
+            visible = frame.instance == gt_id + 1
+            pngs[mask_path(scene_dir, im_id, gt_id, visible=True)] = visible
+        if silhouettes is not None:
+            on_canvas = silhouettes.shape[1] == 3 * frame.camera.height
+            whole = (_middle(silhouettes) if on_canvas else silhouettes)[gt_id]
+            pngs[mask_path(scene_dir, im_id, gt_id, visible=False)] = whole
+    for path, image in pngs.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_png(path, image)
+
+
+def _encode_depth(depth: np.ndarray, depth_scale: float | None, im_id: int) -> np.ndarray:
+    if depth_scale is None:
+        raise ValueError("a frame with depth needs a depth_scale")
+    steps = np.rint(depth.astype(np.float64) * 1000 / depth_scale)
+    if steps.max() > np.iinfo(np.uint16).max:
+        raise InputError(
+            f"image {im_id}: a depth of {depth.max():.2f} m does not fit 16 bits"
+            f" at depth_scale {depth_scale}"
+        )
+    return steps.astype(np.uint16)
+
+
+def _middle(canvas: np.ndarray) -> np.ndarray:
+    """The image's own part of a canvas three times its size: (..., 3H, 3W) -> (..., H, W)."""
+    height, width = canvas.shape[-2] // 3, canvas.shape[-1] // 3
+    return canvas[..., height : 2 * height, width : 2 * width]

@@ -1,0 +1,51 @@
+"""Overlays and contact sheets."""
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+
+Color = tuple[int, int, int]
+
+# Edges of the box whose corners are in the order of randomize.box_corners (z fastest).
+BOX_EDGES = [(a, a | bit) for bit in (1, 2, 4) for a in range(8) if not a & bit]
+
+
+def draw_box(rgb: np.ndarray, corners: np.ndarray, color: Color, thickness: int = 1) -> np.ndarray:
+    """Draw a 3D box by its projected corners: (H, W, 3) uint8 and (8, 2) pixels -> a new image."""
+    if corners.shape != (8, 2):
+        raise ValueError(f"corners must be (8, 2), got {corners.shape}")
+    image = np.ascontiguousarray(rgb).copy()
+    if not np.isfinite(corners).all() or np.abs(corners).max() > 1e5:
+        return image
+    shift = 4  # OpenCV draws at a sixteenth of a pixel
+    points = np.round(corners * (1 << shift)).astype(int).tolist()
+    for a, b in BOX_EDGES:
+        cv2.line(image, points[a], points[b], color, thickness, cv2.LINE_AA, shift)
+    return image
+
+
+def label(rgb: np.ndarray, text: str, height: int = 16) -> np.ndarray:
+    """Put a line of text on a dark strip above an image: (H, W, 3) -> (H + height, W, 3)."""
+    strip = np.full((height, rgb.shape[1], 3), 24, np.uint8)
+    scale = height / 40
+    cv2.putText(
+        strip, text, (3, height - 5), cv2.FONT_HERSHEY_SIMPLEX, scale, (235,) * 3, 1, cv2.LINE_AA
+    )
+    return np.vstack([strip, rgb])
+
+
+def sheet(rows: Sequence[Sequence[np.ndarray]], gap: int = 4) -> np.ndarray:
+    """Lay images out in rows, left-aligned, over white: one (H, W, 3) uint8 image."""
+    if not rows or not any(rows):
+        raise ValueError("a sheet needs at least one image")
+    width = max(sum(image.shape[1] + gap for image in row) for row in rows) + gap
+    strips = []
+    for row in rows:
+        height = max(image.shape[0] for image in row) + gap
+        strip, x = np.full((height, width, 3), 255, np.uint8), gap
+        for image in row:
+            strip[gap : gap + image.shape[0], x : x + image.shape[1]] = image
+            x += image.shape[1] + gap
+        strips.append(strip)
+    return np.vstack([*strips, np.full((gap, width, 3), 255, np.uint8)])

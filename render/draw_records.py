@@ -1,0 +1,148 @@
+"""SceneSpec -> the numbers the shaders read: matrices, material and lights of every placed mesh."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from render.camera import Camera
+from render.mesh import Mesh
+from render.scene import Light, Placed, SceneSpec
+from render.transforms import apply
+
+NEAR = 0.01  # metres; what is nearer to the camera is cut off
+MAX_LIGHTS = 8
+MAX_INSTANCES = 255  # ids are drawn into 8 bits
+
+# std140 uniform blocks of mesh.vert and shaded.frag. A block must start at a multiple of 256 bytes
+# on some devices, so each is padded to one; by a field, since NumPy may drop a hidden gap.
+_MATRIX, _VECTOR = ("<f4", (4, 4)), ("<f4", 4)
+GEOMETRY = np.dtype(
+    [
+        ("clip_from_obj", *_MATRIX),
+        ("cam_from_obj", *_MATRIX),
+        ("cam_from_normal", *_MATRIX),
+        ("padding", "V64"),
+    ]
+)
+SHADING = np.dtype(
+    [
+        ("tint", *_VECTOR),
+        ("highlight", *_VECTOR),
+        ("ambient", *_VECTOR),
+        ("vectors", "<f4", (MAX_LIGHTS, 4)),
+        ("intensity", "<f4", (MAX_LIGHTS, 4)),
+        ("padding", "V208"),
+    ]
+)
+RECORD = np.dtype([("geometry", GEOMETRY), ("shading", SHADING)])
+
+
+@dataclass(frozen=True, eq=False)
+class View:
+    """A spec made ready to draw.
+
+    camera: the spec's. placed: what is in front of the camera, with its instance id (0 if it is not
+    annotated), in the order of the spec. corners: (n, 8, 3) of its bounds, camera frame, metres.
+    near, far: planes that hold all of it.
+    """
+
+    spec: SceneSpec
+    camera: Camera
+    placed: tuple[tuple[Placed, int], ...]
+    corners: np.ndarray
+    near: float
+    far: float
+
+
+def mesh_corners(mesh: Mesh) -> np.ndarray:
+    """The 8 corners of a mesh's bounds in its own frame: (8, 3) metres."""
+    bounds = np.stack([mesh.vertices.min(axis=0), mesh.vertices.max(axis=0)]).astype(np.float64)
+    return np.stack(np.meshgrid(*bounds.T), axis=-1).reshape(8, 3)
+
+
+def make_view(spec: SceneSpec, boxes: Mapping[int, np.ndarray]) -> View:
+    """Find what a spec shows and between which depths.
+
+    Args:
+        boxes: each mesh's `mesh_corners`, by obj_id.
+
+    Raises:
+        ValueError: the spec names an unknown mesh or light, or more lights or annotated objects
+            than can be drawn.
+    """
+    _check(spec, boxes)
+    placed, corners, instance = [], [], 0
+    for item in spec.objects:
+        instance += item.annotated
+        in_cam = apply(item.matrix, boxes[item.obj_id] * np.array(item.stretch))
+        if in_cam[:, 2].max() > NEAR:
+            placed.append((item, instance if item.annotated else 0))
+            corners.append(in_cam)
+
+    stacked = np.array(corners).reshape(-1, 8, 3)
+    depths = stacked[..., 2] if placed else np.array([1.0])
+    # A thousandth more than the bounds, so that rounding never clips a surface away.
+    near, far = max(NEAR, 0.999 * depths.min()), 1.001 * depths.max()
+    return View(spec, spec.camera, tuple(placed), stacked, near, far)
+
+
+def fill_records(view: View, camera: Camera | None = None) -> np.ndarray:
+    """The uniform blocks of a view's meshes: (n,) RECORD.
+
+    Args:
+        camera: draws the view through this camera instead of its own.
+    """
+    records = np.zeros(len(view.placed), RECORD)
+    clip_from_cam = (camera or view.camera).clip_from_cam(view.near, view.far)
+    for record, (item, instance) in zip(records, view.placed, strict=True):
+        cam_from_obj, stretch = item.matrix, np.array(item.stretch)
+        geometry, shading = record["geometry"], record["shading"]
+        geometry["cam_from_normal"][:3, :3] = cam_from_obj[:3, :3] / stretch
+        cam_from_obj[:3, :3] *= stretch
+        geometry["cam_from_obj"] = cam_from_obj
+        geometry["clip_from_obj"] = clip_from_cam @ cam_from_obj
+
+        material = item.material
+        shading["tint"] = *material.tint, instance / MAX_INSTANCES
+        shading["highlight"] = material.gloss, material.shininess, len(view.spec.lights), 0
+    shading = records["shading"]
+    shading["ambient"][:, :3] = view.spec.ambient
+    for i, light in enumerate(view.spec.lights):
+        shading["vectors"][:, i] = *light.vector, light.kind == "point"
+        shading["intensity"][:, i, :3] = light.color
+    return records
+
+
+def pixel_box(corners: np.ndarray, camera: Camera) -> tuple[int, int, int, int]:
+    """Where an object can be seen: x, y, width, height in whole pixels, cut to the image.
+
+    Args:
+        corners: (8, 3) of its bounds, camera frame.
+    """
+    if corners[:, 2].min() <= NEAR:
+        return 0, 0, camera.width, camera.height
+    pixels = camera.project(corners)
+    low = np.clip(np.floor(pixels.min(axis=0)), 0, camera.size).astype(int)
+    high = np.clip(np.ceil(pixels.max(axis=0)) + 1, low, camera.size).astype(int)
+    return int(low[0]), int(low[1]), int(high[0] - low[0]), int(high[1] - low[1])
+
+
+def _check(spec: SceneSpec, boxes: Mapping[int, np.ndarray]) -> None:
+    for item in spec.objects:
+        if item.obj_id not in boxes:
+            raise ValueError(f"no mesh for object {item.obj_id}; there are {sorted(boxes)}")
+        if 0 in item.stretch:
+            raise ValueError(f"stretch must not be zero, got {item.stretch}")
+    annotated = sum(item.annotated for item in spec.objects)
+    if annotated > MAX_INSTANCES:
+        raise ValueError(f"at most {MAX_INSTANCES} annotated objects in a frame, got {annotated}")
+    if len(spec.lights) > MAX_LIGHTS:
+        raise ValueError(f"at most {MAX_LIGHTS} lights, got {len(spec.lights)}")
+    for light in spec.lights:
+        _check_light(light)
+
+
+def _check_light(light: Light) -> None:
+    if light.kind not in ("directional", "point"):
+        raise ValueError(f"light kind must be directional or point, got {light.kind!r}")

@@ -1,0 +1,101 @@
+"""Meshes as OpenGL draws them: vertex buffers in a fast order, textures with mipmaps."""
+
+from dataclasses import dataclass
+
+import moderngl
+import numpy as np
+
+from render.gl_context import Programs
+from render.mesh import Mesh
+
+# Interleaved vertices, as mesh.vert names them; colours are padded to four bytes.
+ATTRIBUTES = ("position", "normal", "color", "uv")
+VERTEX = np.dtype({"names": ATTRIBUTES, "formats": ["3<f4", "3<f4", "4u1", "2<f4"]})
+VERTEX_FORMAT = "3f 3f 3f1 x1 2f"
+
+
+@dataclass(frozen=True, eq=False)
+class DrawnMesh:
+    """A mesh in the memory of an OpenGL context."""
+
+    shaded: moderngl.VertexArray
+    silhouette: moderngl.VertexArray
+    texture: moderngl.Texture | None
+
+
+def upload(context: moderngl.Context, mesh: Mesh, programs: Programs) -> DrawnMesh:
+    """Copy a mesh into a context.
+
+    Raises:
+        ValueError: the mesh has no faces.
+    """
+    if not len(mesh.faces):
+        raise ValueError("the mesh has no faces")
+    order, faces = spatial_order(mesh.vertices, mesh.faces)
+    vertices = np.zeros(len(order), VERTEX)
+    vertices["position"] = mesh.vertices[order]
+    vertices["normal"] = mesh.normals[order]
+    vertices["color"][:, :3] = mesh.colors[order]
+
+    texture, program = None, programs.plain
+    if mesh.texture is not None and mesh.uv is not None:
+        vertices["uv"] = mesh.uv[order]
+        texture, program = _upload_texture(context, mesh.texture), programs.textured
+
+    content = [(context.buffer(vertices.tobytes()), VERTEX_FORMAT, *ATTRIBUTES)]
+    indices = context.buffer(faces.tobytes())
+    # A program that ignores an attribute does not have it: skip_errors leaves it out.
+    shaded, silhouette = (
+        context.vertex_array(p, content, index_buffer=indices, skip_errors=True)
+        for p in (program, programs.silhouette)
+    )
+    return DrawnMesh(shaded, silhouette, texture)
+
+
+def spatial_order(vertices: np.ndarray, faces: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Sort faces along a space-filling (Morton) curve, and vertices by their first use.
+
+    Neighbours in space become neighbours in memory, so that vertices are found in the vertex cache
+    and triangles fall into one screen tile after another. Scanned meshes come in any order: the
+    LM-O "can" draws in half the time on llvmpipe.
+
+    Args:
+        vertices: (n, 3). faces: (m, 3).
+
+    Returns:
+        (k,) indices of the vertices that are used, in their new order, and (m, 3) int32 faces that
+        index those.
+    """
+    centers = vertices[faces].mean(axis=1, dtype=np.float64)
+    low, extent = centers.min(axis=0), np.ptp(centers, axis=0).max() or 1.0
+    cell = ((centers - low) / extent * 1023).astype(np.int64)
+    along_curve = np.argsort(
+        sum(_spread(cell[:, axis]) << axis for axis in range(3)), kind="stable"
+    )
+    faces = faces[along_curve]
+
+    used, first_use = np.unique(faces, return_index=True)
+    order = used[np.argsort(first_use)]
+    new_index = np.empty(len(vertices), np.int32)
+    new_index[order] = np.arange(len(order), dtype=np.int32)
+    return order, new_index[faces]
+
+
+def _spread(x: np.ndarray) -> np.ndarray:
+    """Put two zero bits between any two bits of 10-bit integers."""
+    x = (x | x << 16) & 0x030000FF
+    x = (x | x << 8) & 0x0300F00F
+    x = (x | x << 4) & 0x030C30C3
+    return (x | x << 2) & 0x09249249
+
+
+def _upload_texture(context: moderngl.Context, image: np.ndarray) -> moderngl.Texture:
+    """(h, w, 3) uint8, first row on top -> a texture with mipmaps, v up."""
+    height, width = image.shape[:2]
+    limit = context.info["GL_MAX_TEXTURE_SIZE"]
+    if max(height, width) > limit:
+        raise ValueError(f"a texture is {width}x{height}, this device's limit is {limit}x{limit}")
+    texture = context.texture((width, height), 3, np.ascontiguousarray(image[::-1]).tobytes())
+    texture.build_mipmaps()
+    texture.filter = moderngl.LINEAR_MIPMAP_LINEAR, moderngl.LINEAR
+    return texture

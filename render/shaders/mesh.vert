@@ -1,0 +1,30 @@
+#version 330
+
+// One placed mesh. dst_from_src matrices in metres, composed in double precision by the caller.
+layout(std140, row_major) uniform Geometry {
+    mat4 clip_from_obj;
+    mat4 cam_from_obj;
+    mat4 cam_from_normal;  // inverse transpose of cam_from_obj; its upper left 3x3 counts
+};
+
+in vec3 position;
+in vec3 normal;
+in vec3 color;
+in vec2 uv;
+
+out vec3 point_in_cam;
+out vec3 normal_in_cam;
+out vec3 vertex_color;
+out vec2 texture_uv;
+
+// A silhouette must cover exactly the pixels that the shaded object covers, though another
+// fragment shader is linked to this one.
+invariant gl_Position;
+
+void main() {
+    gl_Position = clip_from_obj * vec4(position, 1.0);
+    point_in_cam = (cam_from_obj * vec4(position, 1.0)).xyz;
+    normal_in_cam = mat3(cam_from_normal) * normal;
+    vertex_color = color;
+    texture_uv = uv;
+}

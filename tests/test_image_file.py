@@ -1,0 +1,95 @@
+import numpy as np
+import pytest
+from PIL import Image
+
+from render.errors import InputError
+from render.image_file import image_size, read_gray16, read_mask, read_rgb, write_png
+
+READERS = {"rgb": read_rgb, "gray16": read_gray16, "mask": read_mask}
+
+
+def draw(rng, kind):
+    if kind == "mask":
+        return rng.random((24, 31)) < 0.5
+    if kind == "gray16":
+        return rng.integers(0, 2**16, (24, 31), dtype=np.uint16)
+    return rng.integers(0, 256, (24, 31, 3), dtype=np.uint8)
+
+
+@pytest.mark.parametrize("level", [None, 9])
+@pytest.mark.parametrize("kind", READERS)
+def test_reading_gives_back_what_was_written(tmp_path, rng, kind, level):
+    image = draw(rng, kind)
+    write_png(tmp_path / "image.png", image, level)
+    again = READERS[kind](tmp_path / "image.png")
+    assert again.dtype == image.dtype
+    np.testing.assert_array_equal(again, image)
+
+
+def test_the_first_channel_is_red(tmp_path):
+    red = np.zeros((2, 3, 3), np.uint8)
+    red[..., 0] = 255
+    write_png(tmp_path / "red.png", red)
+    assert Image.open(tmp_path / "red.png").getpixel((0, 0)) == (255, 0, 0)
+    np.testing.assert_array_equal(read_rgb(tmp_path / "red.png"), red)
+
+
+def test_a_grey_image_has_three_equal_channels(tmp_path, rng):
+    gray = rng.integers(0, 256, (5, 4), dtype=np.uint8)
+    write_png(tmp_path / "gray.png", gray)
+    np.testing.assert_array_equal(read_rgb(tmp_path / "gray.png"), gray[..., None].repeat(3, -1))
+
+
+@pytest.mark.parametrize("kind", READERS)
+def test_a_png_cut_anywhere_is_refused_by_name(tmp_path, rng, kind):
+    path = tmp_path / "image.png"
+    write_png(path, draw(rng, kind))
+    whole = path.read_bytes()
+    for length in {*range(0, len(whole), 37), *range(len(whole) - 30, len(whole))}:
+        path.write_bytes(whole[:length])
+        with pytest.raises(InputError, match=r"image\.png"):
+            READERS[kind](path)
+
+
+def test_a_cut_jpeg_is_refused(tmp_path, rng):
+    path = tmp_path / "image.jpg"
+    Image.fromarray(draw(rng, "rgb")).save(path)
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(InputError, match=r"image\.jpg"):
+        read_rgb(path)
+
+
+@pytest.mark.parametrize("reader", [*READERS.values(), image_size])
+def test_what_is_missing_or_no_image_is_refused_by_name(tmp_path, reader):
+    (tmp_path / "text.png").write_text("not an image")
+    with pytest.raises(InputError, match=r"text\.png: not an image"):
+        reader(tmp_path / "text.png")
+    with pytest.raises(InputError, match=r"none\.png: no such file"):
+        reader(tmp_path / "none.png")
+
+
+def test_a_reader_refuses_another_kind_of_image(tmp_path, rng):
+    for kind in READERS:
+        write_png(tmp_path / f"{kind}.png", draw(rng, kind))
+    for reader, kind in [(read_gray16, "rgb"), (read_gray16, "mask"), (read_mask, "rgb")]:
+        with pytest.raises(InputError, match=rf"{kind}\.png: expected"):
+            reader(tmp_path / f"{kind}.png")
+    with pytest.raises(InputError, match="8 bits"):
+        read_rgb(tmp_path / "gray16.png")
+
+
+def test_the_size_is_width_then_height_and_needs_the_header_only(tmp_path, rng):
+    path = tmp_path / "image.png"
+    write_png(path, draw(rng, "rgb"))
+    path.write_bytes(path.read_bytes()[:100])
+    assert image_size(path) == (31, 24)
+
+
+def test_writing_leaves_nothing_but_the_file(tmp_path, rng):
+    write_png(tmp_path / "image.png", draw(rng, "rgb"))
+    assert [path.name for path in tmp_path.iterdir()] == ["image.png"]
+
+
+def test_an_array_that_no_png_can_hold_is_a_value_error(tmp_path):
+    with pytest.raises(ValueError, match="float64"):
+        write_png(tmp_path / "image.png", np.zeros((2, 2)))

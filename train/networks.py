@@ -1,0 +1,132 @@
+"""f, g, h, and the PoseNet that composes them. One builder holds every number."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from render.errors import InputError
+
+
+class PoseNet(nn.Module):
+    """h(f(x)) for synthetic images, h(g(f(x))) for real ones.
+
+    extract: f, images (B, 3, size, size) -> features (B, d). mapping: g, (B, d) -> (B, d), or None
+    where real features are read as they are. predict: h, (B, d) -> (B, outputs).
+    """
+
+    def __init__(self, extract: nn.Module, mapping: nn.Module | None, predict: nn.Module) -> None:
+        super().__init__()
+        self.extract, self.mapping, self.predict = extract, mapping, predict
+
+    def map(self, features: Tensor) -> Tensor:
+        """Move features of real images to where those of synthetic images lie: (B, d) -> (B, d)."""
+        return features if self.mapping is None else self.mapping(features)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Predict from real images: (B, 3, size, size) in [-1, 1) -> (B, outputs)."""
+        return self.predict(self.map(self.extract(images)))
+
+
+class ResidualBlock(nn.Module):
+    """FC, ReLU, FC plus the identity; no ReLU after the sum (paper, section 3)."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.first = nn.Linear(width, width)
+        self.second = nn.Linear(width, width)
+        # Starts as the identity, so that joint training starts where pre-training ended.
+        nn.init.zeros_(self.second.weight)
+        nn.init.zeros_(self.second.bias)
+
+    def forward(self, features: Tensor) -> Tensor:
+        return features + self.second(torch.relu(self.first(features)))
+
+
+def build(name: str, size: int, with_mapping: bool, outputs: int = 16) -> PoseNet:
+    """Build a network with random weights.
+
+    Args:
+        name: "small" trains on two CPU cores; "paper" is the paper's VGG-10 with two FC-1024.
+        size: side of the square input in pixels, a multiple of 16.
+        with_mapping: whether real features pass through g.
+        outputs: 16, the positions of the 8 box corners in the crop.
+    """
+    if size % 16:
+        raise InputError(f"crop.size must be a multiple of 16, got {size}")
+    if name == "small":
+        # Group norm: statistics of one image, so that real and synthetic ones may share a batch.
+        convolutions = [
+            *_conv_norm(3, 32, stride=2),
+            *_conv_norm(32, 64, stride=2),
+            *_conv_norm(64, 64),
+            *_conv_norm(64, 128, stride=2),
+            *_conv_norm(128, 128),
+            *_conv_norm(128, 256, stride=2),
+        ]  # (B, 256, size / 16, size / 16)
+        channels, width = 256, 512
+    elif name == "paper":
+        convolutions = _vgg10()  # (B, 512, size / 16, size / 16)
+        channels, width = 512, 1024
+    else:
+        raise ValueError(f"network must be small or paper, got {name!r}")
+
+    extract = nn.Sequential(
+        *convolutions,
+        nn.Flatten(),
+        nn.Linear(channels * (size // 16) ** 2, width),
+        nn.ReLU(inplace=True),
+        nn.Linear(width, width),
+        nn.ReLU(inplace=True),
+    )
+    mapping = nn.Sequential(ResidualBlock(width), ResidualBlock(width)) if with_mapping else None
+    return PoseNet(extract, mapping, nn.Linear(width, outputs))
+
+
+def load_vgg16(net: PoseNet, file: Path) -> None:
+    """Start the convolutions of a "paper" network from a torchvision-format vgg16 state dict.
+
+    Raises:
+        InputError: the file is missing, is no state dict, or lacks a layer.
+    """
+    try:
+        weights = torch.load(file, map_location="cpu", weights_only=True)
+    except Exception as error:
+        raise InputError(
+            f"train.init: {file} is no readable torch state dict ({type(error).__name__})"
+        ) from error
+    convolutions = [m for m in net.extract.modules() if isinstance(m, nn.Conv2d)]
+    names = [f"features.{i}" for i in (0, 2, 5, 7, 10, 12, 14, 17, 19, 21)]
+    for name, convolution in zip(names, convolutions, strict=True):
+        for part in ("weight", "bias"):
+            tensor, key = getattr(convolution, part), f"{name}.{part}"
+            if not isinstance(weights, Mapping) or key not in weights:
+                raise InputError(f"train.init: {file} has no {key}; give torchvision's vgg16")
+            if weights[key].shape != tensor.shape:
+                shapes = f"{tuple(weights[key].shape)}, not {tuple(tensor.shape)}"
+                raise InputError(f"train.init: {key} in {file} is {shapes}")
+            with torch.no_grad():
+                tensor.copy_(weights[key])
+
+
+def _conv_norm(channels_in: int, channels_out: int, stride: int = 1) -> list[nn.Module]:
+    return [
+        nn.Conv2d(channels_in, channels_out, 3, stride, padding=1, bias=False),
+        nn.GroupNorm(8, channels_out),
+        nn.ReLU(inplace=True),
+    ]
+
+
+def _vgg10() -> list[nn.Module]:
+    """The first ten convolutions of VGG-16, four poolings (paper, section 4; BB8)."""
+    layers: list[nn.Module] = []
+    channels_in = 3
+    for channels in (64, 64, "P", 128, 128, "P", 256, 256, 256, "P", 512, 512, 512, "P"):
+        if isinstance(channels, str):
+            layers.append(nn.MaxPool2d(2))
+            continue
+        layers += [nn.Conv2d(channels_in, channels, 3, padding=1), nn.ReLU(inplace=True)]
+        nn.init.kaiming_normal_(layers[-2].weight, nonlinearity="relu")  # type: ignore[arg-type]
+        channels_in = channels
+    return layers

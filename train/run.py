@@ -1,0 +1,242 @@
+"""The stages as the command line calls them, each from what the one before left on disk."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from render.bop import read_split
+from render.config import fill, load_preset, option
+from render.errors import InputError
+from render.generate import RenderConfig, generate
+from render.mesh import ObjectModel, load_models
+from render.randomize import SceneConfig
+from train.batches import COMPOSITION, METHODS, Batches
+from train.checkpoint import Checkpoint, ObjectInfo
+from train.device import choose_device
+from train.evaluate import (
+    evaluate_method,
+    measured_model,
+    results,
+    test_sets,
+    write_estimates,
+    write_results,
+)
+from train.instances import (
+    DataConfig,
+    Instance,
+    choose_images,
+    find_dataset,
+    load_instances,
+    load_twins,
+)
+from train.pairs import pair, twin_splits
+from train.report import contact_sheet, test_sheet
+from train.trainer import Training, train
+
+SIMULATED_SEED = 1_000_003  # added to the seed for simulated real frames
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """What `run` compares."""
+
+    methods: tuple[str, ...] = option(
+        ("synthetic", "real", "finetune", "mixed", "mapping"), f"Among {', '.join(METHODS)}"
+    )
+    simulated: str = option(
+        "", "Render the real frames too, with the ranges of this preset: simulated real"
+    )
+    simulated_frames: int = option(150, "Number of simulated real frames", minimum=2)
+
+
+def pair_dataset(config: Mapping[str, Any], out: Path, seed: int) -> str:
+    """`pair`: twins of a dataset's training frames."""
+    data = config["data"]
+    root = find_dataset(data.dataset)
+    keys = choose_images(data, root, "train", seed)
+    pair(config["pair"], config["scene"], root, data.split, keys, data.objects, out, seed)
+    return f"{out}: {len(keys)} frames, {config['pair'].variants} twins each"
+
+
+def train_one(
+    config: Mapping[str, Any],
+    method: str,
+    out: Path,
+    seed: int,
+    device: str,
+    synthetic: Path | None = None,
+    twins: Path | None = None,
+    start: Path | None = None,
+) -> Path:
+    """`train`: one method for one object; returns the run folder's checkpoint."""
+    data: DataConfig = config["data"]
+    if len(data.objects) != 1:
+        raise InputError("train needs one object id: --objects 5")
+    real_share, twin_share, synthetic_share = COMPOSITION[method]
+    if (twin_share and twins is None) or (synthetic_share and synthetic is None):
+        missing = "--twins" if twin_share and twins is None else "--synthetic"
+        raise InputError(f"train --method {method} needs {missing} DIR")
+
+    root = find_dataset(data.dataset) if real_share else synthetic
+    assert root is not None
+    model = load_models([root / "models"], obj_ids=data.objects)[data.objects[0]]
+    inputs = Inputs()
+    if real_share:
+        inputs = replace(inputs, real=_real(data, root, model, seed))
+    if twin_share and twins is not None:
+        inputs = replace(inputs, twins=_twins(twins, inputs.real))
+    if synthetic_share and synthetic is not None:
+        inputs = replace(inputs, synthetic=_synthetic(synthetic, model, data.min_visib))
+    steps, target = config["train"].steps, _target(model, inputs)
+    training = Training(method, steps, target, config["train"], config["crop"], seed, start)
+    return _train(training, inputs, out, choose_device(device))
+
+
+def run_all(config: Mapping[str, Any], out: Path, seed: int, workers: int, device: str) -> str:
+    """`run`: every stage for every object and method; what is finished is not done again.
+
+    Returns:
+        The table of results.
+    """
+    methods = config["run"].methods
+    unknown = [method for method in methods if method not in METHODS]
+    if unknown:
+        raise InputError(f"run.methods: no method {unknown[0]}; there are {', '.join(METHODS)}")
+    torch_device = choose_device(device)
+    data: DataConfig = config["data"]
+    if config["run"].simulated:
+        data = replace(data, dataset=str(_simulate(config["run"], out, seed, workers)))
+    root = find_dataset(data.dataset)
+    models = load_models([root / "models"], obj_ids=data.objects or None)
+
+    outcomes, measured = [], {obj_id: measured_model(root, obj_id) for obj_id in models}
+    for obj_id, model in models.items():
+        folder = out / f"obj_{obj_id:06d}"
+        part = {**config, "data": replace(data, objects=(obj_id,))}
+        inputs = _prepare(part, root, model, folder, seed, workers)
+        contact_sheet(
+            inputs.real, inputs.twins, inputs.synthetic, config["crop"], folder / "pairs.png"
+        )
+        tests = test_sets(part["data"], root, model, seed)
+        for method, checkpoint in _train_methods(part, model, inputs, folder, seed, torch_device):
+            found, estimates = evaluate_method(
+                checkpoint, method, tests, measured[obj_id], torch_device, seed
+            )
+            write_estimates(folder / method, method, data, estimates)
+            outcomes += found
+        first = [o for o in outcomes if o.obj_id == obj_id and o.boxes == tests[0].boxes]
+        test_sheet(first, config["crop"], folder / "test_frames.png")
+    tables = results(outcomes, measured, methods)
+    return write_results(tables, data, methods, out, seed)
+
+
+@dataclass(frozen=True, eq=False)
+class Inputs:
+    """What one object's networks are trained on; twins[i] are those of real[i]."""
+
+    real: Sequence[Instance] = ()
+    twins: Sequence[Sequence[Instance]] = ()
+    synthetic: Sequence[Instance] = ()
+
+
+def _simulate(run: RunConfig, out: Path, seed: int, workers: int) -> Path:
+    """Render the frames that play the real ones, and return their dataset's folder."""
+    sections = load_preset(run.simulated)
+    render = fill(RenderConfig, sections["render"], "render")
+    render = replace(render, frames=run.simulated_frames)
+    scene = fill(SceneConfig, sections["scene"], "scene")
+    folder = out / "simulated_real"
+    # A seed of its own: no scene of it is one of the synthetic training images'.
+    generate(render, scene, folder, seed + SIMULATED_SEED, workers)
+    return folder
+
+
+def _prepare(
+    config: Mapping[str, Any],
+    root: Path,
+    model: ObjectModel,
+    folder: Path,
+    seed: int,
+    workers: int,
+) -> Inputs:
+    """Render one object's synthetic images and twins, and load all that it is trained on."""
+    data: DataConfig = config["data"]
+    objects = config["render"].objects or (str(root / "models"),)
+    render = replace(config["render"], objects=objects, obj_ids=(model.obj_id,))
+    generate(render, config["scene"], folder / "synthetic", seed, workers)
+    keys = choose_images(data, root, "train", seed)
+    ids = data.objects
+    pair(config["pair"], config["scene"], root, data.split, keys, ids, folder / "twins", seed)
+    real = _real(data, root, model, seed)
+    return Inputs(
+        real=real,
+        twins=_twins(folder / "twins", real),
+        synthetic=_synthetic(folder / "synthetic", model, data.min_visib),
+    )
+
+
+def _train_methods(
+    config: Mapping[str, Any],
+    model: ObjectModel,
+    inputs: Inputs,
+    folder: Path,
+    seed: int,
+    device: torch.device,
+) -> Iterator[tuple[str, Checkpoint]]:
+    """Pre-train once, then train every method from there; `real` starts from nothing."""
+    options, crop = config["train"], config["crop"]
+    target = _target(model, inputs)
+    pretrained = None
+    if options.pretrain_steps:
+        training = Training("synthetic", options.pretrain_steps, target, options, crop, seed)
+        pretrained = _train(training, inputs, folder / "pretrained", device)
+    for method in config["run"].methods:
+        start = None if method == "real" else pretrained
+        training = Training(method, options.steps, target, options, crop, seed + 1, start)
+        yield method, Checkpoint.load(_train(training, inputs, folder / method, device), device)
+
+
+def _target(model: ObjectModel, inputs: Inputs) -> ObjectInfo:
+    camera = inputs.real[0].camera if inputs.real else None
+    return ObjectInfo(model.obj_id, model.box, camera)
+
+
+def _train(training: Training, inputs: Inputs, out: Path, device: torch.device) -> Path:
+    batches = Batches(
+        inputs.real,
+        inputs.twins,
+        inputs.synthetic,
+        training.method,
+        training.config.batch,
+        training.crop,
+        training.seed,
+    )
+    return train(training, batches, out, device)
+
+
+def _real(data: DataConfig, root: Path, model: ObjectModel, seed: int) -> list[Instance]:
+    images = read_split(root, data.split, choose_images(data, root, "train", seed))
+    instances = load_instances(images, model, min_visib=data.min_visib)
+    if not instances:
+        raise InputError(f"no object {model.obj_id} in the training frames of {root / data.split}")
+    return instances
+
+
+def _twins(folder: Path, real: Sequence[Instance]) -> list[list[Instance]]:
+    images = [image for split in twin_splits(folder) for image in read_split(folder, split)]
+    return load_twins(images, real)
+
+
+def _synthetic(folder: Path, model: ObjectModel, min_visib: float) -> list[Instance]:
+    images = [
+        image
+        for split in sorted(p.name for p in folder.iterdir() if p.is_dir() and p.name != "models")
+        for image in read_split(folder, split)
+    ]
+    instances = load_instances(images, model, min_visib=min_visib)
+    if not instances:
+        raise InputError(f"no object {model.obj_id} in {folder}; render it with --obj-ids")
+    return instances

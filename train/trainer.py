@@ -1,0 +1,210 @@
+"""The training loop."""
+
+import logging
+import math
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import torch
+from torch.utils.tensorboard import SummaryWriter
+
+from render.config import first_difference, option, to_dict
+from render.errors import InputError
+from render.progress import progress
+from train.batches import WITH_MAPPING, Batch, Batches
+from train.checkpoint import Checkpoint, ObjectInfo
+from train.crops import CropConfig
+from train.losses import mapping_loss, pose_loss
+from train.networks import PoseNet, build, load_vgg16
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """How a network is trained. The mapping's recipe is open in the paper; see METHOD in README."""
+
+    network: Literal["small", "paper"] = option("small", "small trains on two CPU cores")
+    pretrain_steps: int = option(1500, "Steps on synthetic images, shared by methods", minimum=0)
+    steps: int = option(1000, "Joint steps of every method", minimum=1)
+    batch: int = option(64, "Images in a batch", minimum=8)
+    lr: float = option(1e-3, "Adam's learning rate; falls to zero along a cosine", minimum=0)
+    gamma: float = option(1.0, "Weight of the pose loss on real images", minimum=0)
+    beta: float = option(0.02, "Weight of the mapping loss", minimum=0)
+    twin_pose: bool = option(True, "Pose loss on the twins too, as on synthetic images")
+    detach_twin: bool = option(True, "No gradient of the mapping loss into the twin's feature")
+    huber_delta: float = option(
+        0.01, "Pose loss: quadratic below, in half crop sides", minimum=1e-6
+    )
+    init: str = option("", "paper: a torchvision-format vgg16 file to start the convolutions from")
+    log_every: int = option(50, "Steps between TensorBoard entries", minimum=1)
+    save_every: int = option(250, "Steps between checkpoints", minimum=1)
+
+
+def losses(net: PoseNet, batch: Batch, config: TrainConfig, method: str) -> dict[str, torch.Tensor]:
+    """The terms of the loss, weighted; their sum is minimised.
+
+    L_pose(h(f(x_S)), y_S) + gamma L_pose(h(g(f(x_R))), y_R) + beta || g(f(x_R)) - f(x_S') ||^2,
+    the last one for `mapping` only; g is the identity where the network has none.
+    """
+    sizes = [len(batch.real), len(batch.twins), len(batch.synthetic)]
+    features = net.extract(torch.cat([batch.real, batch.twins, batch.synthetic]))  # (B, d)
+    real, twins, synthetic = features.split(sizes)
+    mapped = net.map(real)
+    if method == "mixed_layers":
+        synthetic = net.map(synthetic)
+
+    terms = {}
+    targets = batch.synthetic_targets
+    if sizes[1] and config.twin_pose:
+        synthetic = torch.cat([synthetic, twins])
+        targets = torch.cat([targets, batch.real_targets[: sizes[1]]])
+    if len(synthetic):
+        terms["synthetic"] = pose_loss(net.predict(synthetic), targets, config.huber_delta)
+    if sizes[0]:
+        predicted = net.predict(mapped)
+        real_loss = pose_loss(predicted, batch.real_targets, config.huber_delta)
+        terms["real"] = config.gamma * real_loss
+    if method == "mapping":
+        goal = twins.detach() if config.detach_twin else twins
+        terms["mapping"] = config.beta * mapping_loss(mapped[: sizes[1]], goal)
+    return terms
+
+
+@dataclass(frozen=True)
+class Training:
+    """One network to train: what for, how, and from where.
+
+    method: one of batches.METHODS. steps: how many. start: a checkpoint whose weights to start
+    from; random ones where None.
+    """
+
+    method: str
+    steps: int
+    target: ObjectInfo
+    config: TrainConfig
+    crop: CropConfig
+    seed: int
+    start: Path | None = None
+
+    @property
+    def settings(self) -> dict:
+        """Everything that decides the result, as plain data."""
+        return {
+            "train": to_dict(self.config),
+            "crop": to_dict(self.crop),
+            "method": self.method,
+            "steps": self.steps,
+            "object": self.target.obj_id,
+            "seed": self.seed,
+            "start": str(self.start) if self.start else None,
+        }
+
+
+def train(training: Training, batches: Batches, out: Path, device: torch.device) -> Path:
+    """Train a network, or go on where an earlier call with the same settings stopped.
+
+    Returns:
+        The checkpoint's path in `out`.
+
+    Raises:
+        InputError: `out` was begun with other settings, or the loss is no longer finite.
+    """
+    method, steps, config = training.method, training.steps, training.config
+    file = out / "checkpoint.pt"
+    net, optimizer, first = _begin(training, file, device)
+    if first == steps:
+        return file
+
+    def save(step: int) -> None:
+        Checkpoint(
+            net=net,
+            network=config.network,
+            crop=training.crop,
+            target=training.target,
+            method=method,
+            step=step,
+            settings=training.settings,
+            optimizer=optimizer.state_dict(),
+        ).save(file)
+
+    out.mkdir(parents=True, exist_ok=True)
+    net.train()
+    since = time.monotonic()
+    with SummaryWriter(str(out / "log"), purge_step=first) as writer:
+        for step in progress(range(first, steps), steps, f"train {method}", done=first):
+            lr = config.lr * 0.5 * (1 + math.cos(math.pi * step / steps))
+            for group in optimizer.param_groups:
+                group["lr"] = lr
+            batch = _to_device(batches.batch(step), device)
+            terms = losses(net, batch, config, method)
+            loss = torch.stack(list(terms.values())).sum()
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            optimizer.step()
+
+            if (step + 1) % config.log_every == 0:
+                if not torch.isfinite(loss):
+                    raise InputError(
+                        f"the loss of {method} is {loss.item()} at step {step + 1};"
+                        " lower train.lr or train.beta"
+                    )
+                for name, term in terms.items():
+                    writer.add_scalar(f"loss/{name}", term.item(), step + 1)
+                writer.add_scalar("lr", lr, step + 1)
+            if (step + 1) % config.save_every == 0 and step + 1 < steps:
+                save(step + 1)
+    save(steps)
+    log.info("%s: %d steps in %.0f s", method, steps - first, time.monotonic() - since)
+    return file
+
+
+def _begin(
+    training: Training, file: Path, device: torch.device
+) -> tuple[PoseNet, torch.optim.Adam, int]:
+    """The network, its optimiser and the step to go on from."""
+    config, first, optimizer_state = training.config, 0, None
+    if file.is_file():
+        checkpoint = Checkpoint.load(file, device)
+        difference = first_difference(checkpoint.settings, training.settings)
+        if difference:
+            name, before, now = difference
+            raise InputError(
+                f"{file.parent} was trained with {name} = {before}, not {now};"
+                " give the old value, or another --out"
+            )
+        net, first, optimizer_state = checkpoint.net, checkpoint.step, checkpoint.optimizer
+    else:
+        torch.manual_seed(training.seed)
+        net = build(config.network, training.crop.size, training.method in WITH_MAPPING)
+        if training.start is not None:
+            before = Checkpoint.load(training.start)
+            _check_start(before, training)
+            # g is new where pre-training had none: it starts as the identity.
+            net.load_state_dict({**net.state_dict(), **before.net.state_dict()})
+        elif config.init:
+            if config.network != "paper":
+                raise InputError("train.init needs train.network=paper")
+            load_vgg16(net, Path(config.init))
+
+    net.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    optimizer = torch.optim.Adam(net.parameters(), config.lr)
+    if optimizer_state:
+        optimizer.load_state_dict(optimizer_state)
+    return net, optimizer, first
+
+
+def _check_start(before: Checkpoint, training: Training) -> None:
+    found = (before.network, before.crop.size, before.target.obj_id)
+    wanted = (training.config.network, training.crop.size, training.target.obj_id)
+    if found != wanted:
+        raise InputError(
+            "{} is a {} network for {} px crops of object {}".format(training.start, *found)
+            + ", not {} for {} px crops of object {}".format(*wanted)
+        )
+
+
+def _to_device(batch: Batch, device: torch.device) -> Batch:
+    return Batch(**{name: tensor.to(device) for name, tensor in vars(batch).items()})
