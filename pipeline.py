@@ -101,7 +101,6 @@ def main(verbose: bool) -> None:
 def doctor() -> None:
     """Say what can render and train here, and the fix where something cannot."""
     from render.doctor import check_opengl
-
     from train.device import check_torch
 
     checks = [*check_opengl(), *check_torch()]

@@ -7,7 +7,7 @@ import numpy as np
 from assets.shapes import Painter, Surface
 from render.mesh import Mesh
 
-MARGIN = 4  # texels painted around each chart, so that filtering does not mix charts
+MARGIN = 8  # texels painted around each chart, so that filtering does not mix charts
 SUPERSAMPLES = 2  # per texel and axis
 DECIMALS = 4  # of a coordinate in mm: far above rounding errors, so that every machine agrees
 
@@ -96,7 +96,7 @@ def textured(
     grids = [surface.grid() for surface in surfaces]
     sizes = [_chart_size(surface, texels_per_mm, width) for surface in surfaces]
     corners, height = _pack(sizes, width)
-    texture = np.zeros((height, width, 3))
+    texture = np.full((height, width, 3), 128.0)
     uvs = []
     for surface, (_, _, uv, _), (w, h), (left, top) in zip(
         surfaces, grids, sizes, corners, strict=True
@@ -165,9 +165,10 @@ def _painted(surface: Surface, w: int, h: int) -> np.ndarray:
     n = SUPERSAMPLES
 
     def samples(size: int) -> np.ndarray:
-        return np.clip(((np.arange(-MARGIN * n, (size + MARGIN) * n)) + 0.5) / (n * size), 0, 1)
+        return (np.arange(-MARGIN * n, (size + MARGIN) * n) + 0.5) / (n * size)
 
-    v, u = np.meshgrid(samples(h), samples(w), indexing="ij")
+    # Around, a surface goes on where it began; a half one goes on as its copy begins.
+    v, u = np.meshgrid(np.clip(samples(h), 0, 1), samples(w) % 1, indexing="ij")
     colors = surface.painter(surface.points(u, v), u, v)
     return (
         np.clip(colors, 0, 255).reshape(h + 2 * MARGIN, n, w + 2 * MARGIN, n, 3).mean(axis=(1, 3))

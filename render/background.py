@@ -39,21 +39,21 @@ def _clutter(rng: np.random.Generator, width: int, height: int) -> np.ndarray:
     """Smooth colour noise over several octaves, under random polygons with soft or hard edges."""
     image = np.zeros((height, width, 3), np.float32)
     amplitude = 1.0
-    for cells in (2, 4, 8, 16, 32):
+    for cells in (2, 4, 8, 16, 32, 64, 128):
         grid = rng.random((cells, cells, 3), np.float32) - 0.5
         image += amplitude * cv2.resize(grid, (width, height), interpolation=cv2.INTER_CUBIC)
-        amplitude *= rng.uniform(0.3, 0.9)
+        amplitude *= rng.uniform(0.4, 0.9)
     # A room has few saturated surfaces: pull the colours towards grey by a random amount.
     gray = image.mean(axis=2, keepdims=True)
-    image = gray + (image - gray) * rng.uniform(0.2, 1.0)
+    image = gray + (image - gray) * rng.uniform(0.1, 0.7)
     image = image / max(float(np.abs(image).max()), 1e-6) * 0.5 + rng.uniform(0.3, 0.7)
 
-    for _ in range(rng.integers(0, 12)):
+    for _ in range(rng.integers(0, 25)):
         center = rng.uniform(-0.1, 1.1, 2) * (width, height)
-        radius = rng.uniform(0.05, 0.4) * min(width, height)
+        radius = 0.5 * rng.uniform(0.15, 1.0) ** 2 * min(width, height)
         angles = np.sort(rng.uniform(0, 2 * np.pi, rng.integers(3, 7)))
         corners = center + radius * np.stack([np.cos(angles), np.sin(angles)], axis=1)
-        color = rng.random(3) * rng.uniform(0.2, 1.0)
+        color = rng.random() + rng.uniform(-0.3, 0.3, 3)  # mostly dull, some bright
         layer = image.copy()
         cv2.fillPoly(layer, [np.round(corners).astype(np.int32)], color.tolist(), cv2.LINE_AA)
         opacity = np.float32(rng.uniform(0.5, 1.0))

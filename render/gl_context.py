@@ -26,7 +26,7 @@ def open_context() -> moderngl.Context:
         settings: dict[str, Any] = {"backend": "egl"}
         return moderngl.create_context(standalone=True, **settings)
     except Exception as error:  # glcontext raises bare Exception
-        raise InputError(f"no OpenGL 3.3 over EGL here ({error}); {EGL_FIX}") from None
+        raise InputError(f"no OpenGL 3.3 over EGL here ({error}); {EGL_FIX}") from error
 
 
 @dataclass(frozen=True, eq=False)

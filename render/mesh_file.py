@@ -19,11 +19,6 @@ from render.transforms import apply
 
 SUFFIXES = (".ply", ".obj", ".stl", ".glb", ".gltf", ".off")
 TEXTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".tga", ".webp", ".gif")
-TINTED_TEXTURE = (
-    "vertex colours multiply the texture"  # PLY comment; BOP's are an alternative to it
-)
-PLAIN = (178, 178, 178)  # what has no colour at all
-UV_NAMES = (("texture_u", "texture_v"), ("u", "v"), ("s", "t"))
 
 
 def read_mesh_file(path: Path) -> Part:

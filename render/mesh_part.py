@@ -39,7 +39,7 @@ def to_uint8(colors: np.ndarray, dtype: np.dtype) -> np.ndarray:
 
 
 def check(vertices: np.ndarray, faces: np.ndarray) -> None:
-    """Raise ValueError on vertices that are not finite and on faces of vertices that are not there."""
+    """Raise ValueError on vertices that are not finite and on faces of vertices there are not."""
     if not np.isfinite(vertices).all():
         raise ValueError("vertices that are NaN or infinite")
     if len(faces) and not 0 <= faces.min() <= faces.max() < len(vertices):

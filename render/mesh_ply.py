@@ -1,4 +1,4 @@
-"""PLY mesh files: colours per vertex or face, texture coordinates per vertex or corner, a texture."""
+"""PLY mesh files: colours per vertex or face, a texture with coordinates per vertex or corner."""
 
 from dataclasses import replace
 from pathlib import Path

@@ -64,7 +64,7 @@ class PyrenderRenderer:
             self._offscreen = pyrender.OffscreenRenderer(1, 1)
         except Exception as error:  # from PyOpenGL, whatever a missing library makes fail
             reason = " ".join(str(error).split()) or type(error).__name__
-            raise InputError(f"pyrender cannot draw here ({reason}); {EGL_FIX}") from None
+            raise InputError(f"pyrender cannot draw here ({reason}); {EGL_FIX}") from error
         self._pyrender = pyrender
 
     def render(

@@ -12,6 +12,7 @@ from pipeline import main
 from render.bop import read_split
 from render.image_file import image_size, read_rgb
 
+RENDER = ["--objects", "assets", "--frames", 8, "--size", "160x120"]
 TINY = ["--set", "scene.occluder_chance=0.2", "--set", "render.frames_per_scene=4"]
 TINY_RUN = [
     *("--preset", "demo", "--workers", "1", "--device", "cpu"),
@@ -53,7 +54,9 @@ def files_of(folder: Path) -> dict[str, bytes]:
 @pytest.fixture(scope="module")
 def rendered(tmp_path_factory) -> Path:
     out = tmp_path_factory.mktemp("synth") / "synth"
-    succeed("render", "--objects", "assets", "--frames", 8, "--size", "160x120", "--out", out, *TINY)
+    succeed(
+        "render", "--objects", "assets", "--frames", 8, "--size", "160x120", "--out", out, *TINY
+    )
     return out
 
 
@@ -84,15 +87,16 @@ def test_a_restarted_render_keeps_what_is_there_and_makes_the_rest_alike(rendere
     shutil.copytree(rendered, copy)
     shutil.rmtree(copy / "train" / "000001")
     (copy / "train" / ".000001.partial").mkdir()
-    succeed("render", "--objects", "assets", "--frames", 8, "--size", "160x120", "--out", copy, *TINY)
+    succeed(
+        "render", "--objects", "assets", "--frames", 8, "--size", "160x120", "--out", copy, *TINY
+    )
     assert files_of(copy) == files_of(rendered)
 
 
 @pytest.mark.slow
 def test_two_workers_make_the_bytes_of_one(rendered, tmp_path):
     out = tmp_path / "synth"
-    flags = ["--objects", "assets", "--frames", 8, "--size", "160x120", "--workers", 2]
-    succeed("render", *flags, "--out", out, *TINY)
+    succeed("render", *RENDER, "--workers", 2, "--out", out, *TINY)
     assert files_of(out) == files_of(rendered)
 
 

@@ -15,7 +15,7 @@ class CropConfig:
 
     size: int = option(64, "Side of the crop in pixels", minimum=16)
     margin: float = option(1.3, "Side of the crop over the box's longer side", minimum=1)
-    angle_deg: float = option(30.0, "Training jitter: in-plane rotation, up to", minimum=0)
+    angle_deg: float = option(20.0, "Training jitter: in-plane rotation, up to", minimum=0)
     shift: float = option(0.10, "Training jitter: shift over the box's longer side", minimum=0)
     scale: float = option(0.15, "Training jitter: relative scale, up to", minimum=0, maximum=0.9)
     test_shift: float = option(0.05, "Jitter of the test boxes, as a detector's", minimum=0)
@@ -56,7 +56,7 @@ def training_crop(rng: np.random.Generator, box: Box, config: CropConfig) -> np.
 
 
 def detector_crop(seed: int, key: tuple[int, int, int], box: Box, config: CropConfig) -> np.ndarray:
-    """square_crop of a test instance, jittered by (seed, scene, image, gt) for all methods alike."""
+    """square_crop of a test instance, jittered by (seed, scene, image, gt), all methods alike."""
     rng = np.random.default_rng([seed, *key])
     shift = config.test_shift * rng.uniform(-1, 1, 2)
     return square_crop(box, config, 0.0, tuple(shift), 1 + config.test_scale * rng.uniform(-1, 1))

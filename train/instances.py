@@ -103,6 +103,12 @@ def choose_images(config: DataConfig, root: Path, part: str, seed: int) -> list[
     return train if part == "train" else test
 
 
+def write_split(config: DataConfig, root: Path, seed: int, file: Path) -> None:
+    """Write which images are trained and tested on, as `data.split_file` takes it."""
+    parts = {part: choose_images(config, root, part, seed) for part in ("train", "test")}
+    file.write_text(json.dumps(parts) + "\n")
+
+
 def load_instances(
     images: Sequence[BopImage],
     model: ObjectModel,

@@ -31,6 +31,7 @@ from train.instances import (
     find_dataset,
     load_instances,
     load_twins,
+    write_split,
 )
 from train.pairs import pair, twin_splits
 from train.report import contact_sheet, test_sheet
@@ -117,6 +118,7 @@ def run_all(config: Mapping[str, Any], out: Path, seed: int, workers: int, devic
         folder = out / f"obj_{obj_id:06d}"
         part = {**config, "data": replace(data, objects=(obj_id,))}
         inputs = _prepare(part, root, model, folder, seed, workers)
+        write_split(part["data"], root, seed, folder / "split.json")
         contact_sheet(
             inputs.real, inputs.twins, inputs.synthetic, config["crop"], folder / "pairs.png"
         )
@@ -166,7 +168,7 @@ def _prepare(
     data: DataConfig = config["data"]
     objects = config["render"].objects or (str(root / "models"),)
     render = replace(config["render"], objects=objects, obj_ids=(model.obj_id,))
-    generate(render, config["scene"], folder / "synthetic", seed, workers)
+    generate(render, config["scene"], folder / "synthetic_images", seed, workers)
     keys = choose_images(data, root, "train", seed)
     ids = data.objects
     pair(config["pair"], config["scene"], root, data.split, keys, ids, folder / "twins", seed)
@@ -174,7 +176,7 @@ def _prepare(
     return Inputs(
         real=real,
         twins=_twins(folder / "twins", real),
-        synthetic=_synthetic(folder / "synthetic", model, data.min_visib),
+        synthetic=_synthetic(folder / "synthetic_images", model, data.min_visib),
     )
 
 
@@ -231,11 +233,10 @@ def _twins(folder: Path, real: Sequence[Instance]) -> list[list[Instance]]:
 
 
 def _synthetic(folder: Path, model: ObjectModel, min_visib: float) -> list[Instance]:
-    images = [
-        image
-        for split in sorted(p.name for p in folder.iterdir() if p.is_dir() and p.name != "models")
-        for image in read_split(folder, split)
-    ]
+    splits = sorted({path.parent.parent.name for path in folder.glob("*/*/scene_camera.json")})
+    if not splits:
+        raise InputError(f"{folder} holds no BOP scenes; give a dataset that `render` made")
+    images = [image for split in splits for image in read_split(folder, split)]
     instances = load_instances(images, model, min_visib=min_visib)
     if not instances:
         raise InputError(f"no object {model.obj_id} in {folder}; render it with --obj-ids")

@@ -23,24 +23,11 @@ from render.transforms import apply
 from train.instances import DataConfig, choose_images
 from train.metrics import PoseErrors, pose_errors, vsd
 from train.summary import Group, mean_over_objects, mean_over_targets, summarize
+from train.table import format_rows
 
 log = logging.getLogger(__name__)
 
 RenderDepth = Callable[[Camera, int, np.ndarray], np.ndarray]
-TABLE = (
-    ("corner_px", "corner px"),
-    ("proj_5px", "proj 5px"),
-    ("add_10", "ADD(I) 10%"),
-    ("cm5_deg5", "5cm 5deg"),
-    ("rotation_deg_median", "rot deg"),
-    ("translation_mm_median", "trans mm"),
-    ("mssd_recall", "MSSD"),
-    ("mspd_recall", "MSPD"),
-    ("vsd_recall", "VSD"),
-    ("ar", "AR"),
-    ("n", "n"),
-    ("n_failed", "failed"),
-)
 
 
 def score(
@@ -115,18 +102,8 @@ def score_file(data: DataConfig, results: Path, dataset: Path, as_json: bool) ->
 
 def format_table(scores: Mapping[str, Any]) -> str:
     """`score`'s dictionary for the terminal: a line an object, then the means."""
-    lines = [["object", *(title for _, title in TABLE)]]
-    for name, metrics in [
-        *scores["objects"].items(),
-        ("mean", scores["mean"]),
-        ("targets", scores["targets"]),
-    ]:
-        lines.append([name, *(_cell(metrics.get(key)) for key, _ in TABLE)])
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    table = [
-        "  ".join(cell.rjust(width) for cell, width in zip(line, widths, strict=True))
-        for line in lines
-    ]
+    rows = {**scores["objects"], "mean": scores["mean"], "targets": scores["targets"]}
+    table = [format_rows(("object",), [((name,), metrics) for name, metrics in rows.items()])]
     symmetric = [i for i, metrics in scores["objects"].items() if metrics["add_kind"] == "ADI"]
     if symmetric:
         table.append(
@@ -136,12 +113,6 @@ def format_table(scores: Mapping[str, Any]) -> str:
     if scores["no_vsd"]:
         table.append(f"No VSD and AR: {scores['no_vsd']}.")
     return "\n".join(table)
-
-
-def _cell(value: float | None) -> str:
-    if value is None:
-        return "-"
-    return str(value) if isinstance(value, int) else f"{value:.1f}"
 
 
 def _chosen_objects(

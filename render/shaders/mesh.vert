@@ -24,7 +24,7 @@ invariant gl_Position;
 void main() {
     gl_Position = clip_from_obj * vec4(position, 1.0);
     point_in_cam = (cam_from_obj * vec4(position, 1.0)).xyz;
-    normal_in_cam = mat3(cam_from_normal) * normal;
+    normal_in_cam = normalize(mat3(cam_from_normal) * normal);
     vertex_color = color;
     texture_uv = uv;
 }
