@@ -128,9 +128,9 @@ def render(config, seed, out, workers) -> None:
 @out_option
 def pair(config, seed, out) -> None:
     """Make the synthetic twins of annotated real frames."""
-    from train.run import pair_dataset
+    from train import pairs
 
-    click.echo(pair_dataset(config, out, seed))
+    click.echo(pairs.pair(config["pair"], config["scene"], config["data"], out, seed))
 
 
 @main.command()

@@ -21,8 +21,8 @@ from render.transforms import rigid, rodrigues
 
 EGL_FIX = "run: apt-get update && apt-get install -y libegl1 libgl1 libgl1-mesa-dri"
 DEVICE_FIX = (
-    "draw on another device, with GLCONTEXT_DEVICE_INDEX=i in the environment; this one lacks its"
-    " driver, or you lack access to /dev/dri (usermod -aG render,video USER)"
+    "install this device's driver, and join the groups video and render for access to /dev/dri; or"
+    " draw on another with GLCONTEXT_DEVICE_INDEX=i (in software: apt-get install libgl1-mesa-dri)"
 )
 PYRENDER_FIX = "run: .venv/bin/python -m pip install -r requirements.txt"
 TIMEOUT_S = 60.0
@@ -154,7 +154,7 @@ def _check_geometry(frame: Frame) -> np.ndarray:
         raise InputError("the test square covers the wrong pixels")
     error_mm = 1000 * np.abs(frame.depth - np.where(inside, depth, 0)).max()
     if error_mm > 0.01:
-        raise InputError(f"the test square's depth is off by {error_mm:.3g} mm")
+        raise InputError(f"the test square's depth is off by {error_mm:.2g} mm")
     return inside
 
 

@@ -115,17 +115,20 @@ def fill_records(view: View, camera: Camera | None = None) -> np.ndarray:
 
 
 def pixel_box(corners: np.ndarray, camera: Camera) -> tuple[int, int, int, int]:
-    """Where an object can be seen: x, y, width, height in whole pixels, cut to the image.
+    """Where an object can be seen, in whole pixels of the image.
 
     Args:
         corners: (8, 3) of its bounds, camera frame.
+
+    Returns:
+        left, top, right, bottom, the last two one beyond.
     """
     if corners[:, 2].min() <= NEAR:
         return 0, 0, camera.width, camera.height
     pixels = camera.project(corners)
-    low = np.clip(np.floor(pixels.min(axis=0)), 0, camera.size).astype(int)
-    high = np.clip(np.ceil(pixels.max(axis=0)) + 1, low, camera.size).astype(int)
-    return int(low[0]), int(low[1]), int(high[0] - low[0]), int(high[1] - low[1])
+    left, top = np.clip(np.floor(pixels.min(axis=0)), 0, camera.size).astype(int).tolist()
+    right, bottom = np.clip(np.ceil(pixels.max(axis=0)) + 1, 0, camera.size).astype(int).tolist()
+    return left, top, right, bottom
 
 
 def _check(spec: SceneSpec, boxes: Mapping[int, np.ndarray]) -> None:

@@ -6,8 +6,11 @@ import multiprocessing
 import os
 import platform
 import shutil
+import signal
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import closing
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -51,13 +54,20 @@ class RenderConfig:
 
 
 class Renderer(Protocol):
-    """What draws frames: Rasterizer, or PyrenderRenderer."""
+    """What draws frames: Rasterizer, or PyrenderRenderer.
+
+    name: of the OpenGL device and version.
+    """
+
+    name: str
 
     def render(
         self, specs: Sequence[SceneSpec], backgrounds: Sequence[np.ndarray | None] | None = None
     ) -> list[Frame]: ...
 
     def full_masks(self, spec: SceneSpec, canvas: int = 1) -> np.ndarray: ...
+
+    def close(self) -> None: ...
 
 
 def make_renderer(models: Mapping[int, ObjectModel], config: RenderConfig) -> Renderer:
@@ -94,12 +104,15 @@ def generate(config: RenderConfig, scene: SceneConfig, out: Path, seed: int, wor
     Every frame depends on (seed, frame id) only, never on the workers or on a restart.
 
     Raises:
-        InputError: meshes are unusable, or `out` holds a dataset made with other settings.
+        InputError: meshes or a background are unusable, or `out` holds a dataset made with other
+            settings.
     """
     models = load_models(config.objects, unit=config.unit)
     _check_ids(config, models)
+    Randomizer(scene, models, config.size, seed, config.obj_ids or None)  # before `out` is begun
     settings = {"render": to_dict(config), "scene": to_dict(scene), "seed": seed}
-    begin_dataset(out, settings)
+    with closing(make_renderer({}, config)) as renderer:
+        begin_dataset(out, settings, renderer.name)
     if not (out / "models" / "models_info.json").is_file():
         with whole_folder(out / "models") as folder:
             write_models(folder, models.values())
@@ -114,8 +127,11 @@ def generate(config: RenderConfig, scene: SceneConfig, out: Path, seed: int, wor
         log.debug("scene %d is complete", scene_id)
 
 
-def begin_dataset(out: Path, settings: Mapping[str, Any]) -> None:
+def begin_dataset(out: Path, settings: Mapping[str, Any], renderer: str) -> None:
     """Create `out` with its generation.json, or check that it was begun with the same settings.
+
+    Args:
+        renderer: the OpenGL that draws; the same one and the same versions draw the same bytes.
 
     Raises:
         InputError: it was begun with others; the message names the first one that differs.
@@ -138,6 +154,7 @@ def begin_dataset(out: Path, settings: Mapping[str, Any]) -> None:
     text = json.dumps(
         {
             "settings": settings,
+            "renderer": renderer,
             "versions": {"python": platform.python_version(), **{p: version(p) for p in packages}},
         },
         indent=2,
@@ -193,15 +210,25 @@ def _in_workers(jobs: Sequence[_Job], workers: int) -> Iterator[int]:
     # Spawned, since an OpenGL context does not survive a fork; one llvmpipe thread each, since
     # geometry runs on one thread and processes scale where threads do not.
     os.environ.setdefault("LP_NUM_THREADS", "1")
-    pool = ProcessPoolExecutor(min(workers, len(jobs)), multiprocessing.get_context("spawn"))
+    spawn = multiprocessing.get_context("spawn")
+    pool = ProcessPoolExecutor(min(workers, len(jobs)), spawn, initializer=_leave_ctrl_c_to_main)
     pending: set[Future[int]] = {pool.submit(_make_in_worker, job) for job in jobs}
     try:
         while pending:
             done, pending = wait(pending, return_when=FIRST_COMPLETED)
             for future in done:
                 yield future.result()
+    except BrokenProcessPool:
+        raise InputError(
+            "a worker process died, perhaps for want of memory; finished scenes are kept:"
+            " run the same command again, or with fewer --workers"
+        ) from None
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _leave_ctrl_c_to_main() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 _maker: "_SceneMaker | None" = None  # one a worker process: a context and meshes are made once

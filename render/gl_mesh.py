@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import moderngl
 import numpy as np
 
+from render.errors import InputError
 from render.gl_context import Programs
 from render.mesh import Mesh
 
@@ -27,6 +28,7 @@ def upload(context: moderngl.Context, mesh: Mesh, programs: Programs) -> DrawnMe
     """Copy a mesh into a context.
 
     Raises:
+        InputError: its texture is larger than the device allows.
         ValueError: the mesh has no faces.
     """
     if not len(mesh.faces):
@@ -94,7 +96,10 @@ def _upload_texture(context: moderngl.Context, image: np.ndarray) -> moderngl.Te
     height, width = image.shape[:2]
     limit = context.info["GL_MAX_TEXTURE_SIZE"]
     if max(height, width) > limit:
-        raise ValueError(f"a texture is {width}x{height}, this device's limit is {limit}x{limit}")
+        raise InputError(
+            f"a texture of {width}x{height}: this OpenGL device takes up to {limit}x{limit};"
+            " scale it down"
+        )
     texture = context.texture((width, height), 3, np.ascontiguousarray(image[::-1]).tobytes())
     texture.build_mipmaps()
     texture.filter = moderngl.LINEAR_MIPMAP_LINEAR, moderngl.LINEAR

@@ -32,15 +32,22 @@ class SceneConfig:
     intrinsics: tuple[float, float, float, float] = option(
         (572.4114, 573.57043, 325.2611, 242.04899),
         "fx fy cx cy of a 640x480 image; scaled with the width for other sizes",
+        minimum=1,
     )
     distance: Range = option((0.6, 1.2), "From the camera to the object or the table's centre, m")
-    elevation_deg: Range = option((0.0, 90.0), "Of the camera above the object, uniform in area")
+    elevation_deg: Range = option(
+        (0.0, 90.0), "Of the camera above the object, uniform in area", minimum=-90, maximum=90
+    )
     inplane_deg: Range = option((-45.0, 45.0), "Roll of the camera")
-    zoom: Range = option((1.5, 1.8), "crop: side of the frame over the side of the object's box")
-    objects_per_frame: tuple[int, int] = option((2, 5), "tabletop: fewest and most objects")
+    zoom: Range = option(
+        (1.5, 1.8), "crop: side of the frame over the side of the object's box", minimum=0.01
+    )
+    objects_per_frame: tuple[int, int] = option(
+        (2, 5), "tabletop: fewest and most objects", minimum=1, maximum=255
+    )
     occluder_chance: float = option(0.5, "crop: of an object in front", minimum=0, maximum=1)
     distractor_chance: float = option(0.3, "crop: of an object behind", minimum=0, maximum=1)
-    lights: tuple[int, int] = option((1, 3), "Fewest and most lights")
+    lights: tuple[int, int] = option((1, 3), "Fewest and most lights", minimum=0, maximum=8)
     ambient: Range = option((0.3, 0.7), "Strength of the ambient light")
     light: Range = option((0.2, 0.8), "Strength of all other lights together")
     light_color: float = option(0.05, "Spread of the lights' colour", minimum=0)
@@ -48,7 +55,9 @@ class SceneConfig:
     tint_spread: float = option(0.08, "Spread of that factor, per channel", minimum=0)
     gloss: Range = option((0.0, 0.3), "Strength of highlights")
     shininess: Range = option((8.0, 64.0), "Exponent of highlights")
-    stretch: tuple[float, float, float] = option((1.0, 1.0, 1.0), "Scale along the object's axes")
+    stretch: tuple[float, float, float] = option(
+        (1.0, 1.0, 1.0), "Scale along the object's axes", minimum=0.01
+    )
     background: str = option("noise", "noise (procedural), plain, or a folder of images")
     gain: Range = option((0.7, 1.3), "Exposure factor of the colour camera")
     white_balance: float = option(0.05, "Spread of the colour camera's channel gains", minimum=0)
@@ -75,10 +84,17 @@ class Randomizer:
             obj_ids: the objects that are annotated; all of `models` where None.
 
         Raises:
-            InputError: the background is neither a known kind nor a folder that holds images.
+            InputError: the background is neither a known kind nor a folder that holds images, or an
+                object could reach behind the camera.
         """
         self.config, self.models, self.size, self.seed = config, models, size, seed
         self.obj_ids = sorted(models) if obj_ids is None else list(obj_ids)
+        for obj_id in self.obj_ids:
+            if models[obj_id].diameter / 2 >= config.distance[0]:
+                raise InputError(
+                    f"scene.distance: {config.distance[0]} m from the camera, object {obj_id} of"
+                    f" {models[obj_id].diameter:.4g} m reaches behind it; give larger distances"
+                )
         self.backgrounds = _background_files(config.background)
         scale = size[0] / 640 if config.layout == "tabletop" else 1.0
         fx, fy, cx, cy = config.intrinsics
@@ -125,19 +141,20 @@ class Randomizer:
         camera, side = self._crop_camera(pose_rng, full, self.models[obj_id], cam_from_obj)
 
         placed = [(obj_id, cam_from_obj, True)]
-        radius, depth = self.models[obj_id].diameter / 2, cam_from_obj[2, 3]
+        radius = self.models[obj_id].diameter / 2
+        (middle,) = apply(cam_from_obj, self.models[obj_id].box.mean(axis=0)[None])
         others = [i for i in self.models if i != obj_id] or [obj_id]
         for chance, towards in ((config.occluder_chance, -1), (config.distractor_chance, 1)):
             if clutter_rng.random() >= chance:
                 continue
             other = others[clutter_rng.integers(len(others))]
             gap = radius + self.models[other].diameter / 2
-            clutter_depth = max(depth + towards * gap * clutter_rng.uniform(0.8, 1.3), 0.25)
+            depth = max(middle[2] + towards * gap * clutter_rng.uniform(0.8, 1.3), 0.25)
             angle, reach = clutter_rng.uniform(0, 2 * np.pi), clutter_rng.uniform(0.35, 0.9)
-            center = full.project(cam_from_obj[:3, 3])
-            shifted = center + side * reach * np.array([np.cos(angle), np.sin(angle)])
-            ray = np.linalg.inv(full.K) @ [*shifted, 1.0]
-            placed.append((other, rigid(random_rotation(clutter_rng), clutter_depth * ray), False))
+            shifted = pixel + side * reach * np.array([np.cos(angle), np.sin(angle)])
+            R, ray = random_rotation(clutter_rng), np.linalg.inv(full.K) @ [*shifted, 1.0]
+            t = depth * ray - R @ self.models[other].box.mean(axis=0)
+            placed.append((other, rigid(R, t), False))
         return camera, placed
 
     def _placed_at(self, rng, model: ObjectModel, camera: Camera, pixel: np.ndarray) -> np.ndarray:

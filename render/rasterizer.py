@@ -5,8 +5,10 @@ from collections.abc import Iterator, Mapping, Sequence
 import cv2
 import moderngl
 import numpy as np
+from numpy.typing import ArrayLike
 
 from render.camera import Camera
+from render.compose import annotations, check_background, put_before
 from render.draw_records import (
     GEOMETRY,
     RECORD,
@@ -17,7 +19,7 @@ from render.draw_records import (
     mesh_corners,
     pixel_box,
 )
-from render.frame import Annotation, Frame
+from render.frame import Frame
 from render.gl_context import (
     GEOMETRY_BINDING,
     SHADING_BINDING,
@@ -28,6 +30,8 @@ from render.gl_context import (
 from render.gl_mesh import upload
 from render.mesh import Mesh
 from render.scene import SceneSpec
+
+Part = tuple[int, int, int, int]  # x, y, width, height in whole pixels
 
 PIXELS_IN_FLIGHT = 1 << 22  # views are read back together up to this many pixels
 
@@ -94,10 +98,11 @@ class Rasterizer:
         Raises:
             InputError: an image is larger than the device can draw.
             ValueError: a spec cannot be drawn (see `make_view`), or a background does not fit.
+            RuntimeError: OpenGL failed, for lack of memory for instance.
         """
         backgrounds = [None] * len(specs) if backgrounds is None else backgrounds
         for spec, background in zip(specs, backgrounds, strict=True):
-            _check_background(spec, background)
+            check_background(spec, background)
         views = [make_view(spec, self._boxes) for spec in specs]
 
         frames: dict[int, Frame] = {}
@@ -125,16 +130,20 @@ class Rasterizer:
         if canvas < 1 or canvas % 2 == 0:
             raise ValueError(f"canvas must be odd and positive, got {canvas}")
         view = make_view(spec, self._boxes)
-        (width, height), count = spec.size, len(_annotations(spec))
+        (width, height), count = spec.size, len(annotations(spec))
         masks = np.zeros((count, canvas * height, canvas * width), bool)
         tiles = masks.reshape(count, canvas, height, canvas, width)
+        whole = _shifted(view.camera, -(canvas // 2), canvas)
+        boxes = [pixel_box(corners, whole) for corners in view.corners]
         with self._context:
             # Each tile is an image of its own through a shifted camera: the one in the centre is
             # drawn just as the image itself, and no tile is larger than the device can draw.
             for row, column in np.ndindex(canvas, canvas):
-                shift = np.array([column - canvas // 2, row - canvas // 2]) * spec.size
-                camera = view.camera.crop(np.column_stack([np.eye(2), -shift]), width, height)
-                self._draw_silhouettes(view, camera, tiles[:, row, :, column])
+                parts = [_part(box, column * width, row * height, spec.size) for box in boxes]
+                if any(parts):
+                    shift = np.array([column, row]) - canvas // 2
+                    camera = _shifted(view.camera, shift)
+                    self._draw_silhouettes(view, camera, parts, tiles[:, row, :, column])
         return masks
 
     def _draw(self, views: Sequence[View]) -> np.ndarray:
@@ -149,29 +158,37 @@ class Rasterizer:
         plane, image = planes.strides[:2]
 
         records = np.concatenate([fill_records(view) for view in views])
-        firsts = np.cumsum([0, *(len(view.placed) for view in views)])
         self._send(records)
         self._context.enable_only(moderngl.DEPTH_TEST)
         shaded = self._framebuffers.get("shaded", width, height)
-        for i, view in enumerate(views):
-            self._draw_view(shaded, view, firsts[i])
-            shaded.read_into(self._packed, components=4, write_offset=i * image)
+        for i, record in enumerate(_first_records(views)):
+            self._draw_view(shaded, views[i], record)
+            color_at, depth_at = i * image, plane + i * image
+            shaded.read_into(self._packed, components=4, write_offset=color_at)
             shaded.read_into(
-                self._packed, components=1, attachment=1, dtype="f4", write_offset=plane + i * image
+                self._packed, components=1, attachment=1, dtype="f4", write_offset=depth_at
             )
         if self._antialias:
-            multisampled = self._framebuffers.get("multisampled", width, height)
-            resolved = self._framebuffers.get("resolved", width, height)
-            records["shading"]["tint"][:, 3] = 1  # alpha becomes coverage
-            self._send(records)
-            for i, view in enumerate(views):
-                self._draw_view(multisampled, view, firsts[i])
-                self._context.copy_framebuffer(resolved, multisampled)
-                offset = 2 * plane + i * image
-                resolved.read_into(self._packed, components=4, write_offset=offset)
+            self._draw_antialiased(views, records, start=2 * plane, step=image)
 
         self._packed.read_into(planes, size=planes.nbytes)
+        if self._context.error != "GL_NO_ERROR":
+            raise RuntimeError(f"OpenGL failed: {self._context.error}")
         return planes
+
+    def _draw_antialiased(
+        self, views: Sequence[View], records: np.ndarray, start: int, step: int
+    ) -> None:
+        """Draw the views' colour with several samples a pixel, and pack its means from `start`."""
+        size = views[0].camera.size
+        multisampled = self._framebuffers.get("multisampled", *size)
+        resolved = self._framebuffers.get("resolved", *size)
+        records["shading"]["tint"][:, 3] = 1  # alpha, the instance id so far, becomes coverage
+        self._send(records)
+        for i, record in enumerate(_first_records(views)):
+            self._draw_view(multisampled, views[i], record)
+            self._context.copy_framebuffer(resolved, multisampled)
+            resolved.read_into(self._packed, components=4, write_offset=start + i * step)
 
     def _draw_view(self, framebuffer: moderngl.Framebuffer, view: View, first: int) -> None:
         """Draw a view's meshes, whose uniforms start at record `first`."""
@@ -184,25 +201,24 @@ class Rasterizer:
                 mesh.texture.use()
             mesh.shaded.render()
 
-    def _draw_silhouettes(self, view: View, camera: Camera, masks: np.ndarray) -> None:
-        """Draw each annotated object alone through a camera, into masks (n, H, W) bool."""
-        boxes = [pixel_box(corners, camera) for corners in view.corners]
-        if not any(width and height for _, _, width, height in boxes):
-            return
+    def _draw_silhouettes(
+        self, view: View, camera: Camera, parts: Sequence[Part | None], masks: np.ndarray
+    ) -> None:
+        """Draw each annotated object alone, where it has a part, into masks (n, H, W) bool."""
         self._send(fill_records(view, camera))
         self._context.enable_only(moderngl.NOTHING)
         framebuffer = self._framebuffers.get("silhouette", *camera.size)
-        for i, ((placed, instance), box) in enumerate(zip(view.placed, boxes, strict=True)):
-            x, y, width, height = box
-            if not (instance and width and height):
+        for i, ((placed, instance), part) in enumerate(zip(view.placed, parts, strict=True)):
+            if not instance or part is None:
                 continue
-            framebuffer.scissor = box
+            framebuffer.scissor = part
             framebuffer.use()
             framebuffer.clear()
             self._bind(i)
             self._meshes[placed.obj_id].silhouette.render()
+            x, y, width, height = part
             covered = np.empty((height, width), np.uint8)
-            framebuffer.read_into(covered, viewport=box, components=1)
+            framebuffer.read_into(covered, viewport=part, components=1)
             masks[instance - 1, y : y + height, x : x + width] = covered > 0
 
     def _send(self, records: np.ndarray) -> None:
@@ -213,10 +229,24 @@ class Rasterizer:
 
     def _bind(self, record: int) -> None:
         """Let the next draw use a record."""
-        offset = int(record) * RECORD.itemsize
+        offset = record * RECORD.itemsize
         self._uniforms.bind_to_uniform_block(GEOMETRY_BINDING, offset, GEOMETRY.itemsize)
         offset += GEOMETRY.itemsize
         self._uniforms.bind_to_uniform_block(SHADING_BINDING, offset, SHADING.itemsize)
+
+
+def _shifted(camera: Camera, images: ArrayLike, times: int = 1) -> Camera:
+    """A camera `times` as wide and high, its first pixel so many images right and down."""
+    shift = np.broadcast_to(images, 2) * camera.size
+    crop_from_image = np.column_stack([np.eye(2), -shift])
+    return camera.crop(crop_from_image, times * camera.width, times * camera.height)
+
+
+def _part(box: tuple[int, int, int, int], x: int, y: int, size: tuple[int, int]) -> Part | None:
+    """What of a `pixel_box` lies in the tile of that size at (x, y), in the tile's own pixels."""
+    left, top = max(box[0] - x, 0), max(box[1] - y, 0)
+    right, bottom = min(box[2] - x, size[0]), min(box[3] - y, size[1])
+    return (left, top, right - left, bottom - top) if left < right and top < bottom else None
 
 
 def _with_room(buffer: moderngl.Buffer, size: int) -> moderngl.Buffer:
@@ -238,42 +268,24 @@ def _batches(views: Sequence[View]) -> Iterator[list[int]]:
             yield indices[start : start + count]
 
 
+def _first_records(views: Sequence[View]) -> list[int]:
+    """Where each view's records begin when those of all views are joined."""
+    return np.cumsum([0, *(len(view.placed) for view in views[:-1])]).tolist()
+
+
 def _frame(view: View, planes: np.ndarray, background: np.ndarray | None) -> Frame:
     """A frame from the planes (2 or 3, H, W, 4) uint8 that were read back; see `_draw`."""
     depth = planes[1].view(np.float32)[..., 0].copy()
     if len(planes) == 3:
-        rgb = _blend(planes[2], background)
+        rgb = put_before(planes[2], background)
     else:
         rgb = cv2.cvtColor(planes[0], cv2.COLOR_RGBA2RGB)
         if background is not None:
             rgb = cv2.copyTo(background, (depth == 0).view(np.uint8), rgb)
     return Frame(
         camera=view.camera,
-        annotations=_annotations(view.spec),
+        annotations=annotations(view.spec),
         rgb=rgb,
         depth=depth,
         instance=planes[0, ..., 3].copy(),
     )
-
-
-def _blend(color: np.ndarray, background: np.ndarray | None) -> np.ndarray:
-    """Put (H, W, 4) uint8 premultiplied colour with coverage before a background: (H, W, 3)."""
-    rgb, coverage = cv2.cvtColor(color, cv2.COLOR_RGBA2RGB), color[..., 3]
-    if background is None:
-        return rgb
-    rgb = cv2.copyTo(background, (coverage == 0).view(np.uint8), rgb)
-    edge = (coverage > 0) & (coverage < 255)
-    through = background[edge] * ((255 - coverage[edge, None]) / np.float32(255))
-    rgb[edge] = np.minimum(color[edge, :3] + np.round(through), 255)
-    return rgb
-
-
-def _annotations(spec: SceneSpec) -> tuple[Annotation, ...]:
-    return tuple(Annotation(p.obj_id, p.matrix) for p in spec.objects if p.annotated)
-
-
-def _check_background(spec: SceneSpec, background: np.ndarray | None) -> None:
-    shape = (spec.size[1], spec.size[0], 3)
-    if background is not None and (background.shape != shape or background.dtype != np.uint8):
-        got = f"{background.shape} {background.dtype}"
-        raise ValueError(f"a background must be {shape} uint8, got {got}")

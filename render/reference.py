@@ -14,10 +14,11 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from render.camera import Camera, gl_from_cam
+from render.compose import annotations, check_background, put_before
 from render.doctor import EGL_FIX
 from render.draw_records import View, make_view, mesh_corners
 from render.errors import InputError
-from render.frame import Annotation, Frame
+from render.frame import Frame
 from render.mesh import Mesh
 from render.scene import Light, Placed, SceneSpec
 
@@ -41,9 +42,14 @@ def _render(meshes, specs, backgrounds) -> list[Frame]:
 class PyrenderRenderer:
     """Draws SceneSpecs with pyrender, through the interface of `Rasterizer`.
 
-    Depth and instance ids have one sample a pixel, at its centre, as the rasterizer's. The colour
+    Depth and instance ids have one sample a pixel, at its centre, as the rasterizer's; depth comes
+    from a 24-bit buffer, so it is coarse for a scene that begins close to the camera. The colour
     is pyrender's own: physically based, gamma-encoded, always anti-aliased; point lights fall off
     with the squared distance, and have their given strength at the middle of the objects.
+
+    Use one at a time in a process: one that is closed or deleted ends EGL for the others.
+
+    name: pyrender's version, and the OpenGL renderer and version.
     """
 
     def __init__(self, meshes: Mapping[int, Mesh]) -> None:
@@ -59,19 +65,31 @@ class PyrenderRenderer:
         os.environ.setdefault("PYOPENGL_PLATFORM", "egl")  # read on pyrender's first import
         setattr(np, "infty", np.inf)  # noqa: B010  # pyrender 0.1.45 expects NumPy 1's name
         try:
+            import pyglet
+
+            pyglet.options["headless"] = True  # else pyrender's import of it needs X11's libraries
             import pyrender
+            from OpenGL import GL
 
             self._offscreen = pyrender.OffscreenRenderer(1, 1)
+            device, opengl = (GL.glGetString(k).decode() for k in (GL.GL_RENDERER, GL.GL_VERSION))
         except Exception as error:  # from PyOpenGL, whatever a missing library makes fail
             reason = " ".join(str(error).split()) or type(error).__name__
             raise InputError(f"pyrender cannot draw here ({reason}); {EGL_FIX}") from error
         self._pyrender = pyrender
+        self.name = f"pyrender {pyrender.__version__}, {device}, OpenGL {opengl}"
+
+    def close(self) -> None:
+        """Free the OpenGL context, and with it EGL's display in this process."""
+        self._offscreen.delete()
 
     def render(
         self, specs: Sequence[SceneSpec], backgrounds: Sequence[np.ndarray | None] | None = None
     ) -> list[Frame]:
         """Draw specs; see `Rasterizer.render`."""
         backgrounds = [None] * len(specs) if backgrounds is None else backgrounds
+        for spec, background in zip(specs, backgrounds, strict=True):
+            check_background(spec, background)
         views = [make_view(spec, self._boxes) for spec in specs]
         return [self._frame(v, b) for v, b in zip(views, backgrounds, strict=True)]
 
@@ -82,8 +100,7 @@ class PyrenderRenderer:
         camera = view.camera.crop(
             np.column_stack([np.eye(2), shift]), canvas * spec.size[0], canvas * spec.size[1]
         )
-        count = sum(placed.annotated for placed in spec.objects)
-        masks = np.zeros((count, camera.height, camera.width), bool)
+        masks = np.zeros((len(annotations(spec)), camera.height, camera.width), bool)
         for placed, instance in view.placed:
             if instance:
                 scene = self._scene(view, camera)
@@ -100,14 +117,10 @@ class PyrenderRenderer:
         flags = self._pyrender.RenderFlags.RGBA
         color, _ = self._offscreen.render(scene, flags=flags)
 
-        rgb = color[..., :3].astype(np.float32)
-        if background is not None:
-            rgb += background * (1 - color[..., 3:] / np.float32(255))
-        annotated = [placed for placed in view.spec.objects if placed.annotated]
         return Frame(
             camera=view.camera,
-            annotations=tuple(Annotation(p.obj_id, p.matrix) for p in annotated),
-            rgb=np.clip(np.round(rgb), 0, 255).astype(np.uint8),
+            annotations=annotations(view.spec),
+            rgb=put_before(color, background),
             depth=depth,
             instance=instance,
         )
@@ -132,7 +145,6 @@ class PyrenderRenderer:
 
         scene = pyrender.Scene(bg_color=(0, 0, 0, 0), ambient_light=view.spec.ambient)
         scene.add(PixelCamera(znear=view.near, zfar=view.far), pose=np.eye(4))
-        self._offscreen.viewport_width, self._offscreen.viewport_height = camera.size
         return scene
 
     def _add(self, scene, placed: Placed):

@@ -50,6 +50,11 @@ def lumpy(rng, faces: int = 300, reach: float = 0.1) -> Mesh:
     )
 
 
+def two_meshes() -> dict[int, Mesh]:
+    """What `random_scene` places."""
+    return {1: lumpy(np.random.default_rng(1)), 2: square(0.08)}
+
+
 def scene(camera, *placed, **changes) -> SceneSpec:
     return SceneSpec(rows(camera.K), camera.size, placed, **changes)
 

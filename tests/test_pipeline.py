@@ -157,6 +157,47 @@ def test_predict_prints_a_pose_and_draws_it(finished, tmp_path):
     assert image_size(out) == (640, 480)
 
 
+@pytest.mark.slow
+def test_linemod_preset_runs_on_a_dataset_of_that_layout(tmp_path):
+    """The paper's experiment, its network and its 15 % of the frames; only sizes are a test's."""
+    lm = tmp_path / "lm"
+    scene = ["--set", "scene.objects_per_frame=1,1", "--set", "render.frames_per_scene=30"]
+    flags = ["--objects", "assets", "--frames", 60, "--size", "320x240", "--split", "test"]
+    succeed("render", *flags, *scene, "--out", lm)
+
+    tiny = {
+        "data": {"dataset": lm, "objects": "2,3", "min_visib": 0.05},
+        "render": {"frames": 4, "size": "64x64"},
+        "pair": {"variants": 1},
+        "crop": {"size": 32},
+        "train": {"pretrain_steps": 1, "steps": 1, "batch": 8},
+    }
+    sets = [f"--set={name}.{k}={v}" for name, part in tiny.items() for k, v in part.items()]
+    out = tmp_path / "run"
+    succeed("run", "--preset", "linemod", *sets, "--workers", 1, "--device", "cpu", "--out", out)
+
+    results = json.loads((out / "results.json").read_text())
+    assert sorted(results["objects"]) == ["2", "3"]
+    for obj_id in (2, 3):
+        split = json.loads((out / f"obj_{obj_id:06d}" / "split.json").read_text())
+        total = len(split["train"]) + len(split["test"])
+        assert len(split["train"]) == round(0.15 * total)
+        assert not {tuple(k) for k in split["train"]} & {tuple(k) for k in split["test"]}
+
+
+def test_a_dataset_in_metres_is_refused(rendered, tmp_path):
+    copy = tmp_path / "metres"
+    shutil.copytree(rendered, copy)
+    for path in copy.glob("train/*/scene_gt.json"):
+        scene = json.loads(path.read_text())
+        for annotation in (a for image in scene.values() for a in image):
+            annotation["cam_t_m2c"] = [x / 1000 for x in annotation["cam_t_m2c"]]
+        path.write_text(json.dumps(scene))
+    line = fail(1, "pair", "--dataset", copy, "--split", "train", "--out", tmp_path / "twins")
+    assert "scene_gt.json" in line and "metres" in line
+    assert not (tmp_path / "twins").exists()
+
+
 @pytest.mark.parametrize(
     ("args", "code", "what"),
     [

@@ -12,13 +12,13 @@ from scenes import (
     assert_same_frame,
     at,
     draw,
-    lumpy,
     plane_depth,
     quads,
     random_scene,
     rotated_crop,
     scene,
     square,
+    two_meshes,
 )
 
 from render import rasterizer as rasterizer_module
@@ -31,8 +31,7 @@ from render.transforms import apply, rigid, rodrigues
 
 @pytest.fixture(scope="module")
 def shared():
-    rng = np.random.default_rng(1)
-    with Rasterizer({1: lumpy(rng), 2: square(0.08)}) as rasterizer:
+    with Rasterizer(two_meshes()) as rasterizer:
         yield rasterizer
 
 
@@ -91,7 +90,7 @@ def test_frames_own_their_memory(shared, rng):
 
 
 def test_the_nearest_object_is_seen_and_ids_number_the_annotated_ones(rng):
-    z = rng.permutation(np.linspace(0.5, 0.5008, 9))  # a tenth of a millimetre apart
+    z = rng.permutation(np.linspace(0.5, 0.6, 9))
     centers = np.column_stack([rng.uniform(-0.1, 0.1, (9, 2)), z])
     annotated = rng.random(9) < 0.6
     placed = [at(c, annotated=bool(a)) for c, a in zip(centers, annotated, strict=True)]
@@ -111,6 +110,14 @@ def test_the_nearest_object_is_seen_and_ids_number_the_annotated_ones(rng):
     np.testing.assert_array_equal(
         [a.cam_from_obj[:3, 3] for a in frame.annotations], centers[annotated]
     )
+
+
+def test_surfaces_half_a_micrometre_apart_are_told_apart():
+    # The depth buffer's 24 bits are spent on the depths that there are.
+    placed = [at([0, 0, 0.5 + i * 5e-7], obj_id=2) for i in reversed(range(20))]
+    far = at([0, 0, 3.0], annotated=False)
+    frame = draw({1: square(1.0), 2: square(0.1)}, scene(SMALL, *placed, far))[0]
+    assert set(np.unique(frame.instance)) == {0, 20}
 
 
 def test_255_instances_are_told_apart():
@@ -242,8 +249,7 @@ def test_a_missing_egl_library_names_the_packages(monkeypatch):
 
 def draw_in_process(seed: int):
     rng = np.random.default_rng(seed)
-    with Rasterizer({1: lumpy(rng), 2: square(0.08)}) as rasterizer:
-        return rasterizer.render([random_scene(rng)])[0]
+    return draw(two_meshes(), random_scene(rng))[0]
 
 
 @pytest.mark.slow

@@ -15,6 +15,7 @@ from scenes import (
     random_scene,
     scene,
     square,
+    two_meshes,
 )
 
 from render.camera import Camera
@@ -134,11 +135,15 @@ def test_a_minified_texture_becomes_its_mean(rng):
     assert np.abs(frame.rgb[frame.instance == 1].astype(int) - 127).max() <= 2
 
 
-def test_the_background_stands_exactly_where_nothing_is_drawn(shared, rng):
+def test_the_background_stands_exactly_where_nothing_is_drawn(rng):
     specs = [random_scene(rng) for _ in range(3)]
     backgrounds = [rng.integers(0, 256, (48, 64, 3), dtype=np.uint8), None, None]
     for spec, background, frame, plain in zip(
-        specs, backgrounds, shared.render(specs, backgrounds), shared.render(specs), strict=True
+        specs,
+        backgrounds,
+        draw(two_meshes(), *specs, backgrounds=backgrounds),
+        draw(two_meshes(), *specs),
+        strict=True,
     ):
         empty = frame.depth == 0
         assert empty.any() and not empty.all()
@@ -149,8 +154,8 @@ def test_the_background_stands_exactly_where_nothing_is_drawn(shared, rng):
         assert len(frame.annotations) == sum(p.annotated for p in spec.objects)
 
 
-def test_antialiasing_changes_nothing_but_colours_at_edges(shared, rng):
-    meshes = {1: lumpy(np.random.default_rng(1)), 2: square(0.08)}
+def test_antialiasing_changes_nothing_but_colours_at_edges(rng):
+    meshes = two_meshes()
     lights = (Light("point", (0.3, 0.2, 0.1)),)
     flat = [
         scene(SMALL, at([0, 0, 0.5], rodrigues(rng.uniform(-0.7, 0.7, 3)), 2), lights=lights)
@@ -159,7 +164,7 @@ def test_antialiasing_changes_nothing_but_colours_at_edges(shared, rng):
     specs = [*flat, *(random_scene(rng) for _ in range(3))]
     backgrounds = [rng.integers(0, 256, (48, 64, 3), dtype=np.uint8) for _ in specs]
     smooth = draw(meshes, *specs, backgrounds=backgrounds, antialias=True)
-    sharp = shared.render(specs, backgrounds)
+    sharp = draw(meshes, *specs, backgrounds=backgrounds)
     for a, b in zip(smooth, sharp, strict=True):
         np.testing.assert_array_equal(a.depth, b.depth)
         np.testing.assert_array_equal(a.instance, b.instance)
@@ -184,6 +189,6 @@ def test_antialiasing_blends_by_the_covered_area():
     np.testing.assert_allclose(covered.sum(), 20 * 20, rtol=0.01)
 
 
-def test_a_background_must_fit(shared):
+def test_a_background_must_fit():
     with pytest.raises(ValueError, match=r"a background must be \(48, 64, 3\) uint8, got"):
-        shared.render([scene(SMALL)], [np.zeros((64, 48, 3), np.uint8)])
+        draw({}, scene(SMALL), backgrounds=[np.zeros((64, 48, 3), np.uint8)])

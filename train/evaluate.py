@@ -13,6 +13,7 @@ import torch
 from render.bop import read_split
 from render.bop_results import Estimate, read_detections, results_name
 from render.bop_results import write_results as write_csv
+from render.errors import InputError
 from render.mesh import ObjectModel, load_models
 from render.randomize import box_corners
 from render.transforms import apply
@@ -33,6 +34,11 @@ from train.predict import Prediction, predict
 from train.summary import Group, mean_over_objects, summarize
 from train.table import format_rows
 
+BOXES = {
+    "bbox_visib": "boxes of the visible part, jittered as a detector's",
+    "bbox_obj": "boxes of the whole object, jittered alike; they give away where hidden parts are",
+    "detections": "boxes of a detector",
+}
 CLEAR = 0.6  # visib_fract from which an instance counts as clearly visible, in a table of its own
 
 
@@ -85,7 +91,9 @@ def evaluate_run(data: DataConfig, run: Path, out: Path, seed: int, device: str)
     )
     out.mkdir(parents=True, exist_ok=True)
     write_estimates(out, method, data, estimates)
-    return write_results(results(outcomes, models, [method]), data, [method], out, seed)
+    about = {"dataset": data.dataset, "seed": seed, "methods": [method]}
+    heading = f"{root}: {method}, {len(tests[0].instances)} test instances of object {obj_id}"
+    return write_results(results(outcomes, models, [method]), about, heading, out)
 
 
 def measured_model(root: Path, obj_id: int) -> ObjectModel:
@@ -98,14 +106,22 @@ def write_estimates(
     out: Path, method: str, data: DataConfig, estimates: Sequence[Estimate]
 ) -> Path:
     """Write poses as BOP's results file METHOD_DATASET-SPLIT.csv; returns its path."""
-    dataset = Path(data.dataset).name.replace("_", "").replace("-", "")
-    path = out / results_name(method.replace("_", "-"), dataset, data.split.replace("_", ""))
+    # The parts of the name are told apart by _ - and . so they hold none themselves.
+    dataset, split = (
+        "".join(filter(str.isalnum, name))
+        for name in (Path(data.dataset).resolve().name, data.split)
+    )
+    path = out / results_name(method.replace("_", "-"), dataset, split)
     write_csv(path, estimates)
     return path
 
 
 def test_sets(data: DataConfig, root: Path, model: ObjectModel, seed: int) -> list[TestSet]:
-    """The test frames' instances, first with the configured boxes, then with bbox_obj."""
+    """The test frames' instances, first with the configured boxes, then with bbox_obj.
+
+    Raises:
+        InputError: there is none.
+    """
     images = read_split(root, data.split, choose_images(data, root, "test", seed))
     sets = []
     for boxes in dict.fromkeys([data.boxes, "bbox_obj"]):
@@ -113,11 +129,14 @@ def test_sets(data: DataConfig, root: Path, model: ObjectModel, seed: int) -> li
             instances = load_instances(images, model, boxes, data.min_visib)
             sets.append(TestSet(boxes, instances, []))
             continue
-        instances = load_instances(images, model, "bbox_obj", data.min_visib)
+        # Whole images, since a detector may see the object anywhere.
+        instances = load_instances(images, model, "bbox_obj", data.min_visib, reach=np.inf)
         found = with_boxes(instances, read_detections(Path(boxes)))
         keys = {instance.key for instance in found}
         missed = [instance for instance in instances if instance.key not in keys]
         sets.append(TestSet("detections", found, missed))
+    if not sets[0].instances and not sets[0].boxless:
+        raise InputError(f"no test frame of {root / data.split} shows object {model.obj_id}")
     return sets
 
 
@@ -194,23 +213,29 @@ def results(
         clear = [o for o in part if (o.instance.annotation.visib_fract or 0) >= CLEAR]
         tables[boxes] = _table(part, models, methods)
         tables[f"{boxes}, visib_fract >= {CLEAR}"] = _table(clear, models, methods)
-    return tables
+    return {caption: table for caption, table in tables.items() if table["objects"]}
 
 
-def write_results(
-    tables: Mapping[str, dict], data: DataConfig, methods: Sequence[str], out: Path, seed: int
-) -> str:
-    """Write results.json and results.txt; returns the text: every table under its caption."""
+def write_results(tables: Mapping[str, dict], about: Mapping, heading: str, out: Path) -> str:
+    """Write results.json and results.txt; returns the text: heading and every table.
+
+    Args:
+        about: what results.json says first: dataset, seed, methods.
+        heading: a line that says what was trained and tested on.
+
+    Raises:
+        InputError: there is no table, since no test frame shows an object.
+    """
+    if not tables:
+        raise InputError(f"no test frame of {about['dataset']} shows the object")
     captions = list(tables)
     record = {
-        "dataset": data.dataset,
-        "seed": seed,
-        "methods": list(methods),
+        **about,
         "boxes": captions[0],
         **tables[captions[0]],
         "subsets": {caption: tables[caption] for caption in captions[1:]},
     }
-    text = "\n\n".join(format_table(caption, tables[caption]) for caption in captions)
+    text = "\n\n".join([heading, *(format_table(c, tables[c]) for c in captions)])
     for name, content in (("results.json", json.dumps(record, indent=2)), ("results.txt", text)):
         partial = out / f".{name}.partial"
         partial.write_text(content + "\n")
@@ -227,7 +252,8 @@ def format_table(caption: str, table: Mapping[str, dict]) -> str:
         for name, by_method in rows.items()
         for method, metrics in by_method.items()
     ]
-    return f"Boxes: {caption}\n" + format_rows(("object", "method"), lines)
+    boxes = caption.split(",")[0]
+    return f"{caption}: {BOXES[boxes]}\n" + format_rows(("object", "method"), lines)
 
 
 def _table(

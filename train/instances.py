@@ -3,7 +3,7 @@
 import json
 import os
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -120,15 +120,18 @@ def load_instances(
 
     Args:
         boxes: the annotation's box that crops come from, "bbox_visib" or "bbox_obj".
-        min_visib: skip less visible instances.
-        reach: side of the kept window over the box's longer side.
+        min_visib: skip less visible instances; what is not visible at all is always skipped.
+        reach: side of the kept window over the box's longer side; infinite keeps the whole image.
+
+    Raises:
+        InputError: the dataset does not say what is visible, or an image is missing or damaged.
     """
     instances = []
     for image in images:
         chosen = [
             (gt_id, annotation)
             for gt_id, annotation in enumerate(image.annotations)
-            if annotation.obj_id == model.obj_id and _visibility(image, annotation) >= min_visib
+            if annotation.obj_id == model.obj_id and _is_seen(image, annotation, min_visib)
         ]
         rgb = image.read_rgb() if chosen else None
         for gt_id, annotation in chosen:
@@ -144,7 +147,7 @@ def load_twins(
     """For each instance its synthetic twins: the same key and window, other pixels.
 
     Raises:
-        InputError: an instance has no twin.
+        InputError: an instance has no twin, or the twins are those of other poses or objects.
     """
     by_key: dict[ImageKey, list[BopImage]] = {}
     for image in twin_images:
@@ -158,19 +161,22 @@ def load_twins(
         if not pictures:
             scene_id, im_id, _ = instance.key
             raise InputError(f"image {im_id} of scene {scene_id} has no twin; run `pair` again")
+        _check_twins(by_key[instance.key[:2]], instance)
         twins.append(
             [
-                Instance(
-                    instance.key,
-                    picture[y : y + height, x : x + width].copy(),
-                    instance.corner,
-                    instance.camera,
-                    instance.box,
-                    instance.annotation,
-                    instance.corners,
-                )
+                replace(instance, window=picture[y : y + height, x : x + width].copy())
                 for picture in pictures
             ]
+        )
+    drawn = (
+        image.read_mask(instance.key[2], visible=True)
+        for instance in instances
+        for image in by_key[instance.key[:2]]
+    )
+    if instances and not any(mask is not None and mask.any() for mask in drawn):
+        raise InputError(
+            f"{twin_images[0].scene_dir.parents[1]} holds twins of other objects than"
+            f" {instances[0].annotation.obj_id}; run `pair` with this one"
         )
     return twins
 
@@ -189,17 +195,7 @@ def with_boxes(instances: Sequence[Instance], detections: Collection[Detection])
     for instance in instances:
         key = (*instance.key[:2], instance.annotation.obj_id)
         if key in best:
-            found.append(
-                Instance(
-                    instance.key,
-                    instance.window,
-                    instance.corner,
-                    instance.camera,
-                    best[key].box,
-                    instance.annotation,
-                    instance.corners,
-                )
-            )
+            found.append(replace(instance, box=best[key].box))
     return found
 
 
@@ -214,8 +210,9 @@ def _instance(
 ) -> Instance:
     x, y, width, height = box
     half = reach * max(width, height, 1) / 2
-    left, top = (max(int(c - half), 0) for c in (x + width / 2, y + height / 2))
-    right, bottom = (int(c + half) + 1 for c in (x + width / 2, y + height / 2))
+    center, size = (x + width / 2, y + height / 2), image.camera.size
+    left, top = (int(max(c - half, 0)) for c in center)
+    right, bottom = (int(min(c + half, s)) + 1 for c, s in zip(center, size, strict=True))
     symmetric = annotation.cam_from_obj @ model.symmetries  # (s, 4, 4)
     return Instance(
         key=(image.scene_id, image.im_id, gt_id),
@@ -228,10 +225,25 @@ def _instance(
     )
 
 
-def _visibility(image: BopImage, annotation: Annotation) -> float:
-    if annotation.visib_fract is None or annotation.bbox_visib is None:
+def _is_seen(image: BopImage, annotation: Annotation, min_visib: float) -> bool:
+    """Whether enough of an object is visible."""
+    fract, box = annotation.visib_fract, annotation.bbox_visib
+    if fract is None or box is None or annotation.bbox_obj is None:
         raise InputError(f"{image.scene_dir} has no scene_gt_info.json with boxes and visib_fract")
-    return annotation.visib_fract
+    return fract >= min_visib and box[2] >= 0  # BOP's box of nothing is -1, -1, -1, -1
+
+
+def _check_twins(twins: Sequence[BopImage], instance: Instance) -> None:
+    """Refuse images that share an instance's ids, but not its object and pose."""
+    gt_id, true = instance.key[2], instance.annotation
+    for twin in twins:
+        found = twin.annotations[gt_id] if gt_id < len(twin.annotations) else None
+        same = found is not None and found.obj_id == true.obj_id
+        if found is None or not same or not np.allclose(found.cam_from_obj, true.cam_from_obj):
+            raise InputError(
+                f"{twin.scene_dir}, image {twin.im_id}: annotation {gt_id} is not the real"
+                " frame's; give the twins that `pair` made of this dataset"
+            )
 
 
 def _read_split_file(name: str, root: Path) -> tuple[list[ImageKey], list[ImageKey]]:

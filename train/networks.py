@@ -56,7 +56,6 @@ def build(name: str, size: int, with_mapping: bool, outputs: int = 16) -> PoseNe
     if size % 16:
         raise InputError(f"crop.size must be a multiple of 16, got {size}")
     if name == "small":
-        # Group norm: statistics of one image, so that real and synthetic ones may share a batch.
         convolutions = [
             *_conv_norm(3, 32, stride=2),
             *_conv_norm(32, 64, stride=2),
@@ -113,7 +112,7 @@ def load_vgg16(net: PoseNet, file: Path) -> None:
 def _conv_norm(channels_in: int, channels_out: int, stride: int = 1) -> list[nn.Module]:
     return [
         nn.Conv2d(channels_in, channels_out, 3, stride, padding=1, bias=False),
-        nn.GroupNorm(8, channels_out),
+        nn.BatchNorm2d(channels_out),
         nn.ReLU(inplace=True),
     ]
 

@@ -1,25 +1,26 @@
 """A real dataset -> its synthetic twins: the same frames, with the objects drawn in."""
 
 import shutil
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
 
 import numpy as np
 
-from render.bop import BopImage, read_split
+from render.bop import BopImage, read_split, require_objects
 from render.bop_writer import write_scene
 from render.config import option, to_dict
 from render.errors import InputError
 from render.frame import Frame
 from render.generate import RenderConfig, Renderer, begin_dataset, make_renderer, whole_folder
-from render.mesh import ObjectModel, load_models
+from render.mesh import load_models
 from render.progress import progress
 from render.randomize import Randomizer, SceneConfig
 from render.scene import ColorSensor, Placed, SceneSpec, rows
 from render.sensor import apply_color_sensor
-from train.instances import ImageKey
+from train.instances import DataConfig, choose_images, find_dataset
 
 
 @dataclass(frozen=True)
@@ -30,62 +31,59 @@ class PairConfig:
     models: str = option("models", "The dataset's folder of meshes to draw")
 
 
-def pair(
-    config: PairConfig,
-    scene: SceneConfig,
-    dataset: Path,
-    split: str,
-    images: Collection[ImageKey] | None,
-    obj_ids: Collection[int],
-    out: Path,
-    seed: int,
-) -> None:
+def pair(config: PairConfig, scene: SceneConfig, data: DataConfig, out: Path, seed: int) -> str:
     """Make a BOP dataset of twins: split `twin0`, `twin1`, ... with the real frames' own ids.
 
-    A twin is the real image with every instance of `obj_ids` replaced by a drawing of its mesh at
-    the annotated pose, through the instance's visible mask: what stands before it stays there.
+    A twin is the real image with every instance of `data.objects` (all where none are named)
+    replaced by a drawing of its mesh at the annotated pose, through the instance's visible mask:
+    what stands before it stays there.
 
     Args:
         scene: ranges of light, material and colour camera.
-        images: (scene, image) ids to pair; all of the split where None.
+        data: the dataset; its training frames get twins.
+
+    Returns:
+        A line that says what was made.
 
     Raises:
-        InputError: an object has no mesh or is not in the images, or `out` was made otherwise.
+        InputError: an object has no mesh or is not in the frames, or `out` was made otherwise.
     """
-    frames = read_split(dataset, split, images)
-    models = load_models([dataset / config.models])
-    present = {a.obj_id for frame in frames for a in frame.annotations}
+    root = find_dataset(data.dataset)
+    frames = read_split(root, data.split, choose_images(data, root, "train", seed))
+    models = load_models([root / config.models])
+    obj_ids = set(data.objects) or {a.obj_id for f in frames for a in f.annotations}
+    require_objects(frames, obj_ids)
     frames = [f for f in frames if any(a.obj_id in obj_ids for a in f.annotations)]
-    for obj_id in obj_ids:
-        if obj_id not in models or obj_id not in present:
-            there = sorted(present & set(models))
-            raise InputError(f"no object {obj_id} in {dataset / split}; there are {there}")
+    for annotation in (a for frame in frames for a in frame.annotations):
+        if annotation.obj_id not in models:
+            raise InputError(f"{root / config.models} has no mesh of object {annotation.obj_id}")
+
     settings = {
         "pair": to_dict(config),
         "scene": to_dict(scene),
-        "dataset": str(dataset),
-        "split": split,
+        "dataset": str(root),
+        "split": data.split,
         "images": [[frame.scene_id, frame.im_id] for frame in frames],
         "objects": sorted(obj_ids),
         "seed": seed,
     }
-    begin_dataset(out, settings)
-    if not (out / "camera.json").is_file() and (dataset / "camera.json").is_file():
-        shutil.copyfile(dataset / "camera.json", out / "camera.json")
+    with closing(make_renderer(models, RenderConfig())) as renderer:
+        begin_dataset(out, settings, renderer.name)
+        if (root / "camera.json").is_file():
+            shutil.copyfile(root / "camera.json", out / "camera.json")
+        _write_twins(_TwinMaker(renderer, scene, obj_ids, seed), frames, config.variants, out)
+    return f"{out}: {len(frames)} frames, {config.variants} twins each"
 
-    maker = _TwinMaker(scene, models, set(obj_ids), seed)
-    jobs = [
-        (variant, scene_id, list(group))
-        for variant in range(config.variants)
-        for scene_id, group in groupby(frames, key=lambda frame: frame.scene_id)
-    ]
-    for variant, scene_id, group in jobs:
-        folder = out / f"twin{variant}" / f"{scene_id:06d}"
-        if not folder.is_dir():
-            with whole_folder(folder) as partial:
-                twins = maker.twins(group, variant)
-                label = f"twins {variant + 1} of {config.variants}"
-                write_scene(partial, progress(twins, len(group), label))
+
+def _write_twins(maker: "_TwinMaker", frames: Sequence[BopImage], variants: int, out: Path) -> None:
+    """One split a variant, one scene folder at a time; what is there already is kept."""
+    for variant in range(variants):
+        for scene_id, scene in groupby(frames, key=lambda frame: frame.scene_id):
+            folder, images = out / f"twin{variant}" / f"{scene_id:06d}", list(scene)
+            if not folder.is_dir():
+                with whole_folder(folder) as partial:
+                    label = f"twins {variant + 1} of {variants}"
+                    write_scene(partial, progress(maker.twins(images, variant), len(images), label))
 
 
 def twin_splits(root: Path) -> list[str]:
@@ -97,24 +95,18 @@ def twin_splits(root: Path) -> list[str]:
 
 
 class _TwinMaker:
-    """Draws twins; the context is opened when the first one is asked for."""
+    """Draws twins of the objects `obj_ids`."""
 
     def __init__(
-        self,
-        scene: SceneConfig,
-        models: Mapping[int, ObjectModel],
-        obj_ids: set[int],
-        seed: int,
+        self, renderer: Renderer, scene: SceneConfig, obj_ids: set[int], seed: int
     ) -> None:
-        self.models, self.obj_ids, self.seed = models, obj_ids, seed
-        self.randomizer = Randomizer(replace(scene, background="plain"), models, (1, 1), seed)
-        self.renderer: Renderer | None = None
+        self.renderer, self.obj_ids, self.seed = renderer, obj_ids, seed
+        self.randomizer = Randomizer(replace(scene, background="plain"), {}, (1, 1), seed)
 
     def twins(
         self, images: Sequence[BopImage], variant: int
     ) -> Iterator[tuple[int, Frame, np.ndarray | None]]:
         """The twin of each image, as write_scene takes it."""
-        self.renderer = self.renderer or make_renderer(self.models, RenderConfig())
         for image in images:
             spec = self.spec(image, variant)
             # Over the real background, so that blurred edges mix with what lies beside them.
@@ -127,9 +119,6 @@ class _TwinMaker:
         """All annotated objects at their poses, so that the drawing says which is in front."""
         rng = np.random.default_rng([self.seed, image.scene_id, image.im_id, variant])
         ambient, lights = self.randomizer.lighting(rng)
-        missing = [a.obj_id for a in image.annotations if a.obj_id not in self.models]
-        if missing:
-            raise InputError(f"{image.scene_dir}: object {missing[0]} is annotated but has no mesh")
         objects = tuple(
             Placed(a.obj_id, rows(a.cam_from_obj), self.randomizer.material(rng))
             for a in image.annotations
@@ -149,8 +138,8 @@ def composite(
 ) -> Frame:
     """The real image `rgb` with some objects' visible pixels taken from the drawing.
 
-    Visible means: in the dataset's visible mask where it has one, else in front of all other
-    annotated objects in the drawing.
+    Visible means: in front of all other annotated objects in the drawing and, where the dataset has
+    visible masks, in that one too.
     """
     assert drawn.rgb is not None and drawn.instance is not None
     seen = apply_color_sensor(drawn.rgb, sensor)

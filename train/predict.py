@@ -96,9 +96,10 @@ def solve_pose(pixels: np.ndarray, points: np.ndarray, camera: Camera) -> np.nda
         rotvec, t = cv2.solvePnPRefineLM(points, pixels, camera.K, None, rotvec, t)
     except cv2.error:
         return None
-    if not (np.isfinite(rotvec).all() and np.isfinite(t).all() and t[2, 0] > 0):
+    if not (np.isfinite(rotvec).all() and np.isfinite(t).all()):
         return None
-    return rigid(cv2.Rodrigues(rotvec)[0], t[:, 0])
+    cam_from_obj = rigid(cv2.Rodrigues(rotvec)[0], t[:, 0])
+    return cam_from_obj if apply(cam_from_obj, points)[:, 2].min() > 0 else None
 
 
 def predict_image(
@@ -148,7 +149,8 @@ def predict_image(
 def _from_scene(image: Path, obj_id: int) -> tuple[Camera | None, list[Box]]:
     """The camera and the object's visible boxes, if the image stands in a BOP scene."""
     scene = image.resolve().parent.parent
-    if not (scene / "scene_camera.json").is_file() or not image.stem.isdecimal():
+    in_scene = (scene / "scene_camera.json").is_file()
+    if not (in_scene and scene.name.isdecimal() and image.stem.isdecimal()):
         return None, []
     key = (int(scene.name), int(image.stem))
     (found,) = read_split(scene.parent.parent, scene.parent.name, [key])

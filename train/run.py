@@ -53,15 +53,6 @@ class RunConfig:
     simulated_frames: int = option(150, "Number of simulated real frames", minimum=2)
 
 
-def pair_dataset(config: Mapping[str, Any], out: Path, seed: int) -> str:
-    """`pair`: twins of a dataset's training frames."""
-    data = config["data"]
-    root = find_dataset(data.dataset)
-    keys = choose_images(data, root, "train", seed)
-    pair(config["pair"], config["scene"], root, data.split, keys, data.objects, out, seed)
-    return f"{out}: {len(keys)} frames, {config['pair'].variants} twins each"
-
-
 def train_one(
     config: Mapping[str, Any],
     method: str,
@@ -131,8 +122,11 @@ def run_all(config: Mapping[str, Any], out: Path, seed: int, workers: int, devic
             outcomes += found
         first = [o for o in outcomes if o.obj_id == obj_id and o.boxes == tests[0].boxes]
         test_sheet(first, config["crop"], folder / "test_frames.png")
-    tables = results(outcomes, measured, methods)
-    return write_results(tables, data, methods, out, seed)
+    counts = [len(choose_images(data, root, part, seed)) for part in ("train", "test")]
+    kind = "simulated real" if config["run"].simulated else "real"
+    heading = f"{root}: {counts[0]} {kind} frames to train on, {counts[1]} to test on"
+    about = {"dataset": data.dataset, "seed": seed, "methods": list(methods)}
+    return write_results(results(outcomes, measured, methods), about, heading, out)
 
 
 @dataclass(frozen=True, eq=False)
@@ -169,9 +163,7 @@ def _prepare(
     objects = config["render"].objects or (str(root / "models"),)
     render = replace(config["render"], objects=objects, obj_ids=(model.obj_id,))
     generate(render, config["scene"], folder / "synthetic_images", seed, workers)
-    keys = choose_images(data, root, "train", seed)
-    ids = data.objects
-    pair(config["pair"], config["scene"], root, data.split, keys, ids, folder / "twins", seed)
+    pair(config["pair"], config["scene"], data, folder / "twins", seed)
     real = _real(data, root, model, seed)
     return Inputs(
         real=real,

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 import torch
+from torch import nn
 from torch.utils.tensorboard import SummaryWriter
 
 from render.config import first_difference, option, to_dict
@@ -73,6 +74,17 @@ def losses(net: PoseNet, batch: Batch, config: TrainConfig, method: str) -> dict
     return terms
 
 
+def freeze_statistics(net: PoseNet) -> None:
+    """Let batch norm keep the statistics that it has.
+
+    In joint training they stay those of the synthetic images of pre-training: real and synthetic
+    images then pass through one and the same f, whatever else is in their batch.
+    """
+    for module in net.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.eval()
+
+
 @dataclass(frozen=True)
 class Training:
     """One network to train: what for, how, and from where.
@@ -132,6 +144,8 @@ def train(training: Training, batches: Batches, out: Path, device: torch.device)
 
     out.mkdir(parents=True, exist_ok=True)
     net.train()
+    if training.start is not None:
+        freeze_statistics(net)
     since = time.monotonic()
     with SummaryWriter(str(out / "log"), purge_step=first) as writer:
         for step in progress(range(first, steps), steps, f"train {method}", done=first):
@@ -145,18 +159,19 @@ def train(training: Training, batches: Batches, out: Path, device: torch.device)
             loss.backward()
             optimizer.step()
 
-            if (step + 1) % config.log_every == 0:
-                if not torch.isfinite(loss):
-                    raise InputError(
-                        f"the loss of {method} is {loss.item()} at step {step + 1};"
-                        " lower train.lr or train.beta"
-                    )
+            logs = (step + 1) % config.log_every == 0
+            saves = (step + 1) % config.save_every == 0 or step + 1 == steps
+            if (logs or saves) and not torch.isfinite(loss):
+                raise InputError(
+                    f"the loss of {method} is {loss.item()} at step {step + 1};"
+                    " lower train.lr or train.beta"
+                )
+            if logs:
                 for name, term in terms.items():
                     writer.add_scalar(f"loss/{name}", term.item(), step + 1)
                 writer.add_scalar("lr", lr, step + 1)
-            if (step + 1) % config.save_every == 0 and step + 1 < steps:
+            if saves:
                 save(step + 1)
-    save(steps)
     log.info("%s: %d steps in %.0f s", method, steps - first, time.monotonic() - since)
     return file
 
@@ -203,6 +218,11 @@ def _check_start(before: Checkpoint, training: Training) -> None:
         raise InputError(
             "{} is a {} network for {} px crops of object {}".format(training.start, *found)
             + ", not {} for {} px crops of object {}".format(*wanted)
+        )
+    if before.net.mapping is not None and training.method not in WITH_MAPPING:
+        raise InputError(
+            f"{training.start} was trained with {before.method} and has a mapping, which"
+            f" {training.method} has not; start from a network of another method"
         )
 
 

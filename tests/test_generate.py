@@ -1,0 +1,179 @@
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from render.bop import read_split
+from render.errors import InputError
+from render.generate import (
+    RenderConfig,
+    begin_dataset,
+    generate,
+    make_renderer,
+    see,
+    whole_folder,
+)
+from render.image_file import write_png
+from render.mesh import load_models
+from render.randomize import SceneConfig
+from render.scene import SceneSpec
+
+RENDER = RenderConfig(frames=5, size=(160, 120), frames_per_scene=2)
+SCENE = SceneConfig(objects_per_frame=(2, 3))
+CROPS = replace(RENDER, frames=6, size=(64, 64), obj_ids=(2,), frames_per_scene=10)
+CROP_SCENE = SceneConfig(layout="crop", occluder_chance=1.0, distractor_chance=0.0)
+
+
+def pixels(root: Path, split="train") -> list[dict[str, np.ndarray]]:
+    """Everything drawn of each frame, in order."""
+    frames = []
+    for image in read_split(root, split):
+        planes = {"rgb": image.read_rgb(), "depth": image.read_depth()}
+        for gt_id in range(len(image.annotations)):
+            planes[f"mask_{gt_id}"] = image.read_mask(gt_id, visible=False)
+            planes[f"mask_visib_{gt_id}"] = image.read_mask(gt_id, visible=True)
+        frames.append(planes)
+    return frames
+
+
+def assert_same_frames(one, other):
+    for a, b in zip(one, other, strict=True):
+        assert a.keys() == b.keys()
+        for name in a:
+            np.testing.assert_array_equal(a[name], b[name], err_msg=name)
+
+
+@pytest.fixture(scope="module")
+def rendered(tmp_path_factory) -> Path:
+    out = tmp_path_factory.mktemp("generate") / "tables"
+    generate(RENDER, SCENE, out, seed=0, workers=1)
+    return out
+
+
+@pytest.fixture(scope="module")
+def crops(tmp_path_factory) -> Path:
+    out = tmp_path_factory.mktemp("generate") / "crops"
+    generate(CROPS, CROP_SCENE, out, seed=0, workers=1)
+    return out
+
+
+def specs_of(root: Path) -> list[SceneSpec]:
+    texts = [json.loads(p.read_text()) for p in sorted(root.glob("*/*/scene_spec.json"))]
+    return [SceneSpec.from_json(json.dumps(spec)) for scene in texts for spec in scene.values()]
+
+
+@pytest.mark.parametrize("name", ["rendered", "crops"])
+def test_every_frame_can_be_drawn_again_from_its_spec(name, request):
+    root = request.getfixturevalue(name)
+    images, specs = read_split(root, "train"), specs_of(root)
+    renderer = make_renderer(load_models(["assets"]), RENDER)
+    for image, spec, frame in zip(images, specs, see(renderer, specs), strict=True):
+        np.testing.assert_array_equal(image.read_rgb(), frame.rgb)
+        # Depth is stored in steps of 0.1 mm.
+        np.testing.assert_allclose(image.read_depth(), frame.depth, atol=0.51e-4)
+        for gt_id, annotation in enumerate(image.annotations):
+            mask = image.read_mask(gt_id, visible=True)
+            np.testing.assert_array_equal(mask, frame.instance == gt_id + 1)
+            drawn = [placed for placed in spec.objects if placed.annotated][gt_id]
+            assert annotation.obj_id == drawn.obj_id
+            np.testing.assert_allclose(annotation.cam_from_obj, drawn.matrix, rtol=1e-15)
+        np.testing.assert_array_equal(image.camera.K, spec.camera.K)
+    renderer.close()
+
+
+def test_a_frame_does_not_depend_on_how_many_share_its_folder(rendered, tmp_path):
+    other = replace(RENDER, frames_per_scene=3, frames=4)
+    generate(other, SCENE, tmp_path / "other", seed=0, workers=1)
+    assert [len(read_split(rendered, "train")), len(pixels(tmp_path / "other"))] == [5, 4]
+    assert_same_frames(pixels(tmp_path / "other"), pixels(rendered)[:4])
+
+
+def test_only_the_named_objects_are_annotated_and_the_others_stand_before_them(crops):
+    for image, spec in zip(read_split(crops, "train"), specs_of(crops), strict=True):
+        assert [a.obj_id for a in image.annotations] == [2]
+        assert len(spec.objects) == 2 and spec.objects[1].obj_id != 2
+    hidden = [a.visib_fract for image in read_split(crops, "train") for a in image.annotations]
+    assert min(hidden) < 1
+
+
+def test_boxes_and_counts_are_those_of_the_masks(rendered):
+    for image in read_split(rendered, "train"):
+        for gt_id, a in enumerate(image.annotations):
+            visible = image.read_mask(gt_id, visible=True)
+            v, u = np.nonzero(visible)
+            assert a.bbox_visib == (u.min(), v.min(), np.ptp(u), np.ptp(v))
+            assert a.px_count_visib == visible.sum()
+            assert a.visib_fract == a.px_count_visib / a.px_count_all
+
+
+def test_a_finished_dataset_is_left_as_it_is(rendered):
+    before = {path: path.stat().st_mtime_ns for path in rendered.rglob("*") if path.is_file()}
+    generate(RENDER, SCENE, rendered, seed=0, workers=1)
+    after = {path: path.stat().st_mtime_ns for path in rendered.rglob("*") if path.is_file()}
+    assert after == before
+
+
+@pytest.mark.parametrize(
+    ("render", "scene", "what"),
+    [
+        (replace(RENDER, obj_ids=(1, 9)), SCENE, r"render\.obj_ids: no object 9"),
+        (replace(RENDER, objects=("{tmp}/none",)), SCENE, "none"),
+        (RENDER, replace(SCENE, background="{tmp}"), r"scene\.background"),
+        (RENDER, replace(SCENE, distance=(0.05, 0.1)), r"scene\.distance"),
+    ],
+    ids=["ids", "meshes", "background", "distance"],
+)
+def test_what_cannot_be_drawn_is_refused_before_anything_is_written(render, scene, what, tmp_path):
+    render = replace(render, objects=tuple(o.format(tmp=tmp_path) for o in render.objects))
+    scene = replace(scene, background=scene.background.format(tmp=tmp_path))
+    with pytest.raises(InputError, match=what):
+        generate(render, scene, tmp_path / "out", seed=0, workers=1)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_damaged_background_leaves_no_half_scene(tmp_path, rng):
+    (tmp_path / "images").mkdir()
+    write_png(tmp_path / "images" / "cut.png", rng.integers(0, 255, (90, 90, 3)).astype(np.uint8))
+    whole = (tmp_path / "images" / "cut.png").read_bytes()
+    (tmp_path / "images" / "cut.png").write_bytes(whole[: len(whole) // 2])
+    scene = replace(SCENE, background=str(tmp_path / "images"))
+    with pytest.raises(InputError, match=r"cut\.png"):
+        generate(RENDER, scene, tmp_path / "out", seed=0, workers=1)
+    assert not list((tmp_path / "out" / "train").iterdir())
+
+
+def test_a_folder_is_whole_or_not_there(tmp_path):
+    path = tmp_path / "deeper" / "scene"
+    with pytest.raises(KeyboardInterrupt), whole_folder(path) as folder:
+        (folder / "half").write_text("x")
+        raise KeyboardInterrupt
+    assert not list(path.parent.iterdir())
+
+    (path.parent / ".scene.partial").mkdir()
+    (path.parent / ".scene.partial" / "left by a killed run").write_text("x")
+    with whole_folder(path) as folder:
+        (folder / "all").write_text("y")
+        assert not path.exists()
+    assert [p.name for p in path.parent.iterdir()] == ["scene"]
+    assert [p.name for p in path.iterdir()] == ["all"]
+
+
+def test_a_dataset_goes_on_with_its_own_settings_only(tmp_path):
+    out, settings = tmp_path / "out", {"scene": {"zoom": (1.5, 1.8)}, "seed": 0}
+    begin_dataset(out, settings, "a device")
+    record = json.loads((out / "generation.json").read_text())
+    assert record["settings"] == {"scene": {"zoom": [1.5, 1.8]}, "seed": 0}
+    assert record["renderer"] == "a device" and record["versions"]["numpy"] == np.__version__
+    begin_dataset(out, settings, "a device")
+    with pytest.raises(InputError, match=r"scene\.zoom = \[1\.5, 1\.8\], not \[1\.5, 2\.0\]"):
+        begin_dataset(out, {**settings, "scene": {"zoom": (1.5, 2.0)}}, "a device")
+    assert json.loads((out / "generation.json").read_text()) == record
+
+
+def test_a_folder_of_something_else_is_not_written_to(tmp_path):
+    (tmp_path / "holiday.jpg").write_text("x")
+    with pytest.raises(InputError, match="not empty"):
+        begin_dataset(tmp_path, {"seed": 0}, "a device")
+    assert [p.name for p in tmp_path.iterdir()] == ["holiday.jpg"]
