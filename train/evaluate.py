@@ -19,7 +19,7 @@ from render.randomize import box_corners
 from render.transforms import apply
 from train.batches import cut
 from train.checkpoint import Checkpoint
-from train.crops import detector_crop
+from train.crops import detector_crop, square_crop
 from train.device import choose_device
 from train.instances import (
     DataConfig,
@@ -92,7 +92,8 @@ def evaluate_run(data: DataConfig, run: Path, out: Path, seed: int, device: str)
     out.mkdir(parents=True, exist_ok=True)
     write_estimates(out, method, data, estimates)
     about = {"dataset": data.dataset, "seed": seed, "methods": [method]}
-    heading = f"{root}: {method}, {len(tests[0].instances)} test instances of object {obj_id}"
+    count = len(tests[0].instances) + len(tests[0].boxless)
+    heading = f"{root}: {method}, {count} test instances of object {obj_id}"
     return write_results(results(outcomes, models, [method]), about, heading, out)
 
 
@@ -162,7 +163,9 @@ def evaluate_method(
         for (scene_id, im_id), group in groupby(test.instances, key=lambda i: i.key[:2]):
             instances = list(group)
             start = time.perf_counter()
-            predictions = predict_instances(checkpoint, instances, device, seed)
+            # A detector's boxes are as inexact as they are; the annotated ones are made so.
+            jitter = None if test.boxes == "detections" else seed
+            predictions = predict_instances(checkpoint, instances, device, jitter)
             seconds = time.perf_counter() - start
             for instance, prediction in zip(instances, predictions, strict=True):
                 outcomes.append(_outcome(method, test.boxes, instance, prediction, model))
@@ -191,11 +194,21 @@ def _outcome(
 
 
 def predict_instances(
-    checkpoint: Checkpoint, instances: Sequence[Instance], device: torch.device, seed: int
+    checkpoint: Checkpoint,
+    instances: Sequence[Instance],
+    device: torch.device,
+    jitter: int | None,
 ) -> list[Prediction]:
-    """Crop instances, their boxes jittered by the seed as a detector's would be, and read them."""
+    """Crop instances and read them.
+
+    Args:
+        jitter: seed that their boxes are jittered by, as a detector's would be; None leaves them.
+    """
     crop = checkpoint.crop
-    maps = [detector_crop(seed, i.key, i.box, crop) for i in instances]
+    maps = [
+        square_crop(i.box, crop) if jitter is None else detector_crop(jitter, i.key, i.box, crop)
+        for i in instances
+    ]
     crops = np.stack([cut(i, m, crop.size) for i, m in zip(instances, maps, strict=True)])
     return predict(checkpoint, crops, maps, [i.camera for i in instances], device)
 

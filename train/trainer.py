@@ -28,12 +28,12 @@ class TrainConfig:
     """How a network is trained. The mapping's recipe is open in the paper; see METHOD in README."""
 
     network: Literal["small", "paper"] = option("small", "small trains on two CPU cores")
-    pretrain_steps: int = option(1500, "Steps on synthetic images, shared by methods", minimum=0)
-    steps: int = option(1000, "Joint steps of every method", minimum=1)
-    batch: int = option(64, "Images in a batch", minimum=8)
-    lr: float = option(1e-3, "Adam's learning rate; falls to zero along a cosine", minimum=0)
+    pretrain_steps: int = option(4000, "Steps on synthetic images, shared by methods", minimum=0)
+    steps: int = option(1500, "Joint steps of every method", minimum=1)
+    batch: int = option(32, "Images in a batch", minimum=8)
+    lr: float = option(5e-4, "Adam's learning rate; falls to zero along a cosine", minimum=0)
     gamma: float = option(1.0, "Weight of the pose loss on real images", minimum=0)
-    beta: float = option(0.02, "Weight of the mapping loss", minimum=0)
+    beta: float = option(0.002, "Weight of the mapping loss", minimum=0)
     twin_pose: bool = option(True, "Pose loss on the twins too, as on synthetic images")
     detach_twin: bool = option(True, "No gradient of the mapping loss into the twin's feature")
     huber_delta: float = option(
