@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -37,7 +37,9 @@ class RenderConfig:
     """What `render` makes."""
 
     objects: tuple[str, ...] = option(
-        ("assets",), "assets, a folder of meshes, a BOP models folder, or mesh files"
+        (),
+        "assets, a folder of meshes, a BOP models folder, or mesh files; none: assets, and in `run`"
+        " the dataset's own models",
     )
     unit: Literal["m", "cm", "mm"] | None = option(
         None, "Unit of the meshes; default mm in a BOP models folder, else m"
@@ -107,6 +109,7 @@ def generate(config: RenderConfig, scene: SceneConfig, out: Path, seed: int, wor
         InputError: meshes or a background are unusable, or `out` holds a dataset made with other
             settings.
     """
+    config = replace(config, objects=config.objects or ("assets",))
     models = load_models(config.objects, unit=config.unit)
     _check_ids(config, models)
     Randomizer(scene, models, config.size, seed, config.obj_ids or None)  # before `out` is begun

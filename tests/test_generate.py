@@ -22,7 +22,7 @@ from render.scene import SceneSpec
 
 RENDER = RenderConfig(frames=5, size=(160, 120), frames_per_scene=2)
 SCENE = SceneConfig(objects_per_frame=(2, 3))
-CROPS = replace(RENDER, frames=6, size=(64, 64), obj_ids=(2,), frames_per_scene=10)
+CROPS = replace(RENDER, frames=18, size=(32, 32), obj_ids=(2,), frames_per_scene=20)
 CROP_SCENE = SceneConfig(layout="crop", occluder_chance=1.0, distractor_chance=0.0)
 
 

@@ -78,6 +78,16 @@ def test_one_more_draw_for_one_purpose_shifts_nothing_of_another(config, changes
         assert {name for name, (old, new) in parts.items() if old != new} == shifted
 
 
+def test_what_is_drawn_for_one_purpose_tells_nothing_of_another():
+    first = []
+    for spec in scenes(replace(CROP, lights=(0, 0), background="plain"), 300):
+        x = center_in_cam(spec.objects[0])
+        first.append([x[0] / x[2], spec.ambient[0], spec.objects[0].material.tint[0]])
+        first[-1] += [spec.background.color[0], spec.sensor.gain]
+    correlations = np.corrcoef(np.transpose(first)) - np.eye(5)
+    assert np.abs(correlations).max() < 4 / np.sqrt(300)
+
+
 def test_clutter_leaves_the_object_as_it_is():
     bare = replace(CROP, occluder_chance=0.0, distractor_chance=0.0)
     full = replace(CROP, occluder_chance=1.0, distractor_chance=1.0)

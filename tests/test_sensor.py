@@ -20,10 +20,11 @@ def test_a_perfect_camera_gives_back_the_pixels_in_an_array_of_its_own(picture):
     assert not np.shares_memory(seen, picture)
 
 
-def test_every_value_goes_through_gain_white_balance_and_gamma():
+@pytest.mark.parametrize("gamma", [0.7, 1.4])
+def test_every_value_goes_through_gain_white_balance_and_gamma(gamma):
     values = np.repeat(np.arange(256, dtype=np.uint8)[None, :, None], 3, axis=2)
-    sensor = ColorSensor(gain=1.3, white_balance=(0.8, 1.0, 1.2), gamma=1.4)
-    exact = 255 * np.clip(values / 255 * 1.3 * np.array([0.8, 1.0, 1.2]), 0, 1) ** 1.4
+    sensor = ColorSensor(gain=1.3, white_balance=(0.8, 1.0, 1.2), gamma=gamma)
+    exact = 255 * np.clip(values / 255 * 1.3 * np.array([0.8, 1.0, 1.2]), 0, 1) ** gamma
     seen = apply_color_sensor(values, sensor)
     np.testing.assert_allclose(seen, exact, atol=0.5 + 1e-3)  # rounded to the nearest level
 
