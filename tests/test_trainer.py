@@ -17,8 +17,8 @@ from train.networks import build
 from train.trainer import TrainConfig, Training, losses, train
 
 MODEL = cuboids()[2]
-CROP = CropConfig(size=16)
-CONFIG = TrainConfig(batch=8, log_every=2, save_every=3)
+CROP = CropConfig(size=16, margin=1.3)
+CONFIG = TrainConfig(batch=8, lr=1e-3, beta=0.02, log_every=2, save_every=3)
 
 
 class RandomBatches:

@@ -1,5 +1,6 @@
 """Instances -> batches: what each method sees at each step, fixed by (seed, step)."""
 
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -66,6 +67,16 @@ class Batches:
         self.real, self.twins, self.synthetic = real, twins, synthetic
         self.crop, self.seed = crop, seed
 
+    def fingerprint(self) -> dict[str, str]:
+        """What is drawn from, down to the pixels: the same texts for the same images only."""
+        twins = [twin for of_one in self.twins for twin in of_one]
+        used = {
+            "real": self.real if self.n_real else [],
+            "twins": twins if self.n_twins else [],
+            "synthetic": self.synthetic if self.n_synthetic else [],
+        }
+        return {name: _fingerprint(instances) for name, instances in used.items()}
+
     def batch(self, step: int) -> Batch:
         """The batch of one step."""
         rng = np.random.default_rng([self.seed, step])
@@ -110,6 +121,14 @@ def cut(instance: Instance, crop_from_image: np.ndarray, size: int) -> np.ndarra
     crop_from_window = crop_from_image.copy()
     crop_from_window[:, 2] += crop_from_image[:, :2] @ instance.corner
     return warp(instance.window, crop_from_window, size)
+
+
+def _fingerprint(instances: Sequence[Instance]) -> str:
+    checksum = 0
+    for instance in instances:
+        checksum = zlib.crc32(instance.corners.tobytes(), checksum)
+        checksum = zlib.crc32(instance.window.tobytes(), checksum)
+    return f"{len(instances)} instances ({checksum:08x})"
 
 
 def _draw(rng: np.random.Generator, among: int, count: int) -> list[int]:

@@ -111,7 +111,7 @@ class Training:
             "steps": self.steps,
             "object": self.target.obj_id,
             "seed": self.seed,
-            "start": str(self.start) if self.start else None,
+            "start": str(self.start.resolve()) if self.start else None,
         }
 
 
@@ -126,7 +126,8 @@ def train(training: Training, batches: Batches, out: Path, device: torch.device)
     """
     method, steps, config = training.method, training.steps, training.config
     file = out / "checkpoint.pt"
-    net, optimizer, first = _begin(training, file, device)
+    settings = {**training.settings, "inputs": batches.fingerprint()}
+    net, optimizer, first = _begin(training, settings, file, device)
     if first == steps:
         return file
 
@@ -138,7 +139,7 @@ def train(training: Training, batches: Batches, out: Path, device: torch.device)
             target=training.target,
             method=method,
             step=step,
-            settings=training.settings,
+            settings=settings,
             optimizer=optimizer.state_dict(),
         ).save(file)
 
@@ -177,13 +178,13 @@ def train(training: Training, batches: Batches, out: Path, device: torch.device)
 
 
 def _begin(
-    training: Training, file: Path, device: torch.device
+    training: Training, settings: dict, file: Path, device: torch.device
 ) -> tuple[PoseNet, torch.optim.Adam, int]:
     """The network, its optimiser and the step to go on from."""
     config, first, optimizer_state = training.config, 0, None
     if file.is_file():
         checkpoint = Checkpoint.load(file, device)
-        difference = first_difference(checkpoint.settings, training.settings)
+        difference = first_difference(checkpoint.settings, settings)
         if difference:
             name, before, now = difference
             raise InputError(
