@@ -37,6 +37,9 @@ PATH = click.Path(path_type=Path)
 class Commands(click.Group):
     """Turns what the user can mend into one line: exit code 1, and 130 for Ctrl-C."""
 
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.commands)  # in the order of the work, not of the alphabet
+
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
@@ -71,7 +74,7 @@ def configured(*sections: str) -> Callable[[Callable], Callable]:
             click.option("--preset", metavar="NAME", help="A file of assets/presets."),
             click.option("--config", type=PATH, metavar="FILE.toml", help="Settings of your own."),
             click.option("--set", "sets", multiple=True, metavar="SECTION.NAME=VALUE"),
-            click.option("--seed", default=0, show_default=True, help="Of every random choice."),
+            click.option("--seed", default=0, show_default=True, help="Seed of every random choice."),
         ):
             filled = decorator(filled)
         return filled

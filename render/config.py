@@ -134,7 +134,8 @@ def options_of(cls: type) -> Callable[[Callable], Callable]:
 
     def decorate(command: Callable) -> Callable:
         for name, kind in reversed(_kinds(cls).items()):
-            help_text = f"{kind.field.metadata['help']}  [default: {kind.text(kind.field.default)}]"
+            help_text, default = kind.field.metadata["help"], kind.text(kind.field.default)
+            help_text += f"  [default: {default}]" if default else ""
             if kind.item is bool:
                 names = f"{_flag(name)}/{_flag('no_' + name)}"
                 command = click.option(names, default=None, help=help_text)(command)

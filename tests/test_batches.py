@@ -147,6 +147,21 @@ def test_images_are_float_channels_first_in_range(instances):
         assert images.is_contiguous(memory_format=torch.channels_last)
 
 
+def test_the_fingerprint_tells_the_images_that_are_drawn_from(instances):
+    whole = make(instances).fingerprint()
+    assert make(instances, seed=2).fingerprint() == whole
+    assert len(set(whole.values())) == 3
+
+    window = instances[3].window.copy()
+    window[7, 5, 1] ^= 1
+    changed = [*instances[:3], replace(instances[3], window=window), *instances[4:]]
+    other = make(changed).fingerprint()
+    assert {name for name in whole if other[name] != whole[name]} == {"real"}
+    assert make(instances[:-1]).fingerprint()["real"] != whole["real"]
+    # What a method does not see has no part in it.
+    assert make(changed, "synthetic").fingerprint() == make(instances, "synthetic").fingerprint()
+
+
 @pytest.mark.parametrize("missing", ["real instances", "twins", "synthetic instances"])
 def test_a_method_without_its_images_is_a_value_error(instances, missing):
     given = {"real instances": instances, "twins": [[i] for i in instances]}

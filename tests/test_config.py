@@ -333,7 +333,7 @@ def test_help_shows_every_option_in_order_with_its_default():
         "--frames INTEGER Number of frames to make [default: 1000]",
         "--size WxH Width and height [default: 640x480]",
         "--crop-size WxH Width and height of a crop [default: none]",
-        "--objects INTEGER,... Ids of the objects [default: ]",
+        "--objects INTEGER,... Ids of the objects",
         "--folders TEXT,... Where the meshes are [default: a,b]",
         "--distance NUMBER,NUMBER Distance [default: 0.5,1.5]",
         "--count INTEGER,INTEGER Fewest and most [default: 2,5]",

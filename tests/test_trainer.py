@@ -24,8 +24,13 @@ CONFIG = TrainConfig(batch=8, lr=1e-3, beta=0.02, log_every=2, save_every=3)
 class RandomBatches:
     """Noise images with targets of two symmetric poses; stops before a step if told so."""
 
-    def __init__(self, method: str, stop: int | None = None, spoilt: int | None = None):
-        self.method, self.stop, self.spoilt, self.asked = method, stop, spoilt, []
+    def __init__(
+        self, method: str, stop: int | None = None, spoilt: int | None = None, of: str = "noise"
+    ) -> None:
+        self.method, self.stop, self.spoilt, self.of, self.asked = method, stop, spoilt, of, []
+
+    def fingerprint(self) -> dict[str, str]:
+        return {"real": self.of}
 
     def batch(self, step: int) -> Batch:
         if step == self.stop:
@@ -196,7 +201,7 @@ def test_a_finished_run_is_left_as_it_is(finished):
         (training(steps=9), "steps = 8, not 9"),
         (training(seed=6), "seed = 5, not 6"),
         (replace(training(), target=ObjectInfo(7, MODEL.box)), "object = 2, not 7"),
-        (training(start=Path("elsewhere")), "start = None, not elsewhere"),
+        (training(start=Path("elsewhere")), "start = None, not .*elsewhere"),
     ],
 )
 def test_other_settings_are_refused_by_the_name_of_the_first(finished, other, message):
@@ -204,6 +209,11 @@ def test_other_settings_are_refused_by_the_name_of_the_first(finished, other, me
     with pytest.raises(InputError, match=f"was trained with {message}; give the old value"):
         run(other, finished)
     assert (finished / "checkpoint.pt").read_bytes() == before
+
+
+def test_training_does_not_go_on_with_other_images(finished):
+    with pytest.raises(InputError, match=r"with inputs\.real = noise, not holiday pictures"):
+        run(training(), finished, of="holiday pictures")
 
 
 def test_a_loss_that_is_no_number_stops_the_run_before_it_is_saved(tmp_path):
@@ -302,33 +312,3 @@ def test_vgg_weights_belong_to_the_paper_network(tmp_path):
     with pytest.raises(InputError, match=r"train\.init needs train\.network=paper"):
         run(training(config=replace(CONFIG, init="vgg16.pth")), tmp_path / "run")
     assert not (tmp_path / "run").exists()
-
-
-# The checkpoint
-
-
-def test_a_checkpoint_gives_back_what_was_saved(finished, tmp_path):
-    checkpoint = Checkpoint.load(finished)
-    checkpoint.save(tmp_path / "again.pt")
-    again = Checkpoint.load(tmp_path / "again.pt")
-    assert_same_weights(checkpoint.net.state_dict(), again.net.state_dict())
-    for name in ("network", "crop", "method", "step", "settings"):
-        assert getattr(again, name) == getattr(checkpoint, name)
-    assert (again.method, again.step, again.target.obj_id) == ("mapping", 8, 2)
-    np.testing.assert_array_equal(again.target.box, MODEL.box)
-    np.testing.assert_array_equal(again.target.camera.K, CAMERA.K)
-    assert again.target.camera.size == CAMERA.size
-    assert [p.name for p in tmp_path.iterdir()] == ["again.pt"]
-
-
-def test_a_missing_or_damaged_checkpoint_is_named(finished, tmp_path):
-    with pytest.raises(InputError, match=r"holds no checkpoint\.pt; give the folder"):
-        Checkpoint.load(tmp_path)
-    content = (finished / "checkpoint.pt").read_bytes()
-    for name, damaged in (("cut", content[: len(content) // 2]), ("text", b"no checkpoint")):
-        (tmp_path / name).write_bytes(damaged)
-        with pytest.raises(InputError, match=f"{name} is no checkpoint of ours"):
-            Checkpoint.load(tmp_path / name)
-    torch.save({"net": {}}, tmp_path / "other")
-    with pytest.raises(InputError, match=r"other is no checkpoint of ours \(KeyError\)"):
-        Checkpoint.load(tmp_path / "other")
