@@ -74,7 +74,7 @@ def configured(*sections: str) -> Callable[[Callable], Callable]:
             click.option("--preset", metavar="NAME", help="A file of assets/presets."),
             click.option("--config", type=PATH, metavar="FILE.toml", help="Settings of your own."),
             click.option("--set", "sets", multiple=True, metavar="SECTION.NAME=VALUE"),
-            click.option("--seed", default=0, show_default=True, help="Seed of every random choice."),
+            click.option("--seed", type=click.IntRange(0), default=0, help="Of all random choices"),
         ):
             filled = decorator(filled)
         return filled

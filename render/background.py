@@ -36,7 +36,7 @@ def _read_cached(path: Path) -> np.ndarray:
 
 
 def _clutter(rng: np.random.Generator, width: int, height: int) -> np.ndarray:
-    """Smooth colour noise over several octaves, under random polygons with soft or hard edges."""
+    """Smooth colour noise over several octaves, under random polygons."""
     image = np.zeros((height, width, 3), np.float32)
     amplitude = 1.0
     for cells in (2, 4, 8, 16, 32, 64, 128):
@@ -55,7 +55,7 @@ def _clutter(rng: np.random.Generator, width: int, height: int) -> np.ndarray:
         corners = center + radius * np.stack([np.cos(angles), np.sin(angles)], axis=1)
         color = rng.random() + rng.uniform(-0.3, 0.3, 3)  # mostly dull, some bright
         layer = image.copy()
-        cv2.fillPoly(layer, [np.round(corners).astype(np.int32)], color.tolist(), cv2.LINE_AA)
+        cv2.fillPoly(layer, [np.round(corners).astype(np.int32)], color.tolist())
         opacity = np.float32(rng.uniform(0.5, 1.0))
         image += opacity * (layer - image)
     return (np.clip(image, 0, 1) * 255).astype(np.uint8)

@@ -20,16 +20,17 @@ ROTATION_SLACK = 0.05
 DISTORTION_KEY = re.compile(r"k[1-6]|p[12]|.*dist.*")
 
 
-def read_json(path: Path) -> dict[str, Any]:
-    """Read a JSON file that holds an object; InputError names a missing or broken file."""
+def read_json(path: Path, kind: type = dict) -> Any:
+    """Read a JSON file that holds a dict, or a list; InputError names a file that does not."""
     try:
         content = json.loads(path.read_text())
     except FileNotFoundError:
         raise InputError(f"{path}: no such file") from None
     except (OSError, ValueError) as error:
         raise InputError(f"{path}: not valid JSON ({error})") from None
-    if not isinstance(content, dict):
-        raise InputError(f"{path}: expected a JSON object, got {type(content).__name__}")
+    if not isinstance(content, kind):
+        expected = "a JSON object" if kind is dict else "a JSON list"
+        raise InputError(f"{path}: expected {expected}, got {type(content).__name__}")
     return content
 
 

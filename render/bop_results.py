@@ -1,6 +1,5 @@
 """BOP's result files: pose estimates as CSV, detections as JSON."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from render.bop_records import (
     parse_integer,
     pose_from_mm,
     pose_to_mm,
+    read_json,
     write_text,
 )
 from render.errors import InputError
@@ -114,16 +114,8 @@ def read_detections(path: Path) -> list[Detection]:
     Raises:
         InputError: the file is missing or malformed; the message names the entry.
     """
-    try:
-        content = json.loads(path.read_text())
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file") from None
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path}: not valid JSON ({error})") from None
-    if not isinstance(content, list):
-        raise InputError(f"{path}: expected a list of detections, got {type(content).__name__}")
     detections = []
-    for i, entry in enumerate(content):
+    for i, entry in enumerate(read_json(path, list)):
         where = f"{path}, entry {i}"
         if not isinstance(entry, dict):
             raise InputError(f"{where}: expected a JSON object, got {entry!r}")

@@ -13,13 +13,12 @@ from pathlib import Path
 import numpy as np
 
 from render.camera import Camera
-from render.errors import InputError
+from render.errors import EGL_FIX, InputError
 from render.frame import Frame
 from render.mesh import Mesh
 from render.scene import Placed, SceneSpec, rows
 from render.transforms import rigid, rodrigues
 
-EGL_FIX = "run: apt-get update && apt-get install -y libegl1 libgl1 libgl1-mesa-dri"
 DEVICE_FIX = (
     "install this device's driver, and join the groups video and render for access to /dev/dri; or"
     " draw on another with GLCONTEXT_DEVICE_INDEX=i (in software: apt-get install libgl1-mesa-dri)"

@@ -7,8 +7,7 @@ from typing import Any
 
 import moderngl
 
-from render.doctor import EGL_FIX
-from render.errors import InputError
+from render.errors import EGL_FIX, InputError
 
 SHADERS = Path(__file__).parent / "shaders"
 GEOMETRY_BINDING, SHADING_BINDING = 0, 1  # where the uniform blocks of the shaders are bound

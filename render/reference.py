@@ -15,9 +15,8 @@ from scipy.spatial.transform import Rotation
 
 from render.camera import Camera, gl_from_cam
 from render.compose import annotations, check_background, put_before
-from render.doctor import EGL_FIX
 from render.draw_records import View, make_view, mesh_corners
-from render.errors import InputError
+from render.errors import EGL_FIX, InputError
 from render.frame import Frame
 from render.mesh import Mesh
 from render.scene import Light, Placed, SceneSpec

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from render import doctor
-from render.doctor import DEVICE_FIX, EGL_FIX, Check, check_opengl
-from render.errors import InputError
+from render.doctor import DEVICE_FIX, Check, check_opengl
+from render.errors import EGL_FIX, InputError
 from render.rasterizer import Rasterizer
 
 

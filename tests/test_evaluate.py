@@ -50,7 +50,7 @@ def data_of(root: Path, obj_id: int, **changes) -> DataConfig:
 def checkpoint_of(obj_id: int) -> Checkpoint:
     target = ObjectInfo(obj_id, MODELS[obj_id].box, CAMERA)
     net = build("small", CROP.size, with_mapping=False)
-    return Checkpoint(net, "small", CROP, target, "real", 1, settings={}, optimizer={})
+    return Checkpoint(net, "small", CROP, target, "real", 1, settings={"steps": 1}, optimizer={})
 
 
 class Oracle:

@@ -36,7 +36,7 @@ def reprojection(pose: np.ndarray, pixels: np.ndarray) -> float:
 
 def checkpoint_of(net: PoseNet, camera: Camera | None = None) -> Checkpoint:
     target = ObjectInfo(1, MODEL.box, camera)
-    return Checkpoint(net, "small", CROP, target, "real", 1, settings={}, optimizer={})
+    return Checkpoint(net, "small", CROP, target, "real", 1, settings={"steps": 1}, optimizer={})
 
 
 def net_that_answers(corners: np.ndarray) -> PoseNet:

@@ -66,6 +66,18 @@ class Checkpoint:
         os.replace(partial, path)
 
     @staticmethod
+    def load_finished(path: Path, device: torch.device | str = "cpu") -> "Checkpoint":
+        """`load`; InputError too if the training was stopped on the way."""
+        checkpoint = Checkpoint.load(path, device)
+        steps = checkpoint.settings["steps"]
+        if checkpoint.step < steps:
+            raise InputError(
+                f"{path} was stopped after {checkpoint.step} of {steps} steps;"
+                " run its `train` command again to finish it"
+            )
+        return checkpoint
+
+    @staticmethod
     def load(path: Path, device: torch.device | str = "cpu") -> "Checkpoint":
         """Read a checkpoint, or the one in a run folder.
 

@@ -80,7 +80,7 @@ def evaluate_run(data: DataConfig, run: Path, out: Path, seed: int, device: str)
     Leaves a BOP results file, results.json and results.txt in `out`; returns the table.
     """
     torch_device = choose_device(device)
-    checkpoint = Checkpoint.load(run, torch_device)
+    checkpoint = Checkpoint.load_finished(run, torch_device)
     obj_id, method = checkpoint.target.obj_id, checkpoint.method
     data = replace(data, objects=(obj_id,))
     root = find_dataset(data.dataset)

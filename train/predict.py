@@ -117,7 +117,7 @@ def predict_image(
         InputError: there is no box or no camera, or they do not fit the image.
     """
     torch_device = choose_device(device)
-    checkpoint = Checkpoint.load(run, torch_device)
+    checkpoint = Checkpoint.load_finished(run, torch_device)
     rgb = read_rgb(image)
     size = rgb.shape[1], rgb.shape[0]
     found_camera, boxes = _from_scene(image, checkpoint.target.obj_id)

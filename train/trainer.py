@@ -196,7 +196,7 @@ def _begin(
         torch.manual_seed(training.seed)
         net = build(config.network, training.crop.size, training.method in WITH_MAPPING)
         if training.start is not None:
-            before = Checkpoint.load(training.start)
+            before = Checkpoint.load_finished(training.start)
             _check_start(before, training)
             # g is new where pre-training had none: it starts as the identity.
             net.load_state_dict({**net.state_dict(), **before.net.state_dict()})
