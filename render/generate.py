@@ -221,6 +221,11 @@ def _in_workers(jobs: Sequence[_Job], workers: int) -> Iterator[int]:
             done, pending = wait(pending, return_when=FIRST_COMPLETED)
             for future in done:
                 yield future.result()
+    except KeyboardInterrupt:
+        # A scene that is cut off leaves only its partial folder, which the next start clears away.
+        for worker in multiprocessing.active_children():
+            worker.terminate()
+        raise
     except BrokenProcessPool:
         raise InputError(
             "a worker process died, perhaps for want of memory; finished scenes are kept:"
