@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
-from render.config import explicit, options_of, resolve
+from render.config import OptionError, explicit, options_of, resolve
 from render.errors import InputError
 from render.generate import RenderConfig
 from render.randomize import SceneConfig
@@ -116,14 +117,44 @@ def doctor() -> None:
 
 @main.command()
 @configured("render")
+@click.option(
+    "--replay",
+    type=PATH,
+    metavar="FRAME.png",
+    help="Draw only this frame of a rendered dataset again, as the PNG file --out.",
+)
 @out_option
 @workers_option
-def render(config, seed, out, workers) -> None:
+def render(config, seed, out, workers, replay) -> None:
     """Render random scenes of meshes into a BOP dataset."""
+    if replay is not None:
+        from render.replay import replay_frame
+
+        replay_frame(replay, out)
+        click.echo(f"{out}: {replay} drawn again")
+        return
+
     from render.generate import generate
 
     generate(config["render"], config["scene"], out, seed, workers or _cores())
     click.echo(f"{out}: {config['render'].frames} frames")
+
+
+@main.command()
+@click.argument("dataset", type=PATH)
+@click.option("--split", metavar="NAME", help="Check this split only.")
+@click.option("--no-render", is_flag=True, help="Leave out what needs drawing: poses, depth.")
+def validate(dataset, split, no_render) -> None:
+    """Name every fault of a BOP dataset, by file."""
+    from render.validate import survey
+    from render.validate import validate as find_faults
+
+    faults = find_faults(dataset, split, render=not no_render)
+    for fault in faults:
+        click.echo(fault)
+    count = f"{len(faults)} faults" if faults else "no fault"
+    click.echo(f"{survey(dataset, split, render=not no_render)}: {count}")
+    sys.exit(1 if faults else 0)
 
 
 @main.command()
@@ -165,15 +196,37 @@ def evaluate(config, seed, out, device, run_folder) -> None:
 
 @main.command()
 @click.argument("results", type=PATH)
-@click.option("--ground-truth", type=PATH, required=True, metavar="DATASET")
+@click.option("--ground-truth", type=PATH, required=True, metavar="DATASET|LABELS.txt")
+@click.option(
+    "--format",
+    "file_format",
+    type=click.Choice(("bop", "nyu")),
+    default="bop",
+    show_default=True,
+    help="bop: CSV of object poses. nyu: a line a frame, u v d of 14 joints of a hand.",
+)
 @configured("data")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
-def score(config, seed, results, ground_truth, as_json) -> None:
-    """Metrics of a BOP results file, ours or another's."""
+@click.option("--plot", type=PATH, metavar="CURVE.png", help="nyu: draw the success curves.")
+@click.option(
+    "--compare",
+    type=PATH,
+    multiple=True,
+    metavar="OTHER.txt",
+    help="nyu: another's predictions, beside RESULTS; once for each file.",
+)
+def score(config, seed, results, ground_truth, file_format, as_json, plot, compare) -> None:
+    """Metrics of a results file, ours or another's."""
     del seed
-    from train.score import score_file
+    _refuse_foreign_options(file_format)
+    if file_format == "nyu":
+        from train.hand_score import score_files
 
-    click.echo(score_file(config["data"], results, ground_truth, as_json))
+        click.echo(score_files([results, *compare], ground_truth, as_json, plot))
+    else:
+        from train.score import score_file
+
+        click.echo(score_file(config["data"], results, ground_truth, as_json))
 
 
 @main.command()
@@ -202,6 +255,19 @@ def run(config, seed, out, workers, device) -> None:
     from train.run import run_all
 
     click.echo(run_all(config, out, seed, workers or _cores(), device))
+
+
+def _refuse_foreign_options(file_format: str) -> None:
+    """Refuse what was given to `score` but belongs to another file format."""
+    context = click.get_current_context()
+    for parameter in context.command.params:
+        if parameter.name in ("results", "ground_truth", "file_format", "as_json"):
+            continue
+        owner = "nyu" if parameter.name in ("plot", "compare") else "bop"
+        given = context.get_parameter_source(parameter.name) is ParameterSource.COMMANDLINE
+        if given and owner != file_format:
+            flag = parameter.opts[0]
+            raise OptionError(f"{flag} belongs to --format {owner}, not to {file_format}")
 
 
 def _cores() -> int:

@@ -21,3 +21,12 @@ def lmo() -> Path:
     if not root or not (Path(root) / "lmo").is_dir():
         pytest.skip("BOP_PATH is not set to a folder that holds lmo/")
     return Path(root) / "lmo"
+
+
+@pytest.fixture(scope="session")
+def nyu() -> Path:
+    """The NYU hands: labels, published predictions, the first real test frame."""
+    root = os.environ.get("NYU_PATH")
+    if not root or not (Path(root) / "nyu_test_groundtruth_label.txt").is_file():
+        pytest.skip("NYU_PATH is not set to the folder of the NYU hands")
+    return Path(root)

@@ -146,12 +146,11 @@ def composite(
     rgb = rgb.copy()
     instance = np.zeros_like(drawn.instance)
     for gt_id, annotation in enumerate(image.annotations):
-        if annotation.obj_id not in obj_ids:
-            continue
         visible = drawn.instance == gt_id + 1
         mask = image.read_mask(gt_id, visible=True)
         if mask is not None:
             visible &= mask
-        rgb[visible] = seen[visible]
         instance[visible] = gt_id + 1
+        if annotation.obj_id in obj_ids:
+            rgb[visible] = seen[visible]
     return Frame(camera=image.camera, annotations=image.annotations, rgb=rgb, instance=instance)

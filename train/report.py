@@ -22,6 +22,7 @@ def contact_sheet(
     synthetic: Sequence[Instance],
     crop: CropConfig,
     file: Path,
+    real_name: str = "real",
     columns: int = 8,
 ) -> None:
     """Real instances above their twins, twins under the same jitter, and synthetic images.
@@ -36,9 +37,9 @@ def contact_sheet(
         plain, jittered = square_crop(real[i].box, tile), training_crop(rng, real[i].box, tile)
         for row, (name, instance, map_) in enumerate(
             (
-                ("real", real[i], plain),
-                ("twin", twins[i][0], plain),
-                ("real, jittered", real[i], jittered),
+                (real_name, real[i], plain),
+                ("its twin", twins[i][0], plain),
+                ("the same, jittered", real[i], jittered),
                 ("its twin", twins[i][-1], jittered),
             )
         ):

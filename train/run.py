@@ -104,15 +104,15 @@ def run_all(config: Mapping[str, Any], out: Path, seed: int, workers: int, devic
     root = find_dataset(data.dataset)
     models = load_models([root / "models"], obj_ids=data.objects or None)
 
+    kind = "simulated real" if config["run"].simulated else "real"
     outcomes, measured = [], {obj_id: measured_model(root, obj_id) for obj_id in models}
     for obj_id, model in models.items():
         folder = out / f"obj_{obj_id:06d}"
         part = {**config, "data": replace(data, objects=(obj_id,))}
         inputs = _prepare(part, root, model, folder, seed, workers)
         write_split(part["data"], root, seed, folder / "split.json")
-        contact_sheet(
-            inputs.real, inputs.twins, inputs.synthetic, config["crop"], folder / "pairs.png"
-        )
+        pictures = (inputs.real, inputs.twins, inputs.synthetic)
+        contact_sheet(*pictures, config["crop"], folder / "pairs.png", kind)
         tests = test_sets(part["data"], root, model, seed)
         for method, checkpoint in _train_methods(part, model, inputs, folder, seed, torch_device):
             found, estimates = evaluate_method(
@@ -123,7 +123,6 @@ def run_all(config: Mapping[str, Any], out: Path, seed: int, workers: int, devic
         first = [o for o in outcomes if o.obj_id == obj_id and o.boxes == tests[0].boxes]
         test_sheet(first, config["crop"], folder / "test_frames.png")
     counts = [len(choose_images(data, root, part, seed)) for part in ("train", "test")]
-    kind = "simulated real" if config["run"].simulated else "real"
     heading = f"{root}: {counts[0]} {kind} frames to train on, {counts[1]} to test on"
     about = {"dataset": data.dataset, "seed": seed, "methods": list(methods)}
     return write_results(results(outcomes, measured, methods), about, heading, out)
