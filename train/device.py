@@ -1,8 +1,8 @@
 """Which torch devices there are."""
 
 import torch
-from render.doctor import Check
 
+from render.doctor import Check
 from render.errors import InputError
 
 
