@@ -4,23 +4,21 @@ import json
 import logging
 import multiprocessing
 import os
-import platform
-import shutil
 import signal
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing
 from dataclasses import dataclass, replace
-from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 
 from render.background import draw_background
 from render.bop_writer import measure, write_camera_json, write_scene
-from render.config import first_difference, option, to_dict
+from render.config import option, to_dict
+from render.dataset_folder import begin_dataset, whole_folder
 from render.errors import InputError
 from render.frame import Frame
 from render.mesh import ObjectModel, load_models, write_models
@@ -128,62 +126,6 @@ def generate(config: RenderConfig, scene: SceneConfig, out: Path, seed: int, wor
     made = _in_workers(left, workers)
     for scene_id in progress(made, len(jobs), "render, scenes", done=len(jobs) - len(left)):
         log.debug("scene %d is complete", scene_id)
-
-
-def begin_dataset(out: Path, settings: Mapping[str, Any], renderer: str) -> None:
-    """Create `out` with its generation.json, or check that it was begun with the same settings.
-
-    Args:
-        renderer: the OpenGL that draws; the same one and the same versions draw the same bytes.
-
-    Raises:
-        InputError: it was begun with others; the message names the first one that differs.
-    """
-    record = out / "generation.json"
-    if record.is_file():
-        old = json.loads(record.read_text())["settings"]
-        difference = first_difference(old, json.loads(json.dumps(settings)))
-        if difference:
-            name, before, now = difference
-            raise InputError(
-                f"{out} was made with {name} = {before}, not {now};"
-                " give the old value, or another --out"
-            )
-        return
-    if out.is_dir() and any(out.iterdir()):
-        raise InputError(f"{out} is not empty and holds no generation.json; give another --out")
-    out.mkdir(parents=True, exist_ok=True)
-    packages = ("numpy", "opencv-python-headless", "moderngl", "trimesh", "scipy")
-    text = json.dumps(
-        {
-            "settings": settings,
-            "renderer": renderer,
-            "versions": {"python": platform.python_version(), **{p: version(p) for p in packages}},
-        },
-        indent=2,
-    )
-    partial = out / ".generation.json"
-    partial.write_text(text + "\n")
-    partial.rename(record)
-
-
-class whole_folder:
-    """`with whole_folder(path) as folder`: `folder` becomes `path` only if nothing failed."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.partial = path.with_name(f".{path.name}.partial")
-
-    def __enter__(self) -> Path:
-        shutil.rmtree(self.partial, ignore_errors=True)
-        self.partial.mkdir(parents=True)
-        return self.partial
-
-    def __exit__(self, failure, *_: object) -> None:
-        if failure is None:
-            self.partial.rename(self.path)
-        else:
-            shutil.rmtree(self.partial, ignore_errors=True)
 
 
 @dataclass(frozen=True)

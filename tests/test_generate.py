@@ -7,14 +7,7 @@ import pytest
 
 from render.bop import read_split
 from render.errors import InputError
-from render.generate import (
-    RenderConfig,
-    begin_dataset,
-    generate,
-    make_renderer,
-    see,
-    whole_folder,
-)
+from render.generate import RenderConfig, generate, make_renderer, see
 from render.image_file import write_png
 from render.mesh import load_models
 from render.randomize import SceneConfig
@@ -142,38 +135,3 @@ def test_a_damaged_background_leaves_no_half_scene(tmp_path, rng):
     with pytest.raises(InputError, match=r"cut\.png"):
         generate(RENDER, scene, tmp_path / "out", seed=0, workers=1)
     assert not list((tmp_path / "out" / "train").iterdir())
-
-
-def test_a_folder_is_whole_or_not_there(tmp_path):
-    path = tmp_path / "deeper" / "scene"
-    with pytest.raises(KeyboardInterrupt), whole_folder(path) as folder:
-        (folder / "half").write_text("x")
-        raise KeyboardInterrupt
-    assert not list(path.parent.iterdir())
-
-    (path.parent / ".scene.partial").mkdir()
-    (path.parent / ".scene.partial" / "left by a killed run").write_text("x")
-    with whole_folder(path) as folder:
-        (folder / "all").write_text("y")
-        assert not path.exists()
-    assert [p.name for p in path.parent.iterdir()] == ["scene"]
-    assert [p.name for p in path.iterdir()] == ["all"]
-
-
-def test_a_dataset_goes_on_with_its_own_settings_only(tmp_path):
-    out, settings = tmp_path / "out", {"scene": {"zoom": (1.5, 1.8)}, "seed": 0}
-    begin_dataset(out, settings, "a device")
-    record = json.loads((out / "generation.json").read_text())
-    assert record["settings"] == {"scene": {"zoom": [1.5, 1.8]}, "seed": 0}
-    assert record["renderer"] == "a device" and record["versions"]["numpy"] == np.__version__
-    begin_dataset(out, settings, "a device")
-    with pytest.raises(InputError, match=r"scene\.zoom = \[1\.5, 1\.8\], not \[1\.5, 2\.0\]"):
-        begin_dataset(out, {**settings, "scene": {"zoom": (1.5, 2.0)}}, "a device")
-    assert json.loads((out / "generation.json").read_text()) == record
-
-
-def test_a_folder_of_something_else_is_not_written_to(tmp_path):
-    (tmp_path / "holiday.jpg").write_text("x")
-    with pytest.raises(InputError, match="not empty"):
-        begin_dataset(tmp_path, {"seed": 0}, "a device")
-    assert [p.name for p in tmp_path.iterdir()] == ["holiday.jpg"]

@@ -12,9 +12,10 @@ import numpy as np
 from render.bop import BopImage, read_split, require_objects
 from render.bop_writer import write_scene
 from render.config import option, to_dict
+from render.dataset_folder import begin_dataset, whole_folder
 from render.errors import InputError
 from render.frame import Frame
-from render.generate import RenderConfig, Renderer, begin_dataset, make_renderer, whole_folder
+from render.generate import RenderConfig, Renderer, make_renderer
 from render.mesh import load_models
 from render.progress import progress
 from render.randomize import Randomizer, SceneConfig
