@@ -16,6 +16,7 @@ from render.config import OptionError, explicit, options_of, resolve
 from render.errors import InputError
 from render.generate import RenderConfig
 from render.randomize import SceneConfig
+from render.sensor_config import SensorConfig
 from train.batches import METHODS
 from train.crops import CropConfig
 from train.instances import DataConfig
@@ -28,6 +29,7 @@ SECTIONS: Mapping[str, type] = {
     "data": DataConfig,
     "render": RenderConfig,
     "scene": SceneConfig,
+    "sensor": SensorConfig,
     "pair": PairConfig,
     "crop": CropConfig,
     "train": TrainConfig,
@@ -136,7 +138,8 @@ def render(config, seed, out, workers, replay) -> None:
 
     from render.generate import generate
 
-    generate(config["render"], config["scene"], out, seed, workers or _cores())
+    workers = workers or _cores()
+    generate(config["render"], config["scene"], out, seed, workers, config["sensor"])
     click.echo(f"{out}: {config['render'].frames} frames")
 
 
@@ -164,7 +167,8 @@ def pair(config, seed, out) -> None:
     """Make the synthetic twins of annotated real frames."""
     from train import pairs
 
-    click.echo(pairs.pair(config["pair"], config["scene"], config["data"], out, seed))
+    ranges = config["scene"], config["sensor"]
+    click.echo(pairs.pair(config["pair"], ranges[0], config["data"], out, seed, ranges[1]))
 
 
 @main.command()

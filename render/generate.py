@@ -26,6 +26,7 @@ from render.progress import progress
 from render.randomize import Randomizer, SceneConfig
 from render.scene import SceneSpec
 from render.sensor import apply_color_sensor
+from render.sensor_config import DEFAULT_SENSOR, SensorConfig
 
 log = logging.getLogger(__name__)
 
@@ -98,7 +99,14 @@ def see(renderer: Renderer, specs: Sequence[SceneSpec]) -> list[Frame]:
     ]
 
 
-def generate(config: RenderConfig, scene: SceneConfig, out: Path, seed: int, workers: int) -> None:
+def generate(
+    config: RenderConfig,
+    scene: SceneConfig,
+    out: Path,
+    seed: int,
+    workers: int,
+    sensor: SensorConfig = DEFAULT_SENSOR,
+) -> None:
     """Make a BOP dataset of random scenes; what is finished of it already is kept.
 
     Every frame depends on (seed, frame id) only, never on the workers or on a restart.
@@ -111,7 +119,8 @@ def generate(config: RenderConfig, scene: SceneConfig, out: Path, seed: int, wor
     models = load_models(config.objects, unit=config.unit)
     _check_ids(config, models)
     Randomizer(scene, models, config.size, seed, config.obj_ids or None)  # before `out` is begun
-    settings = {"render": to_dict(config), "scene": to_dict(scene), "seed": seed}
+    ranges = {"scene": to_dict(scene), "sensor": to_dict(sensor)}
+    settings = {"render": to_dict(config), **ranges, "seed": seed}
     with closing(make_renderer({}, config)) as renderer:
         begin_dataset(out, settings, renderer.name)
     if not (out / "models" / "models_info.json").is_file():
@@ -119,7 +128,7 @@ def generate(config: RenderConfig, scene: SceneConfig, out: Path, seed: int, wor
             write_models(folder, models.values())
 
     jobs = [
-        _Job(config, scene, out, seed, i)
+        _Job(config, scene, sensor, out, seed, i)
         for i in range(-(-config.frames // config.frames_per_scene))
     ]
     left = [job for job in jobs if not job.folder.is_dir()]
@@ -134,6 +143,7 @@ class _Job:
 
     config: RenderConfig
     scene: SceneConfig
+    sensor: SensorConfig
     out: Path
     seed: int
     scene_id: int
@@ -199,7 +209,7 @@ class _SceneMaker:
         models = load_models(config.objects, unit=config.unit)
         self.renderer = make_renderer(models, config)
         obj_ids = config.obj_ids or None
-        self.randomizer = Randomizer(job.scene, models, config.size, job.seed, obj_ids)
+        self.randomizer = Randomizer(job.scene, models, config.size, job.seed, obj_ids, job.sensor)
 
     def make(self, job: _Job) -> int:
         """Draw one scene and write it: whole, or not at all."""

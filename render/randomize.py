@@ -13,7 +13,8 @@ from render.config import option
 from render.errors import InputError
 from render.image_file import image_size
 from render.mesh import ObjectModel
-from render.scene import Background, ColorSensor, Light, Material, Placed, SceneSpec, rows
+from render.scene import Background, Light, Material, Placed, SceneSpec, rows
+from render.sensor_config import DEFAULT_SENSOR, SensorConfig, draw_color_sensor
 from render.transforms import apply, random_rotation, rigid
 
 PURPOSES = ("pose", "clutter", "light", "material", "background", "sensor")
@@ -59,11 +60,6 @@ class SceneConfig:
         (1.0, 1.0, 1.0), "Scale along the object's axes", minimum=0.01
     )
     background: str = option("noise", "noise (procedural), plain, or a folder of images")
-    gain: Range = option((0.7, 1.3), "Exposure factor of the colour camera")
-    white_balance: float = option(0.05, "Spread of the colour camera's channel gains", minimum=0)
-    gamma: Range = option((0.9, 1.1), "Exponent on the colour camera's intensities")
-    blur_px: Range = option((0.0, 0.8), "Blur of the colour camera, sigma")
-    noise: Range = option((0.0, 0.03), "Noise of the colour camera, on a 0..1 scale")
 
 
 class Randomizer:
@@ -76,18 +72,21 @@ class Randomizer:
         size: tuple[int, int],
         seed: int,
         obj_ids: Sequence[int] | None = None,
+        sensor: SensorConfig = DEFAULT_SENSOR,
     ) -> None:
         """
         Args:
             models: the meshes that may appear, as objects or as clutter.
             size: (width, height) of the frames, pixels.
             obj_ids: the objects that are annotated; all of `models` where None.
+            sensor: ranges of the cameras.
 
         Raises:
             InputError: the background is neither a known kind nor a folder that holds images, or an
                 object could reach behind the camera.
         """
         self.config, self.models, self.size, self.seed = config, models, size, seed
+        self.sensor_config = sensor
         self.obj_ids = sorted(models) if obj_ids is None else list(obj_ids)
         for obj_id in self.obj_ids:
             if models[obj_id].diameter / 2 >= config.distance[0]:
@@ -128,7 +127,7 @@ class Randomizer:
             ambient=ambient,
             lights=lights,
             background=self._background(frame_id, rng["background"]),
-            sensor=self.sensor(rng["sensor"]),
+            sensor=draw_color_sensor(self.sensor_config, rng["sensor"]),
         )
 
     def _crop(self, frame_id, pose_rng, clutter_rng):
@@ -240,18 +239,6 @@ class Randomizer:
         path = self.backgrounds[rng.integers(len(self.backgrounds))]
         return Background(
             "image", path=str(path), crop_from_image=_random_crop(rng, path, self.size)
-        )
-
-    def sensor(self, rng: np.random.Generator) -> ColorSensor:
-        """A random colour camera."""
-        config = self.config
-        return ColorSensor(
-            gain=rng.uniform(*config.gain),
-            white_balance=tuple((1 + config.white_balance * rng.uniform(-1, 1, 3)).tolist()),
-            gamma=rng.uniform(*config.gamma),
-            blur_px=rng.uniform(*config.blur_px),
-            noise=rng.uniform(*config.noise),
-            seed=tuple(rng.integers(2**31, size=2).tolist()),
         )
 
 

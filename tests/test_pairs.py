@@ -13,11 +13,12 @@ from render.errors import InputError
 from render.generate import RenderConfig, generate, make_renderer
 from render.mesh import load_models
 from render.randomize import SceneConfig
+from render.sensor_config import SensorConfig
 from train.instances import DataConfig
 from train.pairs import PairConfig, _TwinMaker, composite, pair, twin_splits
 
 # Dark and red, unlike any light the frames were drawn in: hardly a pixel is the same by chance.
-TWINS = SceneConfig(ambient=(0.1, 0.1), light=(0.0, 0.0), gain=(0.5, 0.6), tint=(1.0, 0.4, 0.4))
+TWINS = SceneConfig(ambient=(0.06, 0.06), light=(0.0, 0.0), tint=(1.0, 0.4, 0.4))
 CONFIG = PairConfig(variants=2)
 
 
@@ -120,6 +121,16 @@ def test_an_occluder_without_annotation_stays_in_front_by_the_datasets_mask(tmp_
         assert not (differs & ~visible).any()
         hidden += int((image.read_mask(0, visible=False) & ~visible).sum())
     assert hidden > 100
+
+
+def test_the_object_is_seen_through_the_colour_camera_and_nothing_else_is(tables, tmp_path):
+    blind = SensorConfig(gain=(0.0, 0.0), noise=(0.0, 0.0))
+    pair(PairConfig(variants=1), TWINS, data_of(tables), tmp_path / "twins", 0, blind)
+    for key, twin in frames_of(tmp_path / "twins", "twin0").items():
+        image = frames_of(tables, "train")[key]
+        (gt_id,) = [i for i, a in enumerate(image.annotations) if a.obj_id == 1]
+        visible = image.read_mask(gt_id, visible=True)[..., None]
+        np.testing.assert_array_equal(twin.read_rgb(), np.where(visible, 0, image.read_rgb()))
 
 
 def test_no_named_object_means_all_of_them(tables, tmp_path):

@@ -21,6 +21,7 @@ from render.progress import progress
 from render.randomize import Randomizer, SceneConfig
 from render.scene import ColorSensor, Placed, SceneSpec, rows
 from render.sensor import apply_color_sensor
+from render.sensor_config import DEFAULT_SENSOR, SensorConfig, draw_color_sensor
 from train.instances import DataConfig, choose_images, find_dataset
 
 
@@ -32,7 +33,14 @@ class PairConfig:
     models: str = option("models", "The dataset's folder of meshes to draw")
 
 
-def pair(config: PairConfig, scene: SceneConfig, data: DataConfig, out: Path, seed: int) -> str:
+def pair(
+    config: PairConfig,
+    scene: SceneConfig,
+    data: DataConfig,
+    out: Path,
+    seed: int,
+    sensor: SensorConfig = DEFAULT_SENSOR,
+) -> str:
     """Make a BOP dataset of twins: split `twin0`, `twin1`, ... with the real frames' own ids.
 
     A twin is the real image with every instance of `data.objects` (all where none are named)
@@ -40,8 +48,9 @@ def pair(config: PairConfig, scene: SceneConfig, data: DataConfig, out: Path, se
     what stands before it stays there.
 
     Args:
-        scene: ranges of light, material and colour camera.
+        scene: ranges of light and material.
         data: the dataset; its training frames get twins.
+        sensor: ranges of the colour camera.
 
     Returns:
         A line that says what was made.
@@ -62,6 +71,7 @@ def pair(config: PairConfig, scene: SceneConfig, data: DataConfig, out: Path, se
     settings = {
         "pair": to_dict(config),
         "scene": to_dict(scene),
+        "sensor": to_dict(sensor),
         "dataset": str(root),
         "split": data.split,
         "images": [[frame.scene_id, frame.im_id] for frame in frames],
@@ -72,7 +82,8 @@ def pair(config: PairConfig, scene: SceneConfig, data: DataConfig, out: Path, se
         begin_dataset(out, settings, renderer.name)
         if (root / "camera.json").is_file():
             shutil.copyfile(root / "camera.json", out / "camera.json")
-        _write_twins(_TwinMaker(renderer, scene, obj_ids, seed), frames, config.variants, out)
+        maker = _TwinMaker(renderer, scene, obj_ids, seed, sensor)
+        _write_twins(maker, frames, config.variants, out)
     return f"{out}: {len(frames)} frames, {config.variants} twins each"
 
 
@@ -99,9 +110,14 @@ class _TwinMaker:
     """Draws twins of the objects `obj_ids`."""
 
     def __init__(
-        self, renderer: Renderer, scene: SceneConfig, obj_ids: set[int], seed: int
+        self,
+        renderer: Renderer,
+        scene: SceneConfig,
+        obj_ids: set[int],
+        seed: int,
+        sensor: SensorConfig = DEFAULT_SENSOR,
     ) -> None:
-        self.renderer, self.obj_ids, self.seed = renderer, obj_ids, seed
+        self.renderer, self.obj_ids, self.seed, self.sensor = renderer, obj_ids, seed, sensor
         self.randomizer = Randomizer(replace(scene, background="plain"), {}, (1, 1), seed)
 
     def twins(
@@ -130,7 +146,7 @@ class _TwinMaker:
             objects=objects,
             ambient=ambient,
             lights=lights,
-            sensor=self.randomizer.sensor(rng),
+            sensor=draw_color_sensor(self.sensor, rng),
         )
 
 

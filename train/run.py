@@ -13,6 +13,7 @@ from render.errors import InputError
 from render.generate import RenderConfig, generate
 from render.mesh import ObjectModel, load_models
 from render.randomize import SceneConfig
+from render.sensor_config import SensorConfig
 from train.batches import COMPOSITION, METHODS, Batches
 from train.checkpoint import Checkpoint, ObjectInfo
 from train.device import choose_device
@@ -143,9 +144,10 @@ def _simulate(run: RunConfig, out: Path, seed: int, workers: int) -> Path:
     render = fill(RenderConfig, sections["render"], "render")
     render = replace(render, frames=run.simulated_frames)
     scene = fill(SceneConfig, sections["scene"], "scene")
+    sensor = fill(SensorConfig, sections.get("sensor", {}), "sensor")
     folder = out / "simulated_real"
     # A seed of its own: no scene of it is one of the synthetic training images'.
-    generate(render, scene, folder, seed + SIMULATED_SEED, workers)
+    generate(render, scene, folder, seed + SIMULATED_SEED, workers, sensor)
     return folder
 
 
@@ -161,8 +163,9 @@ def _prepare(
     data: DataConfig = config["data"]
     objects = config["render"].objects or (str(root / "models"),)
     render = replace(config["render"], objects=objects, obj_ids=(model.obj_id,))
-    generate(render, config["scene"], folder / "synthetic_images", seed, workers)
-    pair(config["pair"], config["scene"], data, folder / "twins", seed)
+    scene, sensor = config["scene"], config["sensor"]
+    generate(render, scene, folder / "synthetic_images", seed, workers, sensor)
+    pair(config["pair"], scene, data, folder / "twins", seed, sensor)
     real = _real(data, root, model, seed)
     return Inputs(
         real=real,
