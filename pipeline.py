@@ -125,9 +125,23 @@ def doctor() -> None:
     metavar="FRAME.png",
     help="Draw only this frame of a rendered dataset again, as the PNG file --out.",
 )
+@click.option(
+    "--shard",
+    metavar="I/N",
+    default="1/1",
+    help="Make only the I-th of N parts, from 1 on; N machines that share DIR make them all.",
+)
+@click.option(
+    "--ray",
+    "cluster",
+    is_flag=False,
+    flag_value="auto",
+    metavar="[ADDRESS]",
+    help="Work on a Ray cluster that shares DIR and this folder; no address: the one running here.",
+)
 @out_option
 @workers_option
-def render(config, seed, out, workers, replay) -> None:
+def render(config, seed, out, workers, replay, shard, cluster) -> None:
     """Render random scenes of meshes into a BOP dataset."""
     if replay is not None:
         from render.replay import replay_frame
@@ -137,10 +151,16 @@ def render(config, seed, out, workers, replay) -> None:
         return
 
     from render.generate import generate
+    from render.shards import parse_part
 
+    if cluster is not None and workers is not None:
+        raise OptionError("--workers is of this machine; with --ray the cluster's CPUs count")
+    part = parse_part(shard)
     workers = workers or _cores()
-    generate(config["render"], config["scene"], out, seed, workers, config["sensor"])
-    click.echo(f"{out}: {config['render'].frames} frames")
+    sensor = config["sensor"]
+    generate(config["render"], config["scene"], out, seed, workers, sensor, part, cluster)
+    of_part = "" if part == (1, 1) else f"part {shard} of "
+    click.echo(f"{out}: {of_part}{config['render'].frames} frames")
 
 
 @main.command()

@@ -1,15 +1,34 @@
-"""A dataset's folder: begun once, with its settings; the folders in it are whole or not there."""
+"""A dataset's folder: begun once, with its settings; the folders in it are whole or not there.
 
+What is made grows in a hidden work area beside its place and is moved there when it is complete. An
+area belongs to one process and is locked while that process lives, so that any number of processes,
+on any number of machines that share the folder, may write to it at once: nobody clears away what
+another is still writing, whoever is first to complete a folder has made it, and what killed
+processes left is found by its lost lock.
+"""
+
+import errno
+import fcntl
 import json
+import os
 import platform
+import secrets
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
+import numpy as np
+
+from render.bop_records import read_json
 from render.config import first_difference
 from render.errors import InputError
+
+RECORD = "generation.json"
+AREA, LOCK = ".partial-", "lock"
+PACKAGES = ("numpy", "opencv-python-headless", "moderngl", "trimesh", "scipy")
 
 
 def begin_dataset(out: Path, settings: Mapping[str, Any], renderer: str) -> None:
@@ -19,50 +38,186 @@ def begin_dataset(out: Path, settings: Mapping[str, Any], renderer: str) -> None
         renderer: the OpenGL that draws; the same one and the same versions draw the same bytes.
 
     Raises:
-        InputError: it was begun with others; the message names the first one that differs.
+        InputError: it was begun with others; the message names the first one that differs. Or it
+            holds something else, or cannot be written to.
     """
-    record = out / "generation.json"
-    if record.is_file():
-        old = json.loads(record.read_text())["settings"]
-        difference = first_difference(old, json.loads(json.dumps(settings)))
-        if difference:
-            name, before, now = difference
-            raise InputError(
-                f"{out} was made with {name} = {before}, not {now};"
-                " give the old value, or another --out"
-            )
+    if is_begun(out, settings):
         return
-    if out.is_dir() and any(out.iterdir()):
-        raise InputError(f"{out} is not empty and holds no generation.json; give another --out")
-    out.mkdir(parents=True, exist_ok=True)
-    packages = ("numpy", "opencv-python-headless", "moderngl", "trimesh", "scipy")
-    text = json.dumps(
-        {
-            "settings": settings,
-            "renderer": renderer,
-            "versions": {"python": platform.python_version(), **{p: version(p) for p in packages}},
-        },
-        indent=2,
-    )
-    partial = out / ".generation.json"
-    partial.write_text(text + "\n")
-    partial.rename(record)
+    text = json.dumps({"settings": settings, **_machine(renderer)}, indent=2)
+    with _written(out):
+        out.mkdir(parents=True, exist_ok=True)
+        with work_area(out) as area, suppress(FileExistsError):
+            (area / RECORD).write_text(text + "\n")
+            os.sync()
+            _place(area / RECORD, out / RECORD)
+    is_begun(out, settings)
 
 
-class whole_folder:
-    """`with whole_folder(path) as folder`: `folder` becomes `path` only if nothing failed."""
+def is_begun(out: Path, settings: Mapping[str, Any]) -> bool:
+    """Whether `out` holds a dataset of these settings; False if there is nothing in it.
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.partial = path.with_name(f".{path.name}.partial")
+    Raises:
+        InputError: it holds something else; the message names the first setting that differs.
+    """
+    if not (out / RECORD).is_file():
+        if out.is_dir() and any(not p.name.startswith(AREA) for p in out.iterdir()):
+            raise InputError(f"{out} is not empty and holds no {RECORD}; give another --out")
+        return False
+    old = read_json(out / RECORD).get("settings", {})
+    difference = first_difference(old, json.loads(json.dumps(settings)))
+    if difference:
+        name, before, now = difference
+        raise InputError(
+            f"{out} was made with {name} = {before}, not {now};"
+            " give the old value, or another --out"
+        )
+    return True
 
-    def __enter__(self) -> Path:
-        shutil.rmtree(self.partial, ignore_errors=True)
-        self.partial.mkdir(parents=True)
-        return self.partial
 
-    def __exit__(self, failure, *_: object) -> None:
-        if failure is None:
-            self.partial.rename(self.path)
-        else:
-            shutil.rmtree(self.partial, ignore_errors=True)
+def check_machine(out: Path, renderer: str) -> None:
+    """Refuse to go on with a dataset where the same scenes would not give the same bytes.
+
+    Raises:
+        InputError: OpenGL or a library differ from those it was begun with; names the first.
+    """
+    old, new = read_json(out / RECORD), _machine(renderer)
+    difference = first_difference({name: old.get(name) for name in new}, new)
+    if difference:
+        name, before, now = difference
+        raise InputError(
+            f"{out} was begun with {name} = {before}, but on {platform.node()} it is {now} and"
+            " would not draw the same bytes; go on where it is the same, or give another --out"
+        )
+
+
+@contextmanager
+def whole_folder(path: Path) -> Iterator[Path]:
+    """`with whole_folder(path) as folder`: `folder` becomes `path` only if nothing failed.
+
+    Where another process was first to complete `path`, its work stands and this one's goes.
+
+    Raises:
+        InputError: the place cannot be written to, or is full.
+    """
+    with _written(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with work_area(path.parent) as area:
+            partial = area / path.name
+            partial.mkdir()
+            with _kept(partial):
+                yield partial
+                # A power cut must not leave a complete folder of empty files. One sync takes a
+                # sixth of the time that an fsync of each takes.
+                os.sync()
+            try:
+                partial.rename(path)
+            except OSError as error:
+                if error.errno not in (errno.EEXIST, errno.ENOTEMPTY):
+                    raise
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """`with whole_file(path) as partial`: the file `partial` becomes `path` if nothing failed."""
+    with _written(path), work_area(path.parent) as area:
+        yield area / path.name
+        (area / path.name).replace(path)
+
+
+@contextmanager
+def work_area(folder: Path) -> Iterator[Path]:
+    """A hidden folder in `folder`, gone after the block, to build what is then moved elsewhere."""
+    sweep(folder)
+    area, lock = _claim(folder)
+    with lock:
+        try:
+            yield area
+        finally:
+            shutil.rmtree(area, ignore_errors=True)
+
+
+def sweep(folder: Path) -> None:
+    """Clear away the work areas in `folder` whose processes have died.
+
+    On a file system without locks none can be told from those in use, and all stay.
+    """
+    for area in folder.glob(f"{AREA}*"):
+        dead = area.with_name(AREA + secrets.token_hex(8))
+        # In use, gone meanwhile, another user's, or without locks: each is left alone.
+        with suppress(OSError), (area / LOCK).open("a") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            area.rename(dead)  # at once, so that nobody goes on in what is half removed
+            shutil.rmtree(dead, ignore_errors=True)
+
+
+def _claim(folder: Path) -> tuple[Path, IO]:
+    """A new work area and its lock, held as long as the file is open."""
+    while True:
+        area = folder / (AREA + secrets.token_hex(8))
+        area.mkdir()
+        try:
+            lock = (area / LOCK).open("a")
+        except FileNotFoundError:  # another process took it for a dead one's before it was locked
+            continue
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.close()
+            continue
+        except OSError:  # a file system without locks
+            pass
+        if (area / LOCK).exists():
+            return area, lock
+        lock.close()
+
+
+@contextmanager
+def _kept(folder: Path) -> Iterator[None]:
+    """See to it that a folder is still the same one after the block.
+
+    Where locks are not seen by other machines, one of them may have swept it away meanwhile, and a
+    writer that makes its parent folders as it goes has begun another under the same name.
+    """
+    descriptor = os.open(folder, os.O_RDONLY)  # as long as it is open, no other is taken for it
+    try:
+        yield
+        if not os.path.samestat(os.fstat(descriptor), folder.stat()):
+            raise FileNotFoundError(errno.ENOENT, "cleared away by another process", str(folder))
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def _written(path: Path) -> Iterator[None]:
+    """Say of errors of the file system at or beside `path` what they mean for the user."""
+    try:
+        yield
+    except OSError as error:
+        # A full disk is reported without a name.
+        name = Path(error.filename or path)
+        if not (path.is_relative_to(name) or name.is_relative_to(path.parent)):
+            raise
+        raise InputError(
+            f"{path}: cannot be written ({error.strerror}); what is finished is kept: run the same"
+            " command again when it can, or give another --out"
+        ) from None
+
+
+def _place(file: Path, path: Path) -> None:
+    """Move a file to where none is yet; FileExistsError if there is one."""
+    try:
+        os.link(file, path)  # a rename would replace what another process was first to write
+    except FileExistsError:
+        raise
+    except OSError:  # a file system without links, as USB sticks have: of one machine
+        file.replace(path)
+
+
+def _machine(renderer: str) -> dict[str, Any]:
+    """What the bytes of a dataset depend on beside its settings."""
+    found = np.show_config(mode="dicts")["SIMD Extensions"]["found"]
+    return {
+        "renderer": renderer,
+        "versions": {"python": platform.python_version(), **{p: version(p) for p in PACKAGES}},
+        "simd": found,  # NumPy and BLAS round differently with other instructions
+    }

@@ -1,14 +1,9 @@
 """Frame ids -> workers -> BOP scenes on disk, each whole or not there at all."""
 
+import hashlib
 import json
 import logging
-import multiprocessing
-import os
-import signal
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import closing
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, Protocol
@@ -18,7 +13,14 @@ import numpy as np
 from render.background import draw_background
 from render.bop_writer import measure, write_camera_json, write_scene
 from render.config import option, to_dict
-from render.dataset_folder import begin_dataset, whole_folder
+from render.dataset_folder import (
+    begin_dataset,
+    check_machine,
+    is_begun,
+    sweep,
+    whole_file,
+    whole_folder,
+)
 from render.errors import InputError
 from render.frame import Frame
 from render.mesh import ObjectModel, load_models, write_models
@@ -27,6 +29,7 @@ from render.randomize import Randomizer, SceneConfig
 from render.scene import SceneSpec
 from render.sensor import apply_color_sensor
 from render.sensor_config import DEFAULT_SENSOR, SensorConfig
+from render.shards import make_shards
 
 log = logging.getLogger(__name__)
 
@@ -106,35 +109,55 @@ def generate(
     seed: int,
     workers: int,
     sensor: SensorConfig = DEFAULT_SENSOR,
+    part: tuple[int, int] = (1, 1),
+    cluster: str | None = None,
 ) -> None:
     """Make a BOP dataset of random scenes; what is finished of it already is kept.
 
-    Every frame depends on (seed, frame id) only, never on the workers or on a restart.
+    Every frame depends on (seed, frame id) only, never on the workers, on a restart, or on who else
+    writes to `out` at the same time.
+
+    Args:
+        part: (i, n), make the i-th of n parts only, from 1 on: every n-th scene.
+        cluster: address of a Ray cluster whose processes are the workers; None is this machine.
 
     Raises:
-        InputError: meshes or a background are unusable, or `out` holds a dataset made with other
-            settings.
+        InputError: meshes or a background are unusable, `out` holds a dataset made with other
+            settings or cannot be written to, or OpenGL or a library is not what it was begun with.
     """
     config = replace(config, objects=config.objects or ("assets",))
-    models = load_models(config.objects, unit=config.unit)
-    _check_ids(config, models)
-    Randomizer(scene, models, config.size, seed, config.obj_ids or None)  # before `out` is begun
-    ranges = {"scene": to_dict(scene), "sensor": to_dict(sensor)}
-    settings = {"render": to_dict(config), **ranges, "seed": seed}
-    with closing(make_renderer({}, config)) as renderer:
-        begin_dataset(out, settings, renderer.name)
-    if not (out / "models" / "models_info.json").is_file():
-        with whole_folder(out / "models") as folder:
-            write_models(folder, models.values())
-
-    jobs = [
-        _Job(config, scene, sensor, out, seed, i)
-        for i in range(-(-config.frames // config.frames_per_scene))
-    ]
+    settings = _Inputs(config, scene, sensor, seed).settings
+    is_begun(out, settings)
+    count = -(-config.frames // config.frames_per_scene)
+    jobs = [_Job(config, scene, sensor, out, seed, i) for i in range(part[0] - 1, count, part[1])]
     left = [job for job in jobs if not job.folder.is_dir()]
-    made = _in_workers(left, workers)
-    for scene_id in progress(made, len(jobs), "render, scenes", done=len(jobs) - len(left)):
-        log.debug("scene %d is complete", scene_id)
+    if cluster is None:
+        made = make_shards(_SceneMaker, left, workers)
+    else:
+        from render.cluster import make_on_cluster
+
+        made = make_on_cluster(_SceneMaker, left, cluster)
+    try:
+        for job in progress(made, len(jobs), "render, scenes", done=len(jobs) - len(left)):
+            log.debug("%s is complete", job.name)
+    finally:
+        sweep(out)
+        sweep(out / config.split)
+
+
+class _Inputs:
+    """What scenes are made of, loaded and checked, and what of it a dataset's bytes depend on."""
+
+    def __init__(
+        self, config: RenderConfig, scene: SceneConfig, sensor: SensorConfig, seed: int
+    ) -> None:
+        self.models = load_models(config.objects, unit=config.unit)
+        _check_ids(config, self.models)
+        obj_ids = config.obj_ids or None
+        self.randomizer = Randomizer(scene, self.models, config.size, seed, obj_ids, sensor)
+        ranges = {"scene": to_dict(scene), "sensor": to_dict(sensor)}
+        self.settings = {"render": to_dict(config), **ranges, "seed": seed}
+        self.settings["meshes"] = {str(i): _digest(model) for i, model in self.models.items()}
 
 
 @dataclass(frozen=True)
@@ -150,79 +173,44 @@ class _Job:
 
     @property
     def folder(self) -> Path:
-        return self.out / self.config.split / f"{self.scene_id:06d}"
+        return self.out / self.config.split / self.name
 
-
-def _in_workers(jobs: Sequence[_Job], workers: int) -> Iterator[int]:
-    """Make scenes in `workers` processes; yields scene ids as they are complete."""
-    if workers <= 1 or len(jobs) <= 1:
-        maker = None
-        for job in jobs:
-            maker = maker or _SceneMaker(job)
-            yield maker.make(job)
-        return
-
-    # Spawned, since an OpenGL context does not survive a fork; one llvmpipe thread each, since
-    # geometry runs on one thread and processes scale where threads do not.
-    os.environ.setdefault("LP_NUM_THREADS", "1")
-    spawn = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(min(workers, len(jobs)), spawn, initializer=_leave_ctrl_c_to_main)
-    pending: set[Future[int]] = {pool.submit(_make_in_worker, job) for job in jobs}
-    try:
-        while pending:
-            done, pending = wait(pending, return_when=FIRST_COMPLETED)
-            for future in done:
-                yield future.result()
-    except KeyboardInterrupt:
-        # A scene that is cut off leaves only its partial folder, which the next start clears away.
-        for worker in multiprocessing.active_children():
-            worker.terminate()
-        raise
-    except BrokenProcessPool:
-        raise InputError(
-            "a worker process died, perhaps for want of memory; finished scenes are kept:"
-            " run the same command again, or with fewer --workers"
-        ) from None
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
-
-
-def _leave_ctrl_c_to_main() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-
-_maker: "_SceneMaker | None" = None  # one a worker process: a context and meshes are made once
-
-
-def _make_in_worker(job: _Job) -> int:
-    global _maker
-    if _maker is None:
-        _maker = _SceneMaker(job)
-    return _maker.make(job)
+    @property
+    def name(self) -> str:
+        return f"{self.scene_id:06d}"
 
 
 class _SceneMaker:
     """Holds the context and the meshes while scenes are made."""
 
     def __init__(self, job: _Job) -> None:
-        config = job.config
-        models = load_models(config.objects, unit=config.unit)
-        self.renderer = make_renderer(models, config)
-        obj_ids = config.obj_ids or None
-        self.randomizer = Randomizer(job.scene, models, config.size, job.seed, obj_ids, job.sensor)
+        inputs = _Inputs(job.config, job.scene, job.sensor, job.seed)
+        self.randomizer = inputs.randomizer
+        self.renderer = make_renderer(inputs.models, job.config)
+        begin_dataset(job.out, inputs.settings, self.renderer.name)
+        check_machine(job.out, self.renderer.name)
+        if not (job.out / "models").is_dir():
+            with whole_folder(job.out / "models") as folder:
+                write_models(folder, inputs.models.values())
 
-    def make(self, job: _Job) -> int:
+    def close(self) -> None:
+        """Free the OpenGL context."""
+        self.renderer.close()
+
+    def make(self, job: _Job) -> None:
         """Draw one scene and write it: whole, or not at all."""
+        if job.folder.is_dir():
+            return  # made meanwhile, by another process or by one that died of what it did next
         start = job.scene_id * job.config.frames_per_scene
         frame_ids = range(start, min(start + job.config.frames_per_scene, job.config.frames))
         specs = [self.randomizer.scene(frame_id) for frame_id in frame_ids]
+        if job.scene_id == 0:
+            with whole_file(job.out / "camera.json") as partial:
+                write_camera_json(partial.parent, specs[0].camera)
         with whole_folder(job.folder) as folder:
-            if job.scene_id == 0:
-                write_camera_json(job.out, specs[0].camera)
             write_scene(folder, self._frames(specs))
             lines = {str(i): json.loads(spec.to_json()) for i, spec in enumerate(specs)}
             (folder / "scene_spec.json").write_text(json.dumps(lines))
-        return job.scene_id
 
     def _frames(self, specs: Sequence[SceneSpec], batch: int = 16):
         for first in range(0, len(specs), batch):
@@ -236,3 +224,13 @@ def _check_ids(config: RenderConfig, models: Mapping[int, ObjectModel]) -> None:
     missing = sorted(set(config.obj_ids) - set(models))
     if missing:
         raise InputError(f"render.obj_ids: no object {missing[0]}; there are {sorted(models)}")
+
+
+def _digest(model: ObjectModel) -> str:
+    """16 hex digits that say whether an object is the same, to the last bit of what is drawn."""
+    mesh, made = model.mesh, hashlib.blake2b(digest_size=8)
+    for array in (mesh.vertices, mesh.faces, mesh.normals, mesh.colors, mesh.uv, mesh.texture):
+        if array is not None:
+            made.update(f"{array.shape} {array.dtype}".encode() + array.tobytes())
+    made.update(json.dumps(model.info, sort_keys=True).encode())
+    return made.hexdigest()

@@ -1,15 +1,17 @@
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from benchmarks.kill import same_files
 from render.bop import read_split
 from render.errors import InputError
 from render.generate import RenderConfig, generate, make_renderer, see
 from render.image_file import write_png
-from render.mesh import load_models
+from render.mesh import ASSETS, load_models
 from render.randomize import SceneConfig
 from render.scene import SceneSpec
 
@@ -135,3 +137,33 @@ def test_a_damaged_background_leaves_no_half_scene(tmp_path, rng):
     with pytest.raises(InputError, match=r"cut\.png"):
         generate(RENDER, scene, tmp_path / "out", seed=0, workers=1)
     assert not list((tmp_path / "out" / "train").iterdir())
+
+
+def test_parts_made_in_any_order_by_any_number_of_workers_are_the_whole(rendered, tmp_path):
+    for part, workers in (((3, 3), 1), ((1, 3), 2), ((2, 3), 1)):
+        generate(RENDER, SCENE, tmp_path / "out", seed=0, workers=workers, part=part)
+    assert same_files(tmp_path / "out", rendered)
+
+
+def test_a_mesh_that_has_changed_meanwhile_is_refused_by_name(tmp_path):
+    shutil.copytree(ASSETS, tmp_path / "meshes")
+    render = replace(RENDER, objects=(str(tmp_path / "meshes"),))
+    out = tmp_path / "out"
+    generate(render, SCENE, out, seed=0, workers=1, part=(1, 3))
+    mesh = tmp_path / "meshes" / "obj_000002.ply"
+    content = mesh.read_bytes()
+    mesh.write_bytes(content[:-13] + content[-26:-13])  # the last face is the one before it
+    with pytest.raises(InputError, match=r"made with meshes\.2 = "):
+        generate(render, SCENE, out, seed=0, workers=1)
+
+
+def test_other_opengl_goes_on_with_nothing_and_refuses_no_finished_dataset(rendered, tmp_path):
+    out = Path(shutil.copytree(rendered, tmp_path / "out"))
+    record = (out / "generation.json").read_text()
+    (out / "generation.json").write_text(record.replace("OpenGL", "OpenGL of another machine"))
+    generate(RENDER, SCENE, out, seed=0, workers=1)
+    shutil.rmtree(out / "train" / "000001")
+    for workers in (1, 2):
+        with pytest.raises(InputError, match=r"renderer = .* of another machine.*, but on"):
+            generate(RENDER, SCENE, out, seed=0, workers=workers)
+    assert sorted(path.name for path in (out / "train").iterdir()) == ["000000", "000002"]

@@ -86,7 +86,7 @@ def test_a_restarted_render_keeps_what_is_there_and_makes_the_rest_alike(rendere
     copy = tmp_path / "synth"
     shutil.copytree(rendered, copy)
     shutil.rmtree(copy / "train" / "000001")
-    (copy / "train" / ".000001.partial").mkdir()
+    (copy / "train" / ".partial-of-a-killed-run").mkdir()
     succeed(
         "render", "--objects", "assets", "--frames", 8, "--size", "160x120", "--out", copy, *TINY
     )
@@ -209,6 +209,8 @@ def test_a_dataset_in_metres_is_refused(rendered, tmp_path):
         (("render", "--set", "scene.distanse=1"), 2, "scene.distance"),
         (("run", "--preset", "lmo"), 1, "BOP_PATH"),
         (("render", "--seed", "-1"), 2, "--seed"),
+        (("render", "--shard", "5/4"), 2, "--shard must be I/N"),
+        (("render", "--ray", "--workers", "2"), 2, "--workers is of this machine"),
         (("run", "--preset", "demo", "--set", "run.methods=mapings"), 1, "mapings"),
         (("run", "--preset", "demo", "--device", "tpu"), 1, "--device tpu"),
         (("pair", "--dataset", "{tmp}/none"), 1, "data.dataset"),

@@ -1,0 +1,44 @@
+"""Shards for the tests of render/shards.py, in a module of their own that workers import fast."""
+
+import errno
+import os
+import signal
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from render.errors import InputError
+
+
+@dataclass(frozen=True)
+class Task:
+    """Notes in `folder` who did it, unless its name says what else happens."""
+
+    name: str
+    folder: Path
+
+
+class TaskMaker:
+    def __init__(self, first: Task) -> None:
+        if first.name == "unopenable":
+            raise InputError("no OpenGL here")
+
+    def close(self) -> None: ...
+
+    def make(self, task: Task) -> None:
+        note = task.folder / task.name
+        seen = note.exists()
+        with note.open("a") as file:
+            file.write(f"{os.getpid()}\n")
+        if task.name == "kills" or (task.name == "kills once" and not seen):
+            os.kill(os.getpid(), signal.SIGKILL)
+        if task.name == "exits":
+            os._exit(7)
+        if task.name == "bad input":
+            raise InputError("cut.png: the image is truncated")
+        if task.name == "full disk":
+            raise OSError(errno.ENOSPC, "No space left on device", "rgb.png")
+        if task.name == "bug":
+            raise ValueError("canvas must be square")
+        if task.name.startswith("slow"):
+            time.sleep(60)
