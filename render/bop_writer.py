@@ -11,9 +11,12 @@ import numpy as np
 from render.bop import depth_path, mask_path
 from render.bop_records import gt_record, info_record, write_records, write_text
 from render.camera import Camera
+from render.coco import coco_annotations, coco_image, write_coco
 from render.errors import InputError
 from render.frame import Box, Frame
 from render.image_file import write_png
+from render.mesh import ObjectModel
+from render.model_points import points_records
 
 NOTHING_VISIBLE: Box = (-1, -1, -1, -1)
 DEPTH_SCALE = 0.1  # mm: 16 bits then reach 6.5 m
@@ -75,10 +78,12 @@ def write_scene(
     images: Iterable[tuple[int, Frame, np.ndarray | None]],
     depth_scale: float | None = DEPTH_SCALE,
     camera_records: Mapping[int, Mapping[str, Any]] | None = None,
+    models: Mapping[int, ObjectModel] | None = None,
 ) -> None:
     """Write a scene, image by image as they come; scene_camera.json comes last and marks the end.
 
     What a frame lacks is not written: rgb/, depth/, mask_visib/ (from instance), scene_gt_info.
+    Where there are both kinds of masks, scene_gt_coco.json has them too.
 
     Args:
         scene_dir: folder of the scene, made if missing.
@@ -86,24 +91,18 @@ def write_scene(
             or (n, 3H, 3W) on `measure`'s canvas, or None.
         depth_scale: mm of one step of the depth PNGs; None leaves it out where nothing has depth.
         camera_records: image id -> what else scene_camera.json shall say of it.
+        models: what is annotated; they give scene_gt_points.json, where their box corners and
+            keypoints are seen, and the categories of scene_gt_coco.json.
 
     Raises:
         InputError: a depth does not fit 16 bits at this scale.
     """
-    cameras, gts, infos = {}, {}, {}
+    records = _Records(depth_scale, camera_records or {}, models)
     for im_id, frame, silhouettes in images:
         _write_pixels(scene_dir, im_id, frame, silhouettes, depth_scale)
-        record = {"cam_K": frame.camera.K.ravel().tolist(), "depth_scale": depth_scale}
-        record = {key: value for key, value in record.items() if value is not None}
-        cameras[im_id] = {**record, **(camera_records or {}).get(im_id, {})}
-        gts[im_id] = [gt_record(annotation) for annotation in frame.annotations]
-        infos[im_id] = [info_record(annotation) for annotation in frame.annotations]
-
+        records.add(im_id, frame, silhouettes)
     scene_dir.mkdir(parents=True, exist_ok=True)
-    if any(info for image in infos.values() for info in image):
-        write_records(scene_dir / "scene_gt_info.json", infos)
-    write_records(scene_dir / "scene_gt.json", gts)
-    write_records(scene_dir / "scene_camera.json", cameras)
+    records.write(scene_dir)
 
 
 def write_camera_json(root: Path, camera: Camera, depth_scale: float = DEPTH_SCALE) -> None:
@@ -114,6 +113,50 @@ def write_camera_json(root: Path, camera: Camera, depth_scale: float = DEPTH_SCA
     sensor = {"cx": cx, "cy": cy, "depth_scale": depth_scale, "fx": fx, "fy": fy}
     sensor |= {"height": camera.height, "width": camera.width}
     write_text(root / "camera.json", json.dumps(sensor, indent=2) + "\n")
+
+
+class _Records:
+    """The JSON files of a scene, gathered image by image; the arguments are `write_scene`'s."""
+
+    def __init__(
+        self,
+        depth_scale: float | None,
+        camera_records: Mapping[int, Mapping[str, Any]],
+        models: Mapping[int, ObjectModel] | None,
+    ) -> None:
+        self.depth_scale, self.camera_records, self.models = depth_scale, camera_records, models
+        self.cameras: dict[int, Any] = {}
+        self.gts: dict[int, Any] = {}
+        self.infos: dict[int, Any] = {}
+        self.points: dict[int, Any] = {}
+        self.coco_images: list[dict[str, Any]] = []
+        self.coco_objects: list[dict[str, Any]] = []
+
+    def add(self, im_id: int, frame: Frame, silhouettes: np.ndarray | None) -> None:
+        camera: dict[str, Any] = {"cam_K": frame.camera.K.ravel().tolist()}
+        if self.depth_scale is not None:
+            camera["depth_scale"] = self.depth_scale
+        self.cameras[im_id] = {**camera, **self.camera_records.get(im_id, {})}
+        self.gts[im_id] = [gt_record(annotation) for annotation in frame.annotations]
+        self.infos[im_id] = [info_record(annotation) for annotation in frame.annotations]
+        if self.models is not None:
+            self.points[im_id] = points_records(frame.annotations, self.models, frame.camera)
+        if frame.instance is not None and silhouettes is not None:
+            self.coco_images.append(coco_image(im_id, f"rgb/{im_id:06d}.png", frame.camera))
+            inside, first_id = _inside(silhouettes, frame), len(self.coco_objects) + 1
+            self.coco_objects += coco_annotations(im_id, frame, inside, first_id)
+
+    def write(self, scene_dir: Path) -> None:
+        if any(info for image in self.infos.values() for info in image):
+            write_records(scene_dir / "scene_gt_info.json", self.infos)
+        if self.points:
+            write_records(scene_dir / "scene_gt_points.json", self.points)
+        if self.coco_images:
+            present = {record["category_id"] for record in self.coco_objects}
+            file = scene_dir / "scene_gt_coco.json"
+            write_coco(file, self.coco_images, self.coco_objects, self.models or present)
+        write_records(scene_dir / "scene_gt.json", self.gts)
+        write_records(scene_dir / "scene_camera.json", self.cameras)
 
 
 def _write_pixels(
@@ -134,8 +177,7 @@ def _write_pixels(
             visible = frame.instance == gt_id + 1
             pngs[mask_path(scene_dir, im_id, gt_id, visible=True)] = visible
         if silhouettes is not None:
-            on_canvas = silhouettes.shape[1] == 3 * frame.camera.height
-            whole = (_middle(silhouettes) if on_canvas else silhouettes)[gt_id]
+            whole = _inside(silhouettes, frame)[gt_id]
             pngs[mask_path(scene_dir, im_id, gt_id, visible=False)] = whole
     for path, image in pngs.items():
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -152,6 +194,12 @@ def _encode_depth(depth: np.ndarray, depth_scale: float | None, im_id: int) -> n
             f" at depth_scale {depth_scale}"
         )
     return steps.astype(np.uint16)
+
+
+def _inside(silhouettes: np.ndarray, frame: Frame) -> np.ndarray:
+    """The image's own part of (n, H, W) silhouettes, or of those on `measure`'s canvas."""
+    on_canvas = silhouettes.shape[1] == 3 * frame.camera.height
+    return _middle(silhouettes) if on_canvas else silhouettes
 
 
 def _middle(canvas: np.ndarray) -> np.ndarray:

@@ -97,7 +97,7 @@ def test_writing_what_was_read_gives_the_same_bytes(dataset, tmp_path):
     images = read_split(dataset, "train")
     write_scene(tmp_path / "again", [(image.im_id, *read_back(image)) for image in images])
     files = sorted(p for p in (dataset / "train" / "000007").rglob("*") if p.is_file())
-    assert len(files) == 3 + 2 * (1 + 1 + 2 + 2)
+    assert len(files) == 4 + 2 * (1 + 1 + 2 + 2)  # JSON; rgb, depth, mask, mask_visib
     for path in files:
         copy = tmp_path / "again" / path.relative_to(dataset / "train" / "000007")
         assert copy.read_bytes() == path.read_bytes()
