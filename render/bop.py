@@ -139,7 +139,9 @@ def _scene_dirs(root: Path, split: str) -> dict[int, Path]:
         raise InputError(f"{root}: no split {split!r}; {there}")
     scenes = {int(path.name): path for path in (root / split).iterdir() if path.name.isdecimal()}
     if not scenes:
-        raise InputError(f"{root / split}: no scene folders, such as 000001")
+        shards = any((root / split).glob("shard-*.tar"))
+        instead = ", but shards of a bop-webdataset; render with --format bop" if shards else ""
+        raise InputError(f"{root / split}: no scene folders, such as 000001{instead}")
     return dict(sorted(scenes.items()))
 
 

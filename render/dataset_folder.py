@@ -118,10 +118,15 @@ def whole_folder(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
-    """`with whole_file(path) as partial`: the file `partial` becomes `path` if nothing failed."""
-    with _written(path), work_area(path.parent) as area:
-        yield area / path.name
-        (area / path.name).replace(path)
+    """`with whole_file(path) as partial`: the file `partial` becomes `path` if nothing failed.
+
+    What else is built beside `partial` goes.
+    """
+    with _written(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with work_area(path.parent) as area:
+            yield area / path.name
+            (area / path.name).replace(path)
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Frame ids -> workers -> BOP scenes on disk, each whole or not there at all."""
+"""Frame ids -> workers -> BOP scenes or shards on disk, each whole or not there at all."""
 
 import hashlib
 import json
@@ -11,6 +11,7 @@ from typing import Literal, Protocol
 import numpy as np
 
 from render.background import draw_background
+from render.bop_records import write_records
 from render.bop_writer import measure, write_camera_json, write_scene
 from render.config import option, to_dict
 from render.dataset_folder import (
@@ -24,12 +25,14 @@ from render.dataset_folder import (
 from render.errors import InputError
 from render.frame import Frame
 from render.mesh import ObjectModel, load_models, write_models
+from render.model_points import keypoints
 from render.progress import progress
 from render.randomize import Randomizer, SceneConfig
 from render.scene import SceneSpec
 from render.sensor import apply_color_sensor
 from render.sensor_config import DEFAULT_SENSOR, SensorConfig
 from render.shards import make_shards
+from render.webdataset import SHARD, pack_scene, write_key_to_shard
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +53,12 @@ class RenderConfig:
     frames: int = option(1000, "Number of frames", minimum=1)
     size: tuple[int, int] = option((640, 480), "Width x height in pixels")
     split: str = option("train", "Name of the split's folder")
-    frames_per_scene: int = option(100, "Frames in one scene folder", minimum=1, maximum=1000)
+    frames_per_scene: int = option(
+        100, "Frames in one scene folder or shard", minimum=1, maximum=1000
+    )
+    format: Literal["bop", "bop-webdataset"] = option(
+        "bop", "bop: scene folders; bop-webdataset: the same as tar shards"
+    )
     antialias: bool = option(False, "Anti-alias the colour image (slower)")
     renderer: Literal["moderngl", "pyrender"] = option(
         "moderngl", "pyrender is the independent check, and slower"
@@ -130,7 +138,7 @@ def generate(
     is_begun(out, settings)
     count = -(-config.frames // config.frames_per_scene)
     jobs = [_Job(config, scene, sensor, out, seed, i) for i in range(part[0] - 1, count, part[1])]
-    left = [job for job in jobs if not job.folder.is_dir()]
+    left = [job for job in jobs if not job.path.exists()]
     if cluster is None:
         made = make_shards(_SceneMaker, left, workers)
     else:
@@ -143,6 +151,8 @@ def generate(
     finally:
         sweep(out)
         sweep(out / config.split)
+    if config.format == "bop-webdataset":
+        write_key_to_shard(out / config.split, count)
 
 
 class _Inputs:
@@ -153,6 +163,8 @@ class _Inputs:
     ) -> None:
         self.models = load_models(config.objects, unit=config.unit)
         _check_ids(config, self.models)
+        for model in self.models.values():
+            keypoints(model)
         obj_ids = config.obj_ids or None
         self.randomizer = Randomizer(scene, self.models, config.size, seed, obj_ids, sensor)
         ranges = {"scene": to_dict(scene), "sensor": to_dict(sensor)}
@@ -162,7 +174,7 @@ class _Inputs:
 
 @dataclass(frozen=True)
 class _Job:
-    """One scene folder to make."""
+    """One scene to make, a folder or a shard."""
 
     config: RenderConfig
     scene: SceneConfig
@@ -172,12 +184,13 @@ class _Job:
     scene_id: int
 
     @property
-    def folder(self) -> Path:
+    def path(self) -> Path:
         return self.out / self.config.split / self.name
 
     @property
     def name(self) -> str:
-        return f"{self.scene_id:06d}"
+        form = "{:06d}" if self.config.format == "bop" else SHARD
+        return form.format(self.scene_id)
 
 
 class _SceneMaker:
@@ -185,7 +198,7 @@ class _SceneMaker:
 
     def __init__(self, job: _Job) -> None:
         inputs = _Inputs(job.config, job.scene, job.sensor, job.seed)
-        self.randomizer = inputs.randomizer
+        self.models, self.randomizer = inputs.models, inputs.randomizer
         self.renderer = make_renderer(inputs.models, job.config)
         begin_dataset(job.out, inputs.settings, self.renderer.name)
         check_machine(job.out, self.renderer.name)
@@ -199,7 +212,7 @@ class _SceneMaker:
 
     def make(self, job: _Job) -> None:
         """Draw one scene and write it: whole, or not at all."""
-        if job.folder.is_dir():
+        if job.path.exists():
             return  # made meanwhile, by another process or by one that died of what it did next
         start = job.scene_id * job.config.frames_per_scene
         frame_ids = range(start, min(start + job.config.frames_per_scene, job.config.frames))
@@ -207,10 +220,21 @@ class _SceneMaker:
         if job.scene_id == 0:
             with whole_file(job.out / "camera.json") as partial:
                 write_camera_json(partial.parent, specs[0].camera)
-        with whole_folder(job.folder) as folder:
-            write_scene(folder, self._frames(specs))
-            lines = {str(i): json.loads(spec.to_json()) for i, spec in enumerate(specs)}
-            (folder / "scene_spec.json").write_text(json.dumps(lines))
+        if job.config.format == "bop":
+            with whole_folder(job.path) as folder:
+                self._write(folder, specs)
+        else:
+            with whole_file(job.path) as shard:
+                folder = shard.with_suffix("")
+                self._write(folder, specs)
+                pack_scene(folder, job.scene_id, shard)
+
+    def _write(self, folder: Path, specs: Sequence[SceneSpec]) -> None:
+        write_scene(folder, self._frames(specs), models=self.models)
+        write_records(
+            folder / "scene_spec.json",
+            {i: json.loads(spec.to_json()) for i, spec in enumerate(specs)},
+        )
 
     def _frames(self, specs: Sequence[SceneSpec], batch: int = 16):
         for first in range(0, len(specs), batch):

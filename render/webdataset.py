@@ -4,7 +4,7 @@ The format: bop_toolkit_lib/dataset/bop_webdataset.py of https://github.com/thod
 """
 
 import json
-import re
+import os
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,6 +20,7 @@ RECORDS = {
     "gt.json": "scene_gt.json",
     "gt_info.json": "scene_gt_info.json",
     "points.json": "scene_gt_points.json",
+    "spec.json": "scene_spec.json",
 }
 
 
@@ -39,15 +40,22 @@ def pack_scene(scene_dir: Path, scene_id: int, shard: Path) -> None:
     with shard.open("wb") as file, TarWriter(file, encoder=False, mtime=0) as writer:
         for im_id, members in _samples(scene_dir):
             writer.write({"__key__": f"{scene_id:06d}_{im_id:06d}", **members})
+    descriptor = os.open(shard, os.O_RDONLY)
+    os.fsync(descriptor)  # a power cut must not leave a complete shard of nothing
+    os.close(descriptor)
 
 
-def write_key_to_shard(folder: Path) -> None:
-    """Write key_to_shard.json, which says for every image's key in which shard it is."""
+def write_key_to_shard(folder: Path, count: int) -> None:
+    """Write key_to_shard.json, which says for every image's key in which of `count` shards it is.
+
+    While not all of them are there, it is not written.
+    """
+    if not all((folder / SHARD.format(i)).exists() for i in range(count)):
+        return
     shards: dict[str, int] = {}
-    for path in sorted(folder.glob("shard-*.tar")):
-        number = int(re.findall(r"\d+", path.name)[-1])
-        with tarfile.open(path) as tar:
-            shards |= {name.split(".")[0]: number for name in tar.getnames()}
+    for i in range(count):
+        with tarfile.open(folder / SHARD.format(i)) as tar:
+            shards |= {name.split(".")[0]: i for name in tar.getnames()}
     write_text(folder / "key_to_shard.json", json.dumps(shards) + "\n")
 
 

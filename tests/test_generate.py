@@ -14,6 +14,7 @@ from render.image_file import write_png
 from render.mesh import ASSETS, load_models
 from render.randomize import SceneConfig
 from render.scene import SceneSpec
+from render.webdataset import pack_scene
 
 RENDER = RenderConfig(frames=5, size=(160, 120), frames_per_scene=2)
 SCENE = SceneConfig(objects_per_frame=(2, 3))
@@ -167,3 +168,30 @@ def test_other_opengl_goes_on_with_nothing_and_refuses_no_finished_dataset(rende
         with pytest.raises(InputError, match=r"renderer = .* of another machine.*, but on"):
             generate(RENDER, SCENE, out, seed=0, workers=workers)
     assert sorted(path.name for path in (out / "train").iterdir()) == ["000000", "000002"]
+
+
+def test_shards_hold_what_the_scene_folders_hold(rendered, tmp_path):
+    out = tmp_path / "shards"
+    generate(replace(RENDER, format="bop-webdataset"), SCENE, out, seed=0, workers=1)
+    for scene_id in range(3):
+        packed = tmp_path / f"{scene_id}.tar"
+        pack_scene(rendered / "train" / f"{scene_id:06d}", scene_id, packed)
+        shard = out / "train" / f"shard-{scene_id:06d}.tar"
+        assert shard.read_bytes() == packed.read_bytes()
+    keys = json.loads((out / "train" / "key_to_shard.json").read_text())
+    assert len(keys) == RENDER.frames
+    assert sorted(path.name for path in (out / "train").iterdir()) == [
+        "key_to_shard.json",
+        *(f"shard-{i:06d}.tar" for i in range(3)),
+    ]
+
+
+def test_shards_that_are_there_are_not_made_again(tmp_path):
+    config = replace(RENDER, format="bop-webdataset")
+    generate(config, SCENE, tmp_path / "out", seed=0, workers=1)
+    first, last = (tmp_path / "out" / "train" / f"shard-{i:06d}.tar" for i in (0, 2))
+    before, content = first.stat().st_mtime_ns, last.read_bytes()
+    last.unlink()
+    generate(config, SCENE, tmp_path / "out", seed=0, workers=1)
+    assert first.stat().st_mtime_ns == before
+    assert last.read_bytes() == content
