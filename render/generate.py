@@ -13,6 +13,7 @@ import numpy as np
 from render.background import draw_background
 from render.bop_records import write_records
 from render.bop_writer import measure, write_camera_json, write_scene
+from render.color_sensor import apply_color_sensor
 from render.config import option, to_dict
 from render.dataset_folder import (
     begin_dataset,
@@ -22,6 +23,7 @@ from render.dataset_folder import (
     whole_file,
     whole_folder,
 )
+from render.depth_sensor import apply_depth_sensor
 from render.errors import InputError
 from render.frame import Frame
 from render.mesh import ObjectModel, load_models, write_models
@@ -29,7 +31,6 @@ from render.model_points import keypoints
 from render.progress import progress
 from render.randomize import Randomizer, SceneConfig
 from render.scene import SceneSpec
-from render.sensor import apply_color_sensor
 from render.sensor_config import DEFAULT_SENSOR, SensorConfig
 from render.shards import make_shards
 from render.webdataset import SHARD, pack_scene, write_key_to_shard
@@ -95,7 +96,7 @@ def make_renderer(models: Mapping[int, ObjectModel], config: RenderConfig) -> Re
 
 
 def see(renderer: Renderer, specs: Sequence[SceneSpec]) -> list[Frame]:
-    """Draw specs before their backgrounds and through their colour cameras."""
+    """Draw specs before their backgrounds and through their colour and depth cameras."""
     backgrounds = [draw_background(spec.background, spec.size) for spec in specs]
     frames = renderer.render(specs, backgrounds)
     return [
@@ -103,7 +104,9 @@ def see(renderer: Renderer, specs: Sequence[SceneSpec]) -> list[Frame]:
             camera=frame.camera,
             annotations=frame.annotations,
             rgb=None if frame.rgb is None else apply_color_sensor(frame.rgb, spec.sensor),
-            depth=frame.depth,
+            depth=None
+            if frame.depth is None
+            else apply_depth_sensor(frame.depth, frame.camera.K, spec.depth_sensor),
             instance=frame.instance,
         )
         for spec, frame in zip(specs, frames, strict=True)

@@ -14,7 +14,7 @@ from render.errors import InputError
 from render.image_file import image_size
 from render.mesh import ObjectModel
 from render.scene import Background, Light, Material, Placed, SceneSpec, rows
-from render.sensor_config import DEFAULT_SENSOR, SensorConfig, draw_color_sensor
+from render.sensor_config import DEFAULT_SENSOR, SensorConfig, draw_sensors
 from render.transforms import apply, random_rotation, rigid
 
 PURPOSES = ("pose", "clutter", "light", "material", "background", "sensor")
@@ -120,6 +120,7 @@ class Randomizer:
             for obj_id, cam_from_obj, annotated in placed
         )
         ambient, lights = self.lighting(rng["light"])
+        sensor, depth_sensor = draw_sensors(self.sensor_config, rng["sensor"])
         return SceneSpec(
             K=rows(camera.K),
             size=camera.size,
@@ -127,7 +128,8 @@ class Randomizer:
             ambient=ambient,
             lights=lights,
             background=self._background(frame_id, rng["background"]),
-            sensor=draw_color_sensor(self.sensor_config, rng["sensor"]),
+            sensor=sensor,
+            depth_sensor=depth_sensor,
         )
 
     def _crop(self, frame_id, pose_rng, clutter_rng):

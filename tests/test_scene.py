@@ -8,10 +8,13 @@ import pytest
 from render.scene import (
     Background,
     ColorSensor,
+    DepthSensor,
     Light,
     Material,
     Placed,
     SceneSpec,
+    StructuredLight,
+    TimeOfFlight,
     rows,
 )
 
@@ -52,6 +55,12 @@ def random_background(rng) -> Background:
     )
 
 
+def random_depth_sensor(rng) -> DepthSensor | None:
+    noise, seed = random_float(rng), tuple(rng.integers(2**31, size=2).tolist())
+    sensors = (None, StructuredLight(lateral_px=noise, seed=seed), TimeOfFlight(noise=noise))
+    return sensors[rng.integers(3)]
+
+
 def random_spec(rng) -> SceneSpec:
     return SceneSpec(
         K=matrix(rng, 3, 3),
@@ -63,6 +72,7 @@ def random_spec(rng) -> SceneSpec:
         sensor=ColorSensor(
             random_float(rng), vector(rng), random_float(rng), random_float(rng), 0.0, (1, 2**63)
         ),
+        depth_sensor=random_depth_sensor(rng),
     )
 
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from render.bop import BopImage, read_split, require_objects
 from render.bop_writer import write_scene
+from render.color_sensor import apply_color_sensor
 from render.config import option, to_dict
 from render.dataset_folder import begin_dataset, whole_folder
 from render.errors import InputError
@@ -20,7 +21,6 @@ from render.mesh import load_models
 from render.progress import progress
 from render.randomize import Randomizer, SceneConfig
 from render.scene import ColorSensor, Placed, SceneSpec, rows
-from render.sensor import apply_color_sensor
 from render.sensor_config import DEFAULT_SENSOR, SensorConfig, draw_color_sensor
 from train.instances import DataConfig, choose_images, find_dataset
 
