@@ -63,6 +63,41 @@ class SensorConfig:
 DEFAULT_SENSOR = SensorConfig()
 
 
+def depth_spread(config: SensorConfig, depth: np.ndarray) -> np.ndarray:
+    """How far off the values of a depth camera may be: three standard deviations and half a step.
+
+    Args:
+        depth: metres; the surfaces are taken to face the camera.
+
+    Returns:
+        Metres, in the shape of depth.
+    """
+    if config.depth == "structured-light":
+        focal = config.depth_focal_px or StructuredLight.focal_px
+        disparity_px = 3 * config.disparity_noise_px[1] + config.disparity_step_px / 2
+        return disparity_px / (focal * abs(config.baseline)) * depth**2
+    if config.depth == "time-of-flight":
+        return 3 * config.distance_noise[1] * depth * np.sqrt(1 + config.ambient[1] * depth**2)
+    return np.zeros_like(depth)
+
+
+def edge_reach_px(config: SensorConfig, focal_px: float) -> int:
+    """How far from an edge a depth camera may give another surface's depth, or a mixed one.
+
+    Args:
+        focal_px: of the frame.
+
+    Returns:
+        Pixels of the frame: three standard deviations.
+    """
+    sigma, focal = 0.0, 1.0
+    if config.depth == "structured-light":
+        sigma, focal = config.lateral_px[1], StructuredLight.focal_px
+    elif config.depth == "time-of-flight":
+        sigma, focal = config.mixing_px[1], TimeOfFlight.focal_px
+    return int(np.ceil(3 * sigma * focal_px / (config.depth_focal_px or focal)))
+
+
 def draw_sensors(
     config: SensorConfig, rng: np.random.Generator
 ) -> tuple[ColorSensor, DepthSensor | None]:

@@ -3,15 +3,17 @@
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from render.bop_records import parse_integer, read_json, refuse_distortion
 from render.camera import Camera
+from render.config import fill
 from render.errors import InputError
 from render.fault import Fault, Faults
+from render.sensor_config import SensorConfig
 from render.validate_frame import FrameCheck
 from render.validate_models import Models, PoseDrawer
 from render.validate_pixels import OTHERS, OURS, Slack, image_paths, read_pixels
@@ -36,7 +38,7 @@ def validate(root: Path, split: str | None, render: bool = True) -> list[Fault]:
     """
     faults = Faults()
     sensor_size = _sensor_size(root / "camera.json", faults)
-    slack = OURS if _is_rendered(root) else OTHERS
+    slack = _slack(root)
     models = Models(root / "models", faults)
     for scene_dirs in _splits(root, split).values():
         present = _present(scene_dirs)
@@ -101,12 +103,15 @@ def _sensor_size(path: Path, faults: Faults) -> tuple[int, int] | None:
     return None
 
 
-def _is_rendered(root: Path) -> bool:
-    """Whether the dataset was made by `render`, so that its numbers are exactly its masks'."""
+def _slack(root: Path) -> Slack:
+    """Of a dataset made by `render` numbers are exactly its masks', depths its sensor's."""
+    path = root / "generation.json"
     try:
-        return "render" in json.loads((root / "generation.json").read_text())["settings"]
+        settings = json.loads(path.read_text())["settings"]
+        settings["render"]
     except (OSError, ValueError, KeyError, TypeError):
-        return False
+        return OTHERS
+    return replace(OURS, sensor=fill(SensorConfig, settings.get("sensor", {}), str(path)))
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from itertools import combinations
 from pathlib import Path
 
+import cv2
 import numpy as np
 
 from render.bop import depth_path, mask_path
@@ -15,6 +16,7 @@ from render.bop_writer import NOTHING_VISIBLE
 from render.camera import Camera
 from render.fault import Faults
 from render.mesh import Mesh
+from render.sensor_config import depth_spread, edge_reach_px
 from render.transforms import apply
 from render.validate_pixels import (
     ImagePixels,
@@ -148,12 +150,13 @@ class FrameCheck:
         """The depth image against the drawn depth, within the visible masks."""
         ratios: dict[int, float] = {}
         off, shares = [], {}
-        for gt_id, given, expected in self._depths():
+        for gt_id, given, expected, inside in self._depths():
             ratios[gt_id] = float(np.median(given / expected))
-            if abs(np.median(given - expected)) > DEPTH_SLACK:
+            allowed = DEPTH_SLACK + depth_spread(self.slack.sensor, expected)
+            if abs(np.median(given - expected)) > np.median(allowed):
                 off.append(gt_id)
-            else:
-                shares[gt_id] = float(np.mean(np.abs(given - expected) > DEPTH_SLACK))
+            elif np.count_nonzero(inside) >= FEWEST_PIXELS:
+                shares[gt_id] = float(np.mean((np.abs(given - expected) > allowed)[inside]))
 
         self._blame_depth(ratios, off)
         for gt_id, share in shares.items():
@@ -180,14 +183,27 @@ class FrameCheck:
                 message = f"the depth image is {ratios[gt_id]:.3g} times as far as this pose"
                 self._add("scene_gt.json", gt_id, message)
 
-    def _depths(self) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
-        """(gt id, given depths, drawn depths) in metres, of annotations with enough of both."""
-        if self.pixels.depth is None or self.depth_scale is None:
+    def _depths(self) -> Iterator[tuple[int, np.ndarray, np.ndarray, np.ndarray]]:
+        """(gt id, given depths, drawn depths, whether clear of the visible mask's contour).
+
+        In metres, of annotations with enough of both.
+        """
+        if self.pixels.depth is None or self.depth_scale is None or self.camera is None:
             return
+        reach = edge_reach_px(self.slack.sensor, float(self.camera.K[0, 0]))
         for gt_id, (visible, drawn) in enumerate(zip(self.pixels.visible, self.drawn, strict=True)):
             if visible is None or drawn is None or gt_id in self.wrong_visible | self.wrong_pose:
                 continue
             both = visible & (drawn > 0) & (self.pixels.depth > 0)
             if np.count_nonzero(both) >= FEWEST_PIXELS:
                 given = self.pixels.depth[both] * (self.depth_scale / 1000)
-                yield gt_id, given, drawn[both].astype(np.float64)
+                inside = _inside(visible, reach)[both]
+                yield gt_id, given, drawn[both].astype(np.float64), inside
+
+
+def _inside(mask: np.ndarray, reach: int) -> np.ndarray:
+    """The pixels of an (H, W) bool mask that are more than `reach` from its contour."""
+    if not reach:
+        return mask
+    window = np.ones((2 * reach + 1, 2 * reach + 1))
+    return cv2.erode(mask.view(np.uint8), window).view(bool)

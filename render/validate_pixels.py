@@ -13,6 +13,7 @@ from render.bop import depth_path, mask_path, rgb_path
 from render.bop_writer import NOTHING_VISIBLE, bounding_box
 from render.fault import Faults
 from render.image_file import read_gray16, read_mask, read_rgb
+from render.sensor_config import DEFAULT_SENSOR, SensorConfig
 from render.validate_records import beyond
 
 READERS: Mapping[str, Callable[[Path], np.ndarray]] = {
@@ -33,12 +34,14 @@ class Slack:
     some pixels at the contour, and lets visible masks overlap where objects are within 15 mm of
     the same surface. Our own come from the same pixels and differ by none.
 
-    box_px: pixels. count: share of the pixels. overlap: share of the smaller visible mask.
+    box_px: pixels. count: share of the pixels. overlap: share of the smaller visible mask. sensor:
+    what the depth was seen with.
     """
 
     box_px: int
     count: float
     overlap: float
+    sensor: SensorConfig = DEFAULT_SENSOR
 
 
 OURS, OTHERS = Slack(0, 0.0, 0.0), Slack(2, 0.02, 0.2)

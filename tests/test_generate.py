@@ -1,5 +1,6 @@
 import json
 import shutil
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,12 +9,15 @@ import pytest
 
 from benchmarks.kill import same_files
 from render.bop import read_split
+from render.color_sensor import apply_color_sensor
+from render.depth_sensor import apply_depth_sensor
 from render.errors import InputError
 from render.generate import RenderConfig, generate, make_renderer, see
 from render.image_file import write_png
 from render.mesh import ASSETS, load_models
 from render.randomize import SceneConfig
 from render.scene import SceneSpec
+from render.sensor_config import SensorConfig
 from render.webdataset import pack_scene
 
 RENDER = RenderConfig(frames=5, size=(160, 120), frames_per_scene=2)
@@ -77,6 +81,39 @@ def test_every_frame_can_be_drawn_again_from_its_spec(name, request):
             np.testing.assert_allclose(annotation.cam_from_obj, drawn.matrix, rtol=1e-15)
         np.testing.assert_array_equal(image.camera.K, spec.camera.K)
     renderer.close()
+
+
+def test_with_the_sensors_off_the_same_seed_gives_the_perfect_twin_of_every_frame(tmp_path):
+    seen = SensorConfig(depth="structured-light", bayer=True, full_well_e=(5e3, 5e3))
+    perfect = SensorConfig(color="perfect")
+    render = replace(RENDER, frames=3, frames_per_scene=3)
+    for name, sensor in (("seen", seen), ("perfect", perfect)):
+        generate(render, SCENE, tmp_path / name, seed=0, workers=1, sensor=sensor)
+
+    folders = [tmp_path / name / "train" / "000000" for name in ("seen", "perfect")]
+    for name in (
+        "scene_gt.json",
+        "scene_camera.json",
+        *(f"{p.parent.name}/{p.name}" for p in sorted(folders[0].glob("mask*/*.png"))),
+    ):
+        assert (folders[0] / name).read_bytes() == (folders[1] / name).read_bytes(), name
+    infos = [json.loads((folder / "scene_gt_info.json").read_text()) for folder in folders]
+    for record in (record for info in infos for image in info.values() for record in image):
+        record.pop("px_count_valid")  # of what the depth image holds
+    assert infos[0] == infos[1]
+
+    images = zip(
+        *(read_split(tmp_path / name, "train") for name in ("seen", "perfect")), strict=True
+    )
+    specs = specs_of(tmp_path / "seen")
+    with closing(make_renderer(load_models(["assets"]), RENDER)) as renderer:
+        for (image, twin), spec, frame in zip(images, specs, renderer.render(specs), strict=True):
+            rgb = apply_color_sensor(twin.read_rgb(), spec.sensor)
+            np.testing.assert_array_equal(image.read_rgb(), rgb)
+            np.testing.assert_allclose(twin.read_depth(), frame.depth, atol=0.51e-4)
+            depth = apply_depth_sensor(frame.depth, spec.camera.K, spec.depth_sensor)
+            np.testing.assert_allclose(image.read_depth(), depth, atol=0.51e-4)
+            assert (np.abs(depth - frame.depth) > 1e-3).any()
 
 
 def test_a_frame_does_not_depend_on_how_many_share_its_folder(rendered, tmp_path):

@@ -15,6 +15,7 @@ from render.fault import Fault
 from render.generate import RenderConfig, generate
 from render.image_file import read_gray16, read_mask, read_rgb, write_png
 from render.randomize import SceneConfig
+from render.sensor_config import SensorConfig
 from render.validate import validate
 from render.validate_pixels import contour_iou
 from tests.small_dataset import cuboids, random_frames, write_dataset
@@ -23,10 +24,11 @@ RENDER = RenderConfig(frames=40, size=(160, 120), frames_per_scene=20)
 SCENE = SceneConfig(objects_per_frame=(3, 4), distance=(0.4, 0.6))
 
 
-@pytest.fixture(scope="module")
-def good(tmp_path_factory) -> Path:
+@pytest.fixture(scope="module", params=["perfect", "structured-light", "time-of-flight"])
+def good(request, tmp_path_factory) -> Path:
     out = tmp_path_factory.mktemp("validate") / "good"
-    generate(RENDER, SCENE, out, seed=0, workers=1)
+    sensor = SensorConfig(depth=request.param)
+    generate(RENDER, SCENE, out, seed=0, workers=1, sensor=sensor)
     return out
 
 
@@ -366,6 +368,17 @@ def test_a_rendering_domain_of_slightly_other_geometry_is_sound(tmp_path):
     render = replace(RENDER, frames=6)
     generate(render, replace(SCENE, stretch=(1.03, 0.98, 1.02)), tmp_path / "out", 0, workers=1)
     assert validate(tmp_path / "out", None) == []
+
+
+@pytest.mark.parametrize("kind", ["structured-light", "time-of-flight"])
+def test_a_depth_cameras_noise_is_no_fault_however_far_away_but_more_than_it_is(kind, tmp_path):
+    render = replace(RENDER, frames=4, size=(320, 240))
+    scene, sensor = replace(SCENE, distance=(2.5, 3.5)), SensorConfig(depth=kind)
+    generate(render, scene, tmp_path / "out", 0, workers=1, sensor=sensor)
+    assert validate(tmp_path / "out", None) == []
+    image = read_split(tmp_path / "out", "train")[1]
+    path = edit_camera(image, depth_scale=0.105)
+    assert [fault.path for fault in validate(tmp_path / "out", None)] == [path]
 
 
 def test_a_dataset_without_depth_and_masks_is_checked_by_its_boxes(rng, tmp_path):
