@@ -2,6 +2,7 @@ import json
 import re
 import shutil
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,14 +12,19 @@ from click.testing import CliRunner
 
 from pipeline import main
 from render.bop import BopImage, depth_path, mask_path, read_split
+from render.bop_writer import measure, write_scene
+from render.config import to_dict
 from render.fault import Fault
-from render.generate import RenderConfig, generate
+from render.generate import RenderConfig, begin_dataset, generate, make_renderer, see
 from render.image_file import read_gray16, read_mask, read_rgb, write_png
+from render.mesh import write_models
 from render.randomize import SceneConfig
-from render.sensor_config import SensorConfig
+from render.sensor_config import SensorConfig, draw_sensors
 from render.validate import validate
+from render.validate_frame import DEPTH_SLACK, MOST_OFF_DEPTH
 from render.validate_pixels import contour_iou
-from tests.small_dataset import cuboids, random_frames, write_dataset
+from tests.scenes import CAMERA, at, scene
+from tests.small_dataset import cuboid, cuboids, random_frames, write_dataset
 
 RENDER = RenderConfig(frames=40, size=(160, 120), frames_per_scene=20)
 SCENE = SceneConfig(objects_per_frame=(3, 4), distance=(0.4, 0.6))
@@ -372,13 +378,35 @@ def test_a_rendering_domain_of_slightly_other_geometry_is_sound(tmp_path):
 
 @pytest.mark.parametrize("kind", ["structured-light", "time-of-flight"])
 def test_a_depth_cameras_noise_is_no_fault_however_far_away_but_more_than_it_is(kind, tmp_path):
-    render = replace(RENDER, frames=4, size=(320, 240))
-    scene, sensor = replace(SCENE, distance=(2.5, 3.5)), SensorConfig(depth=kind)
+    render, scene = replace(RENDER, frames=2, size=(640, 480)), replace(SCENE, distance=(3.5, 4.0))
+    sensor = SensorConfig(depth=kind, disparity_noise_px=(0.06, 0.06), distance_noise=(4e-3, 4e-3))
     generate(render, scene, tmp_path / "out", 0, workers=1, sensor=sensor)
     assert validate(tmp_path / "out", None) == []
     image = read_split(tmp_path / "out", "train")[1]
     path = edit_camera(image, depth_scale=0.105)
     assert [fault.path for fault in validate(tmp_path / "out", None)] == [path]
+
+
+@pytest.mark.parametrize("kind", ["structured-light", "time-of-flight"])
+def test_what_a_depth_camera_makes_of_the_edges_of_a_small_object_is_no_fault(kind, tmp_path):
+    """Most of it lies near its contour, half a metre before a wall."""
+    models = {1: cuboid(1, (-0.02, -0.02, 0.0), (0.02, 0.02, 0.05))}
+    models[2] = cuboid(2, (-1.0, -1.0, 0.0), (1.0, 1.0, 0.05))
+    sensor = SensorConfig(depth=kind, lateral_px=(2.0, 2.0), mixing_px=(0.7, 0.7))
+    settings = {"render": to_dict(RENDER), "sensor": to_dict(sensor)}
+    begin_dataset(tmp_path / "out", settings, "a device")
+    write_models(tmp_path / "out" / "models", models.values())
+    spec = scene(CAMERA, at([0, 0, 1.0], obj_id=1), at([0, 0, 1.5], obj_id=2))
+    spec = replace(spec, depth_sensor=draw_sensors(sensor, np.random.default_rng(0))[1])
+    with closing(make_renderer(models, RENDER)) as renderer:
+        (frame,) = see(renderer, [spec])
+        masks = renderer.full_masks(spec, canvas=3)
+    images = [(0, measure(frame, masks), masks)]
+    write_scene(tmp_path / "out" / "train" / "000000", images)
+
+    off = np.abs(frame.depth - 1.0)[frame.instance == 1] > DEPTH_SLACK
+    assert off.mean() > MOST_OFF_DEPTH
+    assert validate(tmp_path / "out", None) == []
 
 
 def test_a_dataset_without_depth_and_masks_is_checked_by_its_boxes(rng, tmp_path):
