@@ -32,7 +32,8 @@ SHADING = np.dtype(
         ("ambient", *_VECTOR),
         ("vectors", "<f4", (MAX_LIGHTS, 4)),
         ("intensity", "<f4", (MAX_LIGHTS, 4)),
-        ("padding", "V208"),
+        ("beams", "<f4", (MAX_LIGHTS, 4)),
+        ("padding", "V80"),
     ]
 )
 RECORD = np.dtype([("geometry", GEOMETRY), ("shading", SHADING)])
@@ -109,8 +110,9 @@ def fill_records(view: View, camera: Camera | None = None) -> np.ndarray:
     shading = records["shading"]
     shading["ambient"][:, :3] = view.spec.ambient
     for i, light in enumerate(view.spec.lights):
-        shading["vectors"][:, i] = *light.vector, light.kind == "point"
-        shading["intensity"][:, i, :3] = light.color
+        shading["vectors"][:, i] = *light.vector, light.kind != "directional"
+        shading["beams"][:, i], offset = _beam(light)
+        shading["intensity"][:, i] = *light.color, offset
     return records
 
 
@@ -147,5 +149,28 @@ def _check(spec: SceneSpec, boxes: Mapping[int, np.ndarray]) -> None:
 
 
 def _check_light(light: Light) -> None:
-    if light.kind not in ("directional", "point"):
-        raise ValueError(f"light kind must be directional or point, got {light.kind!r}")
+    if light.kind not in ("directional", "point", "spot"):
+        raise ValueError(f"light kind must be directional, point or spot, got {light.kind!r}")
+    if light.shadow and light.kind == "point":
+        raise ValueError("a point light casts no shadow; make it a spot, or directional")
+    if light.kind == "spot":
+        if abs(np.linalg.norm(light.direction) - 1) > 1e-6:
+            raise ValueError(f"a spot's direction must have unit length, got {light.direction}")
+        inner, outer = light.cone
+        if not 0 <= inner < outer < np.pi / 2:
+            raise ValueError(f"a spot's cone must be 0 <= inner < outer < pi/2, got {light.cone}")
+
+
+def _beam(light: Light) -> tuple[tuple[float, ...], float]:
+    """How a light's strength changes with the angle: it is clip(dot(way, xyz) w + offset, 0, 1)^2.
+
+    `way` leads from the light to the surface. The formula is KHR_lights_punctual's.
+
+    Returns:
+        xyz and w, and offset; for lights other than spots the strength is 1 everywhere.
+    """
+    if light.kind != "spot":
+        return (0.0, 0.0, 0.0, 0.0), 1.0
+    inner, outer = np.cos(light.cone)
+    scale = 1 / max(0.001, inner - outer)
+    return (*light.direction, scale), -outer * scale

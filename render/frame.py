@@ -34,6 +34,11 @@ class Frame:
 
     rgb: (H, W, 3) uint8. depth: (H, W) float32 metres, 0 where nothing was seen. instance: (H, W)
     uint8, 0 for background and i + 1 for annotations[i], so visible masks partition the image.
+
+    normals: (H, W, 3) float32, the unit normal that the surface is shaded with, on the viewer's
+    side, camera frame. coordinates: (H, W, 3) float32, the point of the mesh that is seen, in the
+    object's frame, metres (before a spec's stretch). Both are 0 where nothing was drawn, and hold
+    un-annotated objects too.
     """
 
     camera: Camera
@@ -41,3 +46,5 @@ class Frame:
     rgb: np.ndarray | None = None
     depth: np.ndarray | None = None
     instance: np.ndarray | None = None
+    normals: np.ndarray | None = None
+    coordinates: np.ndarray | None = None

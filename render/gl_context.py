@@ -1,6 +1,7 @@
 """An OpenGL context without a display, its shader programs and its framebuffers."""
 
 from collections import OrderedDict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,9 @@ import moderngl
 from render.errors import EGL_FIX, InputError
 
 SHADERS = Path(__file__).parent / "shaders"
-GEOMETRY_BINDING, SHADING_BINDING = 0, 1  # where the uniform blocks of the shaders are bound
+# Where the uniform blocks and the textures of the shaders are bound.
+GEOMETRY_BINDING, SHADING_BINDING, SHADOWS_BINDING = 0, 1, 2
+SURFACE_UNIT, SHADOW_UNIT = 0, 1
 SAMPLES = 4  # of an anti-aliased pixel
 KEPT_FRAMEBUFFERS = 16  # the least recently used one goes
 
@@ -30,39 +33,57 @@ def open_context() -> moderngl.Context:
 
 @dataclass(frozen=True, eq=False)
 class Programs:
-    """The shader programs that draw a mesh."""
+    """The shader programs that draw a mesh; `..._shadowed` under lights that cast shadows."""
 
     plain: moderngl.Program
     textured: moderngl.Program
+    plain_shadowed: moderngl.Program
+    textured_shadowed: moderngl.Program
     silhouette: moderngl.Program
 
 
-def compile_programs(context: moderngl.Context) -> Programs:
-    """Compile the files of `shaders/`."""
-    vertex, shaded, silhouette = (
-        (SHADERS / name).read_text() for name in ("mesh.vert", "shaded.frag", "silhouette.frag")
+def compile_programs(context: moderngl.Context, maps: Sequence[str] = ()) -> Programs:
+    """Compile the files of `shaders/`.
+
+    Args:
+        maps: what else is drawn, into the targets from 2 on: "normals", "coordinates".
+    """
+    targets = {name.upper(): str(2 + i) for i, name in enumerate(maps)}
+    plain, textured, plain_shadowed, textured_shadowed = (
+        _program(context, "shaded.frag", {**targets, **dict.fromkeys(variant, "")})
+        for variant in ((), ("TEXTURED",), ("SHADOWS",), ("TEXTURED", "SHADOWS"))
     )
-    version, body = shaded.split("\n", 1)
-    textured = f"{version}\n#define TEXTURED\n{body}"
-    programs = Programs(*(context.program(vertex, f) for f in (shaded, textured, silhouette)))
-    for program in (programs.plain, programs.textured, programs.silhouette):
-        for name, binding in (("Geometry", GEOMETRY_BINDING), ("Shading", SHADING_BINDING)):
-            block = program.get(name, None)
-            if isinstance(block, moderngl.UniformBlock):
-                block.binding = binding
-    return programs
+    silhouette = _program(context, "silhouette.frag", {})
+    return Programs(plain, textured, plain_shadowed, textured_shadowed, silhouette)
+
+
+def _program(context: moderngl.Context, file: str, macros: Mapping[str, str]) -> moderngl.Program:
+    """The program of mesh.vert and a fragment shader, with its blocks and textures bound."""
+    version, body = (SHADERS / file).read_text().split("\n", 1)
+    lines = [version, *(f"#define {name} {value}" for name, value in macros.items()), body]
+    program = context.program((SHADERS / "mesh.vert").read_text(), "\n".join(lines))
+    bindings = {"Geometry": GEOMETRY_BINDING, "Shading": SHADING_BINDING}
+    for name, binding in {**bindings, "Shadows": SHADOWS_BINDING}.items():
+        block = program.get(name, None)
+        if isinstance(block, moderngl.UniformBlock):
+            block.binding = binding
+    for name, unit in (("surface", SURFACE_UNIT), ("shadow_atlas", SHADOW_UNIT)):
+        if name in program:
+            program[name] = unit
+    return program
 
 
 class Framebuffers:
     """The framebuffers of a context by kind and size, made when first asked for.
 
-    shaded: RGBA8, whose alpha is the instance id, and float32 depth, one sample a pixel.
-    silhouette: one byte. multisampled, resolved: RGBA8 whose alpha is the covered share of the
-    pixel, as samples and as their mean.
+    shaded: RGBA8, whose alpha is the instance id, float32 depth, and `maps` float32 RGBA targets,
+    one sample a pixel. silhouette: one byte. multisampled, resolved: RGBA8 whose alpha is the
+    covered share of the pixel, as samples and as their mean. shadows: depth only, to be looked up
+    as a shadow map.
     """
 
-    def __init__(self, context: moderngl.Context) -> None:
-        self._context = context
+    def __init__(self, context: moderngl.Context, maps: int = 0) -> None:
+        self._context, self._maps = context, maps
         self._made: OrderedDict[tuple[str, int, int], moderngl.Framebuffer] = OrderedDict()
         info = context.info
         self._limit = min(info["GL_MAX_RENDERBUFFER_SIZE"], *info["GL_MAX_VIEWPORT_DIMS"])
@@ -89,11 +110,17 @@ class Framebuffers:
         if kind == "shaded":
             depth = context.renderbuffer(size, 1, dtype="f4")
             colors, z_buffer = [context.renderbuffer(size), depth], context.depth_renderbuffer(size)
+            # float32: half floats are off by 0.014 degrees in a normal, 0.03 mm in a point.
+            colors += [context.renderbuffer(size, dtype="f4") for _ in range(self._maps)]
             return context.framebuffer(colors, z_buffer)
         if kind == "multisampled":
             samples = min(SAMPLES, context.max_samples)
             color = context.renderbuffer(size, samples=samples)
             return context.framebuffer(color, context.depth_renderbuffer(size, samples=samples))
+        if kind == "shadows":
+            depth_map = context.depth_texture(size)
+            depth_map.compare_func, depth_map.filter = "<=", (moderngl.LINEAR, moderngl.LINEAR)
+            return context.framebuffer(depth_attachment=depth_map)
         components = {"resolved": 4, "silhouette": 1}[kind]
         return context.framebuffer(context.renderbuffer(size, components))
 

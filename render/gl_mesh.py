@@ -17,11 +17,12 @@ VERTEX_FORMAT = "3f 3f 3f1 x1 2f"
 
 @dataclass(frozen=True, eq=False)
 class DrawnMesh:
-    """A mesh in the memory of an OpenGL context."""
+    """A mesh in the memory of an OpenGL context; shadowed: as `Programs` has it."""
 
-    shaded: moderngl.VertexArray
-    silhouette: moderngl.VertexArray
     texture: moderngl.Texture | None
+    shaded: moderngl.VertexArray
+    shadowed: moderngl.VertexArray
+    silhouette: moderngl.VertexArray
 
 
 def upload(context: moderngl.Context, mesh: Mesh, programs: Programs) -> DrawnMesh:
@@ -39,19 +40,20 @@ def upload(context: moderngl.Context, mesh: Mesh, programs: Programs) -> DrawnMe
     vertices["normal"] = mesh.normals[order]
     vertices["color"][:, :3] = mesh.colors[order]
 
-    texture, program = None, programs.plain
+    texture, shaded, shadowed = None, programs.plain, programs.plain_shadowed
     if mesh.texture is not None and mesh.uv is not None:
         vertices["uv"] = mesh.uv[order]
-        texture, program = _upload_texture(context, mesh.texture), programs.textured
+        texture = _upload_texture(context, mesh.texture)
+        shaded, shadowed = programs.textured, programs.textured_shadowed
 
     content = [(context.buffer(vertices.tobytes()), VERTEX_FORMAT, *ATTRIBUTES)]
     indices = context.buffer(faces.tobytes())
     # A program that ignores an attribute does not have it: skip_errors leaves it out.
-    shaded, silhouette = (
+    arrays = (
         context.vertex_array(p, content, index_buffer=indices, skip_errors=True)
-        for p in (program, programs.silhouette)
+        for p in (shaded, shadowed, programs.silhouette)
     )
-    return DrawnMesh(shaded, silhouette, texture)
+    return DrawnMesh(texture, *arrays)
 
 
 def spatial_order(vertices: np.ndarray, faces: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

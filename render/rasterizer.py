@@ -1,6 +1,7 @@
-"""Draws many SceneSpecs with OpenGL, in one pass: colour, depth in metres, instance ids."""
+"""Draws many SceneSpecs with OpenGL, in one pass: colour, depth, instance ids, more on request."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 import cv2
 import moderngl
@@ -28,6 +29,7 @@ from render.gl_context import (
     open_context,
 )
 from render.gl_mesh import upload
+from render.gl_shadows import ShadowMaps, has_shadows
 from render.mesh import Mesh
 from render.scene import SceneSpec
 
@@ -50,27 +52,37 @@ class Rasterizer:
     name: the OpenGL renderer and version, on which the last bits of an image depend.
     """
 
-    def __init__(self, meshes: Mapping[int, Mesh], antialias: bool = False) -> None:
+    def __init__(
+        self,
+        meshes: Mapping[int, Mesh],
+        antialias: bool = False,
+        normals: bool = False,
+        coordinates: bool = False,
+    ) -> None:
         """
         Args:
             meshes: what specs may place, by obj_id.
             antialias: draw the colour once more with several samples a pixel; depth and instance
                 ids stay as they are.
+            normals, coordinates: frames shall have them; see `Frame`.
 
         Raises:
             InputError: no OpenGL 3.3 over EGL here, or a texture is larger than the device allows.
             ValueError: a mesh has no faces.
         """
         self._antialias = antialias
+        asked = {"normals": normals, "coordinates": coordinates}
+        self._maps = [name for name, wanted in asked.items() if wanted]
+        self._boxes = {obj_id: mesh_corners(mesh) for obj_id, mesh in meshes.items()}
         self._context = open_context()
         self.name = "{GL_RENDERER}, OpenGL {GL_VERSION}".format(**self._context.info)
         with self._context:
-            self._framebuffers = Framebuffers(self._context)
+            self._framebuffers = Framebuffers(self._context, len(self._maps))
+            self._shadows = ShadowMaps(self._context, self._framebuffers, self._boxes)
             self._uniforms = self._context.buffer(reserve=RECORD.itemsize, dynamic=True)
             self._packed = self._context.buffer(reserve=RECORD.itemsize, dynamic=True)
-            programs = compile_programs(self._context)
+            programs = compile_programs(self._context, self._maps)
             self._meshes = {i: upload(self._context, m, programs) for i, m in meshes.items()}
-        self._boxes = {obj_id: mesh_corners(mesh) for obj_id, mesh in meshes.items()}
 
     def __enter__(self) -> "Rasterizer":
         return self
@@ -93,7 +105,8 @@ class Rasterizer:
 
         Returns:
             Frames in the order of the specs: rgb, depth in metres (of un-annotated objects too),
-            instance ids and annotations of the annotated objects.
+            instance ids and annotations of the annotated objects; normals and coordinates if they
+            were asked for.
 
         Raises:
             InputError: an image is larger than the device can draw.
@@ -108,9 +121,11 @@ class Rasterizer:
         frames: dict[int, Frame] = {}
         with self._context:
             for batch in _batches(views):
-                planes = self._draw([views[i] for i in batch])
+                planes, maps = self._draw([views[i] for i in batch])
                 for position, i in enumerate(batch):
-                    frames[i] = _frame(views[i], planes[:, position], backgrounds[i])
+                    frame = _frame(views[i], planes[:, position], backgrounds[i])
+                    named = zip(self._maps, maps[:, position], strict=True)
+                    frames[i] = replace(frame, **{name: map_.copy() for name, map_ in named})
         return [frames[i] for i in range(len(specs))]
 
     def full_masks(self, spec: SceneSpec, canvas: int = 1) -> np.ndarray:
@@ -146,15 +161,18 @@ class Rasterizer:
                     self._draw_silhouettes(view, camera, parts, tiles[:, row, :, column])
         return masks
 
-    def _draw(self, views: Sequence[View]) -> np.ndarray:
-        """Draw views of one size: (planes, len(views), H, W, 4) uint8.
+    def _draw(self, views: Sequence[View]) -> tuple[np.ndarray, np.ndarray]:
+        """Draw views of one size.
 
-        The planes are RGB with the instance id; float32 depth; and, if anti-aliased, RGB as a share
-        of the pixel, with that share.
+        Returns:
+            (planes, len(views), H, W, 4) uint8: RGB with the instance id; float32 depth; and, if
+            anti-aliased, RGB as a share of the pixel, with that share. And what else was asked for,
+            in the order of `_maps`: (maps, len(views), H, W, 3) float32.
         """
         width, height = views[0].camera.size
         planes = np.empty((3 if self._antialias else 2, len(views), height, width, 4), np.uint8)
-        self._packed = _with_room(self._packed, planes.nbytes)
+        maps = np.empty((len(self._maps), len(views), height, width, 3), np.float32)
+        self._packed = _with_room(self._packed, planes.nbytes + maps.nbytes)
         plane, image = planes.strides[:2]
 
         records = np.concatenate([fill_records(view) for view in views])
@@ -168,13 +186,20 @@ class Rasterizer:
             shaded.read_into(
                 self._packed, components=1, attachment=1, dtype="f4", write_offset=depth_at
             )
+            for k in range(len(maps)):
+                at = planes.nbytes + k * maps.strides[0] + i * maps.strides[1]
+                shaded.read_into(
+                    self._packed, components=3, attachment=2 + k, dtype="f4", write_offset=at
+                )
         if self._antialias:
             self._draw_antialiased(views, records, start=2 * plane, step=image)
 
         self._packed.read_into(planes, size=planes.nbytes)
+        if self._maps:
+            self._packed.read_into(maps, size=maps.nbytes, offset=planes.nbytes)
         if self._context.error != "GL_NO_ERROR":
             raise RuntimeError(f"OpenGL failed: {self._context.error}")
-        return planes
+        return planes, maps
 
     def _draw_antialiased(
         self, views: Sequence[View], records: np.ndarray, start: int, step: int
@@ -192,6 +217,10 @@ class Rasterizer:
 
     def _draw_view(self, framebuffer: moderngl.Framebuffer, view: View, first: int) -> None:
         """Draw a view's meshes, whose uniforms start at record `first`."""
+        shadowed = has_shadows(view.spec)
+        if shadowed:
+            casters = [self._meshes[placed.obj_id].silhouette for placed in view.spec.objects]
+            self._shadows.draw(view, casters)
         framebuffer.use()
         framebuffer.clear()
         for i, (placed, _) in enumerate(view.placed):
@@ -199,7 +228,7 @@ class Rasterizer:
             self._bind(first + i)
             if mesh.texture is not None:
                 mesh.texture.use()
-            mesh.shaded.render()
+            (mesh.shadowed if shadowed else mesh.shaded).render()
 
     def _draw_silhouettes(
         self, view: View, camera: Camera, parts: Sequence[Part | None], masks: np.ndarray

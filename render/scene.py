@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +18,10 @@ class Material:
     """Surface appearance, Blinn-Phong.
 
     tint: linear factors on the mesh's own colour, RGB. gloss: strength of the highlight, 0..1.
-    shininess: its exponent.
+    shininess: its exponent. A roughness in 0..1, as glTF and pyrender have it, is a shininess of
+    2 / roughness^4 - 2: the exponent is 2 / alpha^2 - 2 (B. Walter et al., "Microfacet models for
+    refraction through rough surfaces", 2007, section 5.2) and alpha = roughness^2 (B. Burley,
+    "Physically-based shading at Disney", 2012). So 8 to 64 is a roughness of 0.67 to 0.42.
     """
 
     tint: Vector = (1.0, 1.0, 1.0)
@@ -50,13 +54,21 @@ class Placed:
 class Light:
     """A light, in the camera frame.
 
-    kind: "directional" (vector points from the surface towards the light, unit length) or "point"
-    (vector is the position in metres; no fall-off). color: linear RGB intensity.
+    kind: "directional" (vector points from the surface towards the light, unit length), "point" or
+    "spot" (vector is the position in metres; no fall-off with distance). color: linear RGB
+    intensity. shadow: what stands in its way keeps it off; no point light has it.
+
+    direction: the way a spot shines, unit length. cone: a spot's inner and outer half angle,
+    radians: its whole intensity inside the inner, none outside the outer; between them that of
+    glTF 2.0's extension KHR_lights_punctual.
     """
 
     kind: str
     vector: Vector
     color: Vector = (1.0, 1.0, 1.0)
+    shadow: bool = False
+    direction: Vector = (0.0, 0.0, 1.0)
+    cone: Vector = (0.0, math.pi / 4)
 
 
 @dataclass(frozen=True)

@@ -84,7 +84,7 @@ def draw(meshes, *specs, backgrounds=None, antialias=False):
 
 
 def assert_same_frame(a, b):
-    for name in ("rgb", "depth", "instance"):
+    for name in ("rgb", "depth", "instance", "normals", "coordinates"):
         np.testing.assert_array_equal(getattr(a, name), getattr(b, name), err_msg=name)
 
 

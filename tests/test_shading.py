@@ -42,6 +42,9 @@ def test_shading_is_blinn_phong():
         Light("directional", (0.48, -0.64, -0.6), (0.5, 0.4, 0.3)),
         Light("point", (-0.1, 0.1, 0.3), (0.3, 0.3, 0.6)),
         Light("directional", (0.0, 0.0, 1.0)),  # from behind: gives nothing
+        Light(
+            "spot", (0.1, -0.1, 0.2), (0.4, 0.1, 0.2), direction=(-0.28, 0.0, 0.96), cone=(0.1, 0.5)
+        ),
     )
     placed = Placed(1, rows(cam_from_obj), material)
     spec = scene(SMALL, placed, ambient=(0.1, 0.2, 0.3), lights=lights)
@@ -52,13 +55,19 @@ def test_shading_is_blinn_phong():
     viewer = -points / np.linalg.norm(points, axis=-1, keepdims=True)
     diffuse, gloss = np.zeros((48, 64, 3)) + spec.ambient, np.zeros((48, 64, 3))
     for light in lights:
-        to_light = np.array(light.vector) - (points if light.kind == "point" else 0 * points)
+        to_light = np.array(light.vector) - (0 if light.kind == "directional" else 1) * points
         to_light /= np.linalg.norm(to_light, axis=-1, keepdims=True)
+        strength = np.array(light.color)
+        if light.kind == "spot":
+            inner, outer = np.cos(light.cone)
+            beam = np.clip((-to_light @ light.direction - outer) / (inner - outer), 0, 1) ** 2
+            assert beam.min() == 0 and beam.max() == 1 and 0.05 < beam.mean() < 0.95
+            strength = beam[..., None] * strength
         halfway = to_light + viewer
         halfway /= np.linalg.norm(halfway, axis=-1, keepdims=True)
         facing = (to_light @ normal)[..., None]
-        diffuse += np.maximum(facing, 0) * light.color
-        gloss += (facing > 0) * np.maximum(halfway @ normal, 0)[..., None] ** 25 * light.color
+        diffuse += np.maximum(facing, 0) * strength
+        gloss += (facing > 0) * np.maximum(halfway @ normal, 0)[..., None] ** 25 * strength
     color = np.array([200, 100, 50]) / 255 * material.tint * diffuse + 0.6 * gloss
     expected = 255 * np.clip(color, 0, 1)
     assert frame.instance.all() and np.ptp(expected) > 100

@@ -16,6 +16,7 @@ out vec3 point_in_cam;
 out vec3 normal_in_cam;
 out vec3 vertex_color;
 out vec2 texture_uv;
+out vec3 point_in_obj;  // linked away where the fragment shader does not read it
 
 // A silhouette must cover exactly the pixels that the shaded object covers, though another
 // fragment shader is linked to this one.
@@ -27,4 +28,5 @@ void main() {
     normal_in_cam = normalize(mat3(cam_from_normal) * normal);
     vertex_color = color;
     texture_uv = uv;
+    point_in_obj = position;
 }

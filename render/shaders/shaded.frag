@@ -1,12 +1,15 @@
 #version 330
 
 // Blinn-Phong: J. Blinn, "Models of light reflection for computer synthesized pictures", 1977.
+// Variants, by macros that are defined or not: TEXTURED; SHADOWS; NORMALS and COORDINATES, the
+// number of the target that takes each.
 layout(std140) uniform Shading {
     vec4 tint;         // rgb; a goes to the colour's alpha as it is
     vec4 highlight;    // strength, exponent, number of lights
     vec4 ambient;      // rgb
-    vec4 vectors[8];   // xyz: towards a directional light, or a point light's position; w: 1 if point
-    vec4 intensity[8]; // rgb
+    vec4 vectors[8];   // xyz: towards a directional light, or a light's position; w: 1 if position
+    vec4 intensity[8]; // rgb; a: offset of a light's strength in its beam
+    vec4 beams[8];     // xyz: the way a spot shines; w: scale of its strength in its beam
 };
 
 #ifdef TEXTURED
@@ -21,6 +24,35 @@ in vec2 texture_uv;
 layout(location = 0) out vec4 color_and_instance;
 layout(location = 1) out float depth;
 
+#ifdef NORMALS
+layout(location = NORMALS) out vec4 normal_seen;
+#endif
+
+#ifdef COORDINATES
+in vec3 point_in_obj;
+layout(location = COORDINATES) out vec4 coordinates;
+#endif
+
+#ifdef SHADOWS
+layout(std140, row_major) uniform Shadows {
+    mat4 atlas_from_cam[8]; // into a light's part of the atlas, times w
+    vec4 reach[8];          // x: metres off the surface where the light is looked for, for w = 1
+};
+uniform sampler2DShadow shadow_atlas;
+
+// How much of a light gets to this point, 0..1. face: the triangle's unit normal, viewer's side.
+float arriving(int light, vec3 face) {
+    if (reach[light].x == 0.0) {
+        return 1.0;
+    }
+    // A map's texel holds one depth for all that it covers. Looked for off the surface by as much
+    // as the texels that are read reach across, a plane never shadows itself, however it is tilted.
+    float w = (atlas_from_cam[light] * vec4(point_in_cam, 1.0)).w;
+    vec4 found = atlas_from_cam[light] * vec4(point_in_cam + reach[light].x * w * face, 1.0);
+    return textureLod(shadow_atlas, found.xyz / found.w, 0.0);
+}
+#endif
+
 void main() {
     vec3 albedo = vertex_color * tint.rgb;
 #ifdef TEXTURED
@@ -31,6 +63,10 @@ void main() {
     vec3 to_viewer = normalize(-point_in_cam);
     vec3 normal = normalize(normal_in_cam);
     normal = dot(normal, to_viewer) < 0.0 ? -normal : normal;
+#ifdef SHADOWS
+    vec3 face = cross(dFdx(point_in_cam), dFdy(point_in_cam));
+    face /= max(length(face), 1e-30) * (dot(face, to_viewer) < 0.0 ? -1.0 : 1.0);
+#endif
 
     vec3 diffuse = ambient.rgb;
     vec3 gloss = vec3(0.0);
@@ -41,13 +77,24 @@ void main() {
             to_light = normalize(to_light - point_in_cam);
         }
         float facing = dot(normal, to_light);
-        if (facing > 0.0) {
+        float beam = clamp(intensity[i].a - dot(beams[i].xyz, to_light) * beams[i].w, 0.0, 1.0);
+        if (facing > 0.0 && beam > 0.0) {
+            vec3 light = intensity[i].rgb * (beam * beam);
+#ifdef SHADOWS
+            light *= arriving(i, face);
+#endif
             float mirrored = max(dot(normal, normalize(to_light + to_viewer)), 0.0);
-            diffuse += intensity[i].rgb * facing;
-            gloss += intensity[i].rgb * pow(mirrored, highlight.y);
+            diffuse += light * facing;
+            gloss += light * pow(mirrored, highlight.y);
         }
     }
 
     color_and_instance = vec4(albedo * diffuse + highlight.x * gloss, tint.a);
     depth = 1.0 / gl_FragCoord.w;  // clip w is the camera's z
+#ifdef NORMALS
+    normal_seen = vec4(normal, 1.0);
+#endif
+#ifdef COORDINATES
+    coordinates = vec4(point_in_obj, 1.0);
+#endif
 }
