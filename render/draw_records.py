@@ -7,7 +7,7 @@ import numpy as np
 
 from render.camera import Camera
 from render.mesh import Mesh
-from render.scene import Light, Placed, SceneSpec
+from render.scene import LIGHT_KINDS, Light, Placed, SceneSpec
 from render.transforms import apply
 
 NEAR = 0.01  # metres; what is nearer to the camera is cut off
@@ -149,8 +149,8 @@ def _check(spec: SceneSpec, boxes: Mapping[int, np.ndarray]) -> None:
 
 
 def _check_light(light: Light) -> None:
-    if light.kind not in ("directional", "point", "spot"):
-        raise ValueError(f"light kind must be directional, point or spot, got {light.kind!r}")
+    if light.kind not in LIGHT_KINDS:
+        raise ValueError(f"light kind must be one of {LIGHT_KINDS}, got {light.kind!r}")
     if light.shadow and light.kind == "point":
         raise ValueError("a point light casts no shadow; make it a spot, or directional")
     if light.kind == "spot":

@@ -1,7 +1,7 @@
 """(rng, config, models) -> SceneSpec: every random choice of a synthetic image is made here."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -13,7 +13,7 @@ from render.config import option
 from render.errors import InputError
 from render.image_file import image_size
 from render.mesh import ObjectModel
-from render.scene import Background, Light, Material, Placed, SceneSpec, rows
+from render.scene import LIGHT_KINDS, Background, Light, Material, Placed, SceneSpec, rows
 from render.sensor_config import DEFAULT_SENSOR, SensorConfig, draw_sensors
 from render.transforms import apply, random_rotation, rigid
 
@@ -52,6 +52,18 @@ class SceneConfig:
     ambient: Range = option((0.3, 0.7), "Strength of the ambient light")
     light: Range = option((0.2, 0.8), "Strength of all other lights together")
     light_color: float = option(0.05, "Spread of the lights' colour", minimum=0)
+    light_kinds: tuple[str, ...] = option(
+        ("directional",), "Kinds of light: directional, point, spot; twice is twice as often"
+    )
+    light_distance: Range = option(
+        (0.5, 1.5), "From a point or spot light to the middle of the objects, m", minimum=0.01
+    )
+    spot_deg: Range = option(
+        (15.0, 40.0), "Half angle of a spot's cone, aimed at that middle", minimum=1, maximum=80
+    )
+    shadow_chance: float = option(
+        0.0, "Of a directional or spot light to cast shadows", minimum=0, maximum=1
+    )
     tint: tuple[float, float, float] = option((1.0, 1.0, 1.0), "Factor on every mesh's colour")
     tint_spread: float = option(0.08, "Spread of that factor, per channel", minimum=0)
     gloss: Range = option((0.0, 0.3), "Strength of highlights")
@@ -82,8 +94,8 @@ class Randomizer:
             sensor: ranges of the cameras.
 
         Raises:
-            InputError: the background is neither a known kind nor a folder that holds images, or an
-                object could reach behind the camera.
+            InputError: the background is neither a known kind nor a folder that holds images, an
+                object could reach behind the camera, or there is no such kind of light.
         """
         self.config, self.models, self.size, self.seed = config, models, size, seed
         self.sensor_config = sensor
@@ -94,6 +106,7 @@ class Randomizer:
                     f"scene.distance: {config.distance[0]} m from the camera, object {obj_id} of"
                     f" {models[obj_id].diameter:.4g} m reaches behind it; give larger distances"
                 )
+        _check_light_kinds(config.light_kinds)
         self.backgrounds = _background_files(config.background)
         scale = size[0] / 640 if config.layout == "tabletop" else 1.0
         fx, fy, cx, cy = config.intrinsics
@@ -119,7 +132,8 @@ class Randomizer:
             )
             for obj_id, cam_from_obj, annotated in placed
         )
-        ambient, lights = self.lighting(rng["light"])
+        middle = np.mean([cam_from_obj[:3, 3] for _, cam_from_obj, _ in placed], axis=0)
+        ambient, lights = self.lighting(rng["light"], middle)
         sensor, depth_sensor = draw_sensors(self.sensor_config, rng["sensor"])
         return SceneSpec(
             K=rows(camera.K),
@@ -217,8 +231,14 @@ class Randomizer:
             shininess=rng.uniform(*config.shininess),
         )
 
-    def lighting(self, rng: np.random.Generator) -> tuple[tuple[float, ...], tuple[Light, ...]]:
-        """Ambient colour and directional lights from all over the camera's side."""
+    def lighting(
+        self, rng: np.random.Generator, middle: np.ndarray
+    ) -> tuple[tuple[float, ...], tuple[Light, ...]]:
+        """Ambient colour and lights from all over the camera's side.
+
+        Args:
+            middle: (3,) of what is lit, camera frame, metres.
+        """
         config = self.config
         count = int(rng.integers(config.lights[0], config.lights[1] + 1))
         shares = rng.dirichlet(np.ones(count)) * rng.uniform(*config.light) if count else ()
@@ -228,7 +248,29 @@ class Randomizer:
             direction /= np.linalg.norm(direction)
             direction[2] = -abs(direction[2])  # towards the camera, whose z points into the scene
             lights.append(Light("directional", tuple(direction.tolist()), self._color(rng, share)))
-        return self._color(rng, rng.uniform(*config.ambient)), tuple(lights)
+        ambient = self._color(rng, rng.uniform(*config.ambient))
+        # From a stream of their own, so that whatever else rng draws does not depend on it.
+        (rng,) = rng.spawn(1)
+        return ambient, tuple(self._turned_into_kind(light, middle, rng) for light in lights)
+
+    def _turned_into_kind(self, light: Light, middle: np.ndarray, rng) -> Light:
+        """A directional light as one of `light_kinds`, with or without shadows.
+
+        All is drawn for every light, so that one option shifts nothing of another.
+        """
+        config, towards = self.config, np.array(light.vector)
+        kind = config.light_kinds[rng.integers(len(config.light_kinds))]
+        shadow = bool(rng.random() < config.shadow_chance)
+        position = middle + rng.uniform(*config.light_distance) * towards
+        outer = np.radians(rng.uniform(*config.spot_deg))
+        inner = outer * rng.uniform(0.5, 1.0)
+        if kind == "directional":
+            return replace(light, shadow=shadow)
+        light = replace(light, kind=kind, vector=tuple(position.tolist()))
+        if kind == "point":
+            return light
+        direction, cone = tuple((-towards).tolist()), (float(inner), float(outer))
+        return replace(light, shadow=shadow, direction=direction, cone=cone)
 
     def _color(self, rng: np.random.Generator, strength: float) -> tuple[float, ...]:
         return tuple((strength * (1 + self.config.light_color * rng.uniform(-1, 1, 3))).tolist())
@@ -270,6 +312,13 @@ def _random_crop(rng: np.random.Generator, path: Path, size: tuple[int, int]):
     scale = max(np.array(size) / whole) * rng.uniform(1, 3)
     slack = np.maximum(whole * scale - size, 0)
     return rows(np.column_stack([np.eye(2) * scale, -rng.random(2) * slack]))
+
+
+def _check_light_kinds(kinds: Sequence[str]) -> None:
+    unknown = [kind for kind in kinds if kind not in LIGHT_KINDS]
+    if unknown or not kinds:
+        got = f"no kind {unknown[0]!r}" if unknown else "none is named"
+        raise InputError(f"scene.light_kinds: {got}; there are {', '.join(LIGHT_KINDS)}")
 
 
 def _background_files(background: str) -> list[Path]:

@@ -43,8 +43,9 @@ class PyrenderRenderer:
 
     Depth and instance ids have one sample a pixel, at its centre, as the rasterizer's; depth comes
     from a 24-bit buffer, so it is coarse for a scene that begins close to the camera. The colour
-    is pyrender's own: physically based, gamma-encoded, always anti-aliased; point lights fall off
-    with the squared distance, and have their given strength at the middle of the objects.
+    is pyrender's own: physically based, gamma-encoded, always anti-aliased; point lights and spots
+    fall off with the squared distance, and have their given strength at the middle of the objects.
+    Shadows are left out, and there are no normals or object coordinates.
 
     Use one at a time in a process: one that is closed or deleted ends EGL for the others.
 
@@ -174,14 +175,21 @@ class PyrenderRenderer:
     def _add_light(self, scene, light: Light, corners: np.ndarray) -> None:
         """Add a light whose diffuse reflection is as strong as the rasterizer's."""
         vector, pose = gl_from_cam()[:3, :3] @ light.vector, np.eye(4)
-        if light.kind == "point":
-            pose[:3, 3] = vector
-            distance = np.linalg.norm(corners.mean(axis=(0, 1)) - light.vector)
-            intensity = np.pi * distance**2
-            scene.add(self._pyrender.PointLight(light.color, intensity), pose=pose)
-        else:
+        if light.kind == "directional":
             pose[:3, :3] = Rotation.align_vectors([vector], [[0.0, 0.0, 1.0]])[0].as_matrix()
             scene.add(self._pyrender.DirectionalLight(light.color, np.pi), pose=pose)
+            return
+
+        pose[:3, 3] = vector
+        distance = np.linalg.norm(corners.mean(axis=(0, 1)) - light.vector)
+        intensity = np.pi * distance**2
+        if light.kind == "point":
+            scene.add(self._pyrender.PointLight(light.color, intensity), pose=pose)
+        else:
+            backwards = -gl_from_cam()[:3, :3] @ light.direction
+            pose[:3, :3] = Rotation.align_vectors([backwards], [[0.0, 0.0, 1.0]])[0].as_matrix()
+            cone = dict(zip(("innerConeAngle", "outerConeAngle"), light.cone, strict=True))
+            scene.add(self._pyrender.SpotLight(light.color, intensity, **cone), pose=pose)
 
 
 def _projection(camera: Camera, near: float, far: float) -> np.ndarray:

@@ -12,6 +12,8 @@ from render.camera import Camera
 
 Vector = tuple[float, ...]
 
+LIGHT_KINDS = ("directional", "point", "spot")
+
 
 @dataclass(frozen=True)
 class Material:

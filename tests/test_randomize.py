@@ -60,11 +60,12 @@ def test_a_scene_survives_json_bit_for_bit(config):
     ("changes", "shifted"),
     [
         ({"light": (0.0, 0.1), "lights": (4, 5), "ambient": (0.9, 1.0)}, {"lights", "ambient"}),
+        ({"light_kinds": ("spot",), "shadow_chance": 1.0}, {"lights"}),
         ({"gloss": (0.8, 0.9), "tint_spread": 0.5}, {"materials"}),
         ({"sensor": SensorConfig(noise=(0.5, 0.6), blur_px=(3.0, 4.0))}, {"sensor"}),
         ({"background": "plain"}, {"background"}),
     ],
-    ids=["light", "material", "sensor", "background"],
+    ids=["light", "kind of light", "material", "sensor", "background"],
 )
 def test_one_more_draw_for_one_purpose_shifts_nothing_of_another(config, changes, shifted):
     sensor = changes.get("sensor", SensorConfig())
@@ -233,6 +234,53 @@ def test_an_image_behind_the_objects_reaches_over_the_whole_frame(tmp_path, rng)
         # A shrunk image may end half a pixel of its own early, as it is scaled about a centre.
         assert (seen >= -1).all() and (seen <= np.array(sizes[path])).all()
     assert used == set(sizes)
+
+
+@pytest.mark.parametrize("config", [CROP, TABLE], ids=["crop", "tabletop"])
+def test_lights_of_every_kind_come_from_where_the_directional_ones_do(config):
+    kinds = ("directional", "point", "spot", "spot")
+    mixed = replace(config, light_kinds=kinds, shadow_chance=0.5, light_distance=(0.7, 0.9))
+    counts = dict.fromkeys(kinds, 0)
+    shadows = 0
+    for plain, spec in zip(scenes(config, 150), scenes(mixed, 150), strict=True):
+        middle = np.mean([placed.matrix[:3, 3] for placed in spec.objects], axis=0)
+        assert plain.ambient == spec.ambient
+        assert SceneSpec.from_json(spec.to_json()) == spec
+        for before, light in zip(plain.lights, spec.lights, strict=True):
+            counts[light.kind] += 1
+            shadows += light.shadow
+            assert light.color == before.color and not before.shadow
+            if light.kind == "directional":
+                assert light.vector == before.vector
+                continue
+            way = np.array(light.vector) - middle
+            assert 0.7 < np.linalg.norm(way) < 0.9
+            np.testing.assert_allclose(way / np.linalg.norm(way), before.vector, atol=1e-12)
+            if light.kind == "spot":
+                np.testing.assert_allclose(light.direction, -np.array(before.vector), atol=1e-12)
+                inner, outer = np.degrees(light.cone)
+                assert 15 <= outer <= 40 and outer / 2 <= inner < outer
+            else:
+                assert not light.shadow
+    total = sum(counts.values())
+    assert np.abs(np.array(list(counts.values())) / total - [0.25, 0.25, 0.5]).max() < 0.1
+    assert abs(shadows / (total - counts["point"]) - 0.5) < 0.1
+
+
+def test_kinds_of_light_shift_nothing_that_is_drawn_after_them():
+    after = []
+    for kinds, chance in ((("directional",), 0.0), (("spot", "point"), 0.7)):
+        rng = np.random.default_rng(8)
+        draw = randomizer(replace(CROP, light_kinds=kinds, shadow_chance=chance))
+        draw.lighting(rng, np.array([0.0, 0.0, 1.0]))
+        after.append(rng.random())
+    assert after[0] == after[1]
+
+
+@pytest.mark.parametrize("kinds", [("sun",), ("spot", "Point"), ()])
+def test_a_kind_of_light_that_there_is_not_is_refused(kinds):
+    with pytest.raises(InputError, match=r"^scene\.light_kinds: .*directional, point, spot$"):
+        randomizer(replace(CROP, light_kinds=kinds))
 
 
 @pytest.mark.parametrize("background", ["{tmp}", "{tmp}/none", "nosie"])

@@ -23,7 +23,10 @@ def views(obj_ids, rng, camera=CAMERA) -> list[SceneSpec]:
             Placed(other, near.cam_from_obj, annotated=bool(i % 2)),
             Placed(obj_id, far.cam_from_obj),
         ]
-        lights = (Light("directional", (0.0, 0.6, -0.8)),)
+        lights = (
+            Light("directional", (0.0, 0.6, -0.8)),
+            Light("spot", (0.3, -0.3, 0.1), shadow=True, cone=(0.2, 0.5)),
+        )
         specs.append(scene(camera, *placed, lights=lights))
         ray = np.linalg.inv(camera.K) @ [200, 300, 1]
         stretched = at(0.8 * ray, random_rotation(rng), obj_id, stretch=(0.8, 1.1, 1.0))
@@ -90,7 +93,11 @@ def pyrender_alone():
     half = scene(SMALL, at([0, 0, 0.5], obj_id=2), ambient=(1.0, 1.0, 1.0))
     masked = scene(SMALL, at([-0.15, 0, 0.5], obj_id=2), at([0.02, 0, 0.45], obj_id=2))
     meshes = {1: square(1.0), 2: square(0.06, colors=np.full((4, 3), 128, np.uint8))}
-    specs = [*planes, half]
+    lamp = Light("spot", (0.1, 0.05, 0.2), direction=(-0.28, 0.0, 0.96), cone=(0.1, 0.2))
+    spotted = scene(
+        SMALL, at([0.0, 0.0, 1.0], R, obj_id=1), ambient=(0.1, 0.1, 0.1), lights=(lamp,)
+    )
+    specs = [*planes, half, spotted]
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
         frames, masks = pool.submit(on_their_own, meshes, specs, masked).result()
     return meshes, specs, frames, masked, masks
@@ -116,6 +123,19 @@ def test_pyrender_blends_its_colour_into_the_background(pyrender_alone):
     assert np.abs(frame.rgb[inside].astype(int) - 128).max() <= 1
     assert ((frame.rgb >= 127) | (frame.rgb == 255)).all()
     assert specs[2].objects[0].obj_id == frame.annotations[0].obj_id
+
+
+def test_pyrender_lights_the_same_pixels_by_a_spot(pyrender_alone):
+    meshes, specs, frames, _, _ = pyrender_alone
+    with Rasterizer(meshes) as rasterizer:
+        (ours,) = rasterizer.render([specs[3]])
+    # Where the light is none it is none for both; at the cone's edge it is too faint for 8 bits.
+    lit, reference = (f.rgb.max(axis=2) > f.rgb.max(axis=2).min() + 1 for f in (ours, frames[3]))
+    assert 300 < reference.sum() < 2000
+    differing = lit != reference
+    assert not (cv2.erode(reference.astype(np.uint8), np.ones((5, 5))) & ~lit).any()
+    assert not (lit & (cv2.dilate(reference.astype(np.uint8), np.ones((5, 5))) == 0)).any()
+    print(f"{differing.sum()} of {reference.sum()} lit pixels differ")
 
 
 def test_pyrender_gives_the_full_masks_of_the_rasterizer(pyrender_alone):

@@ -135,7 +135,9 @@ class _TwinMaker:
     def spec(self, image: BopImage, variant: int) -> SceneSpec:
         """All annotated objects at their poses, so that the drawing says which is in front."""
         rng = np.random.default_rng([self.seed, image.scene_id, image.im_id, variant])
-        ambient, lights = self.randomizer.lighting(rng)
+        places = [a.cam_from_obj[:3, 3] for a in image.annotations]
+        middle = np.mean(places, axis=0) if places else np.zeros(3)
+        ambient, lights = self.randomizer.lighting(rng, middle)
         objects = tuple(
             Placed(a.obj_id, rows(a.cam_from_obj), self.randomizer.material(rng))
             for a in image.annotations
