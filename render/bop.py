@@ -22,6 +22,7 @@ from render.bop_records import (
 from render.camera import Camera
 from render.errors import InputError
 from render.frame import Annotation
+from render.surface_files import nocs_path, normals_path, read_nocs, read_normals
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,6 +78,23 @@ class BopImage:
         if not path.parent.is_dir():
             return None
         return self._fitting(path, image_file.read_mask(path))
+
+    def read_normals(self) -> np.ndarray | None:
+        """(H, W, 3) float32 unit normals in the camera frame, 0 where there is none.
+
+        None if the scene has no normals; InputError if this image's are missing or damaged.
+        """
+        path = normals_path(self.scene_dir, self.im_id)
+        return self._fitting(path, read_normals(path)) if path.parent.is_dir() else None
+
+    def read_nocs(self) -> np.ndarray | None:
+        """(H, W, 3) float32 normalised object coordinates, 0 where there are none.
+
+        `points_from_nocs` of surface_files.py turns them into metres. None if the scene has none;
+        InputError if this image's are missing or damaged.
+        """
+        path = nocs_path(self.scene_dir, self.im_id)
+        return self._fitting(path, read_nocs(path)) if path.parent.is_dir() else None
 
     def _fitting(self, path: Path, image: np.ndarray) -> np.ndarray:
         height, width = image.shape[:2]

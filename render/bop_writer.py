@@ -17,6 +17,7 @@ from render.frame import Box, Frame
 from render.image_file import write_png
 from render.mesh import ObjectModel
 from render.model_points import points_records
+from render.surface_files import encode_nocs, encode_normals, nocs_path, normals_path
 
 NOTHING_VISIBLE: Box = (-1, -1, -1, -1)
 DEPTH_SCALE = 0.1  # mm: 16 bits then reach 6.5 m
@@ -82,8 +83,9 @@ def write_scene(
 ) -> None:
     """Write a scene, image by image as they come; scene_camera.json comes last and marks the end.
 
-    What a frame lacks is not written: rgb/, depth/, mask_visib/ (from instance), scene_gt_info.
-    Where there are both kinds of masks, scene_gt_coco.json has them too.
+    What a frame lacks is not written: rgb/, depth/, mask_visib/ (from instance), scene_gt_info,
+    normals/ and nocs/ (see surface_files.py). Where there are both kinds of masks,
+    scene_gt_coco.json has them too.
 
     Args:
         scene_dir: folder of the scene, made if missing.
@@ -92,7 +94,8 @@ def write_scene(
         depth_scale: mm of one step of the depth PNGs; None leaves it out where nothing has depth.
         camera_records: image id -> what else scene_camera.json shall say of it.
         models: what is annotated; they give scene_gt_points.json, where their box corners and
-            keypoints are seen, and the categories of scene_gt_coco.json.
+            keypoints are seen, and the categories of scene_gt_coco.json. Frames with object
+            coordinates need them.
 
     Raises:
         InputError: a depth does not fit 16 bits at this scale.
@@ -100,6 +103,7 @@ def write_scene(
     records = _Records(depth_scale, camera_records or {}, models)
     for im_id, frame, silhouettes in images:
         _write_pixels(scene_dir, im_id, frame, silhouettes, depth_scale)
+        _write_surface(scene_dir, im_id, frame, models or {})
         records.add(im_id, frame, silhouettes)
     scene_dir.mkdir(parents=True, exist_ok=True)
     records.write(scene_dir)
@@ -179,6 +183,21 @@ def _write_pixels(
         if silhouettes is not None:
             whole = _inside(silhouettes, frame)[gt_id]
             pngs[mask_path(scene_dir, im_id, gt_id, visible=False)] = whole
+    for path, image in pngs.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_png(path, image)
+
+
+def _write_surface(
+    scene_dir: Path, im_id: int, frame: Frame, models: Mapping[int, ObjectModel]
+) -> None:
+    """Write an image's normals and object coordinates, if it has them."""
+    pngs: dict[Path, np.ndarray] = {}
+    if frame.normals is not None:
+        pngs[normals_path(scene_dir, im_id)] = encode_normals(frame.normals)
+    if frame.coordinates is not None:
+        boxes = {obj_id: model.box for obj_id, model in models.items()}
+        pngs[nocs_path(scene_dir, im_id)] = encode_nocs(frame, boxes)
     for path, image in pngs.items():
         path.parent.mkdir(parents=True, exist_ok=True)
         write_png(path, image)

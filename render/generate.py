@@ -61,6 +61,8 @@ class RenderConfig:
         "bop", "bop: scene folders; bop-webdataset: the same as tar shards"
     )
     antialias: bool = option(False, "Anti-alias the colour image (slower)")
+    normals: bool = option(False, "Write surface normals: normals/, 16-bit PNG")
+    coordinates: bool = option(False, "Write object coordinates (NOCS): nocs/, 16-bit PNG")
     renderer: Literal["moderngl", "pyrender"] = option(
         "moderngl", "pyrender is the independent check, and slower"
     )
@@ -92,7 +94,7 @@ def make_renderer(models: Mapping[int, ObjectModel], config: RenderConfig) -> Re
         return PyrenderRenderer(meshes)
     from render.rasterizer import Rasterizer
 
-    return Rasterizer(meshes, antialias=config.antialias)
+    return Rasterizer(meshes, config.antialias, config.normals, config.coordinates)
 
 
 def see(renderer: Renderer, specs: Sequence[SceneSpec]) -> list[Frame]:
@@ -100,14 +102,12 @@ def see(renderer: Renderer, specs: Sequence[SceneSpec]) -> list[Frame]:
     backgrounds = [draw_background(spec.background, spec.size) for spec in specs]
     frames = renderer.render(specs, backgrounds)
     return [
-        Frame(
-            camera=frame.camera,
-            annotations=frame.annotations,
+        replace(
+            frame,
             rgb=None if frame.rgb is None else apply_color_sensor(frame.rgb, spec.sensor),
             depth=None
             if frame.depth is None
             else apply_depth_sensor(frame.depth, frame.camera.K, spec.depth_sensor),
-            instance=frame.instance,
         )
         for spec, frame in zip(specs, frames, strict=True)
     ]
@@ -166,6 +166,7 @@ class _Inputs:
     ) -> None:
         self.models = load_models(config.objects, unit=config.unit)
         _check_ids(config, self.models)
+        _check_renderer(config, scene)
         for model in self.models.values():
             keypoints(model)
         obj_ids = config.obj_ids or None
@@ -245,6 +246,17 @@ class _SceneMaker:
             for i, (spec, frame) in enumerate(zip(part, see(self.renderer, part), strict=True)):
                 masks = self.renderer.full_masks(spec, canvas=3)
                 yield first + i, measure(frame, masks), masks
+
+
+def _check_renderer(config: RenderConfig, scene: SceneConfig) -> None:
+    asked = {
+        "render.normals": config.normals,
+        "render.coordinates": config.coordinates,
+        "scene.shadow_chance": scene.shadow_chance > 0,
+    }
+    for name, wanted in asked.items():
+        if wanted and config.renderer == "pyrender":
+            raise InputError(f"{name}: pyrender does not draw that here; use --renderer moderngl")
 
 
 def _check_ids(config: RenderConfig, models: Mapping[int, ObjectModel]) -> None:

@@ -36,6 +36,26 @@ def read_gray16(path: Path) -> np.ndarray:
     return np.array(image).astype(np.uint16)
 
 
+def read_rgb16(path: Path) -> np.ndarray:
+    """Read a 16-bit colour PNG as (H, W, 3) uint16, RGB.
+
+    Raises:
+        InputError: the file is missing, truncated, damaged, not a PNG, or of another type.
+    """
+    try:
+        content = path.read_bytes()
+        Image.open(io.BytesIO(content), formats=["PNG"]).verify()  # checksums of all its parts
+    except (OSError, ValueError, SyntaxError) as error:
+        raise _unreadable(path, error) from None
+    if PNG_END not in content:
+        raise InputError(f"{path}: the image is truncated")
+    # Pillow would drop the lower 8 bits.
+    image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
+    if image is None or image.dtype != np.uint16 or image.shape[2:] != (3,):
+        raise InputError(f"{path}: expected a PNG of three 16-bit channels")
+    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+
+
 def read_mask(path: Path) -> np.ndarray:
     """Read a single-channel image of at most 8 bits as (H, W) bool, True where it is not zero.
 
@@ -65,16 +85,16 @@ def write_png(path: Path, image: np.ndarray, level: int | None = None) -> None:
     """Write a PNG, whole or not at all: a reader never meets a half-written file.
 
     Args:
-        image: (H, W, 3) uint8 RGB, (H, W) uint8 or uint16, or (H, W) bool, written as 0 and 255.
+        image: (H, W, 3) RGB or (H, W), uint8 or uint16; or (H, W) bool, written as 0 and 255.
         level: zlib's 0..9. None is OpenCV's fast setting: half the time of level 1, for colour
             files 5 % larger than its.
     """
     if image.dtype == np.bool_:
         image = image.astype(np.uint8) * np.uint8(255)
-    color = image.ndim == 3 and image.shape[2] == 3 and image.dtype == np.uint8
-    if not color and not (image.ndim == 2 and image.dtype in (np.uint8, np.uint16)):
+    color = image.ndim == 3 and image.shape[2] == 3
+    if not (color or image.ndim == 2) or image.dtype not in (np.uint8, np.uint16):
         raise ValueError(
-            "image must be (H, W, 3) uint8 or (H, W) uint8, uint16 or bool,"
+            "image must be (H, W, 3) uint8 or uint16, or (H, W) uint8, uint16 or bool,"
             f" got {image.shape} {image.dtype}"
         )
     pixels = cv2.cvtColor(image, cv2.COLOR_RGB2BGR) if color else image

@@ -155,8 +155,14 @@ def test_a_finished_dataset_is_left_as_it_is(rendered):
         (replace(RENDER, objects=("{tmp}/none",)), SCENE, "none"),
         (RENDER, replace(SCENE, background="{tmp}"), r"scene\.background"),
         (RENDER, replace(SCENE, distance=(0.05, 0.1)), r"scene\.distance"),
+        (replace(RENDER, renderer="pyrender", normals=True), SCENE, r"^render\.normals: pyrender"),
+        (
+            replace(RENDER, renderer="pyrender"),
+            replace(SCENE, shadow_chance=0.1),
+            r"^scene\.shadow_chance: pyrender",
+        ),
     ],
-    ids=["ids", "meshes", "background", "distance"],
+    ids=["ids", "meshes", "background", "distance", "pyrender's normals", "pyrender's shadows"],
 )
 def test_what_cannot_be_drawn_is_refused_before_anything_is_written(render, scene, what, tmp_path):
     render = replace(render, objects=tuple(o.format(tmp=tmp_path) for o in render.objects))

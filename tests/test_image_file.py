@@ -3,9 +3,9 @@ import pytest
 from PIL import Image
 
 from render.errors import InputError
-from render.image_file import image_size, read_gray16, read_mask, read_rgb, write_png
+from render.image_file import image_size, read_gray16, read_mask, read_rgb, read_rgb16, write_png
 
-READERS = {"rgb": read_rgb, "gray16": read_gray16, "mask": read_mask}
+READERS = {"rgb": read_rgb, "rgb16": read_rgb16, "gray16": read_gray16, "mask": read_mask}
 
 
 def draw(rng, kind):
@@ -13,6 +13,8 @@ def draw(rng, kind):
         return rng.random((24, 31)) < 0.5
     if kind == "gray16":
         return rng.integers(0, 2**16, (24, 31), dtype=np.uint16)
+    if kind == "rgb16":
+        return rng.integers(0, 2**16, (24, 31, 3), dtype=np.uint16)
     return rng.integers(0, 256, (24, 31, 3), dtype=np.uint8)
 
 
@@ -49,6 +51,23 @@ def test_a_png_cut_anywhere_is_refused_by_name(tmp_path, rng, kind):
         path.write_bytes(whole[:length])
         with pytest.raises(InputError, match=r"image\.png"):
             READERS[kind](path)
+
+
+def test_a_changed_byte_of_a_16_bit_colour_image_is_noticed(tmp_path, rng):
+    path = tmp_path / "image.png"
+    write_png(path, draw(rng, "rgb16"))
+    whole = path.read_bytes()
+    for place in range(40, len(whole) - 30, 97):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+        with pytest.raises(InputError, match=r"image\.png"):
+            read_rgb16(path)
+
+
+@pytest.mark.parametrize("kind", ["rgb", "gray16", "mask"])
+def test_an_image_of_other_channels_is_not_16_bit_colour(tmp_path, rng, kind):
+    write_png(tmp_path / "image.png", draw(rng, kind))
+    with pytest.raises(InputError, match=r"image\.png: expected a PNG of three 16-bit channels"):
+        read_rgb16(tmp_path / "image.png")
 
 
 def test_a_cut_jpeg_is_refused(tmp_path, rng):
