@@ -174,6 +174,11 @@ class _Inputs:
         ranges = {"scene": to_dict(scene), "sensor": to_dict(sensor)}
         self.settings = {"render": to_dict(config), **ranges, "seed": seed}
         self.settings["meshes"] = {str(i): _digest(model) for i, model in self.models.items()}
+        files = self.randomizer.backgrounds
+        if files:
+            names = "\n".join(f"{file} {file.stat().st_size}" for file in files)
+            made = hashlib.blake2b(names.encode(), digest_size=8).hexdigest()
+            self.settings["backgrounds"] = f"{len(files)} files, {made}"
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,88 @@
+"""Render a great many frames in one process and watch its memory.
+
+    python benchmarks/soak.py --frames 100000
+
+All of `render` is at work: random scenes, drawing, masks, the colour camera, PNG files. Scenes are
+deleted when they are complete. The resident memory is printed all along; exit code 1 if at the end
+it has left its value after the warm-up by more than TOLERANCE.
+"""
+
+# ruff: noqa: E402  # the path is set first
+import logging
+import shutil
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+sys.path[0] = str(Path(__file__).resolve().parents[1])  # else `render` would be render.py here
+
+import click
+import trimesh
+
+from render.generate import RenderConfig, generate
+from render.randomize import SceneConfig
+
+FRAMES_PER_SCENE = 100
+WARM_UP = 2000  # frames: by then every kind of scene has been drawn, and every cache is full
+TOLERANCE = 0.05
+LINES = 20
+
+
+class MemoryLog(logging.Handler):
+    """Follows the scenes that `generate` reports, deletes them, and notes the memory in use."""
+
+    def __init__(self, split: Path, frames: int) -> None:
+        super().__init__(logging.DEBUG)
+        self.split, self.frames = split, frames
+        self.done, self.start = 0, time.monotonic()
+        self.warm_mb = self.last_mb = 0.0
+
+    def emit(self, record: logging.LogRecord) -> None:
+        (scene,) = record.args or ()
+        shutil.rmtree(self.split / str(scene))
+        self.done += FRAMES_PER_SCENE
+        self.last_mb = resident_mb()
+        if self.done == WARM_UP:
+            self.warm_mb = self.last_mb
+        if self.done * LINES // self.frames > (self.done - FRAMES_PER_SCENE) * LINES // self.frames:
+            rate = self.done / (time.monotonic() - self.start)
+            click.echo(f"{self.done:7} frames  {self.last_mb:7.1f} MB  {rate:6.1f} frames/s")
+
+
+def resident_mb() -> float:
+    """This process's resident memory (Linux)."""
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith("VmRSS:"):
+            return int(line.split()[1]) / 1024
+    raise RuntimeError("/proc/self/status has no VmRSS")
+
+
+@click.command()
+@click.option("--frames", type=click.IntRange(2 * WARM_UP), default=100_000, show_default=True)
+def main(frames: int) -> None:
+    """Render frames of 64x64 pixels and watch the memory."""
+    frames -= frames % FRAMES_PER_SCENE
+    with tempfile.TemporaryDirectory() as folder:
+        mesh, out = Path(folder) / "ball.ply", Path(folder) / "out"
+        trimesh.creation.icosphere(subdivisions=2, radius=0.05).export(mesh)
+        memory, log = MemoryLog(out / "train", frames), logging.getLogger("render.generate")
+        log.addHandler(memory)
+        log.setLevel(logging.DEBUG)
+        config = RenderConfig(
+            objects=(str(mesh),), frames=frames, size=(64, 64), frames_per_scene=FRAMES_PER_SCENE
+        )
+        generate(config, SceneConfig(), out, seed=0, workers=1)
+
+    if memory.done != frames:
+        raise RuntimeError(f"{frames} frames were made, {memory.done} were seen")
+    change = memory.last_mb / memory.warm_mb - 1
+    click.echo(
+        f"{frames} frames in one process: {memory.warm_mb:.1f} MB after {WARM_UP},"
+        f" {memory.last_mb:.1f} MB at the end, {100 * change:+.1f} %"
+    )
+    sys.exit(0 if abs(change) <= TOLERANCE else 1)
+
+
+if __name__ == "__main__":
+    main()
