@@ -59,8 +59,10 @@ def is_begun(out: Path, settings: Mapping[str, Any]) -> bool:
     Raises:
         InputError: it holds something else; the message names the first setting that differs.
     """
+    # Looked at before the record, which others may write meanwhile: it comes before all else.
+    taken = out.is_dir() and any(not p.name.startswith(AREA) for p in out.iterdir())
     if not (out / RECORD).is_file():
-        if out.is_dir() and any(not p.name.startswith(AREA) for p in out.iterdir()):
+        if taken:
             raise InputError(f"{out} is not empty and holds no {RECORD}; give another --out")
         return False
     old = read_json(out / RECORD).get("settings", {})

@@ -7,7 +7,7 @@ import numpy as np
 
 Color = tuple[int, int, int]
 
-# Edges of the box whose corners are in the order of randomize.box_corners (z fastest).
+# Edges of the box whose corners are in the order of layout.box_corners (z fastest).
 BOX_EDGES = [(a, a | bit) for bit in (1, 2, 4) for a in range(8) if not a & bit]
 
 

@@ -29,6 +29,7 @@ from render.frame import Frame
 from render.mesh import ObjectModel, load_models, write_models
 from render.model_points import keypoints
 from render.progress import progress
+from render.props import props
 from render.randomize import Randomizer, SceneConfig
 from render.scene import SceneSpec
 from render.sensor_config import DEFAULT_SENSOR, SensorConfig
@@ -208,7 +209,8 @@ class _SceneMaker:
     def __init__(self, job: _Job) -> None:
         inputs = _Inputs(job.config, job.scene, job.sensor, job.seed)
         self.models, self.randomizer = inputs.models, inputs.randomizer
-        self.renderer = make_renderer(inputs.models, job.config)
+        drawn = inputs.models | props() if job.scene.layout == "tabletop" else inputs.models
+        self.renderer = make_renderer(drawn, job.config)
         begin_dataset(job.out, inputs.settings, self.renderer.name)
         check_machine(job.out, self.renderer.name)
         if not (job.out / "models").is_dir():

@@ -236,6 +236,8 @@ def _number(files: Sequence[Path]) -> dict[int, Path]:
     numbered: dict[int, Path] = {}
     for file in files:
         obj_id = _id_in_name(file)
+        if obj_id == 0:
+            raise InputError(f"{file}: object ids begin at 1; give it another number")
         if obj_id in numbered:
             raise InputError(f"object {obj_id} stands for {numbered[obj_id]} and {file}; keep one")
         if obj_id is not None:

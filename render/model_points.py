@@ -9,8 +9,8 @@ from render.bop_records import numbers
 from render.camera import Camera
 from render.errors import InputError
 from render.frame import Annotation
+from render.layout import box_corners
 from render.mesh import ObjectModel
-from render.randomize import box_corners
 from render.transforms import apply
 
 

@@ -3,51 +3,29 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
-from scipy.spatial.transform import Rotation
 
 from render.camera import Camera
 from render.config import option
 from render.errors import InputError
 from render.image_file import image_size
+from render.layout import Body, LayoutConfig, Range, Stage, crop, upright
 from render.mesh import ObjectModel
+from render.props import TABLES
 from render.scene import LIGHT_KINDS, Background, Light, Material, Placed, SceneSpec, rows
 from render.sensor_config import DEFAULT_SENSOR, SensorConfig, draw_sensors
-from render.transforms import apply, random_rotation, rigid
+from render.tabletop import Tabletop
 
-PURPOSES = ("pose", "clutter", "light", "material", "background", "sensor")
+PURPOSES = ("pose", "clutter", "light", "material", "background", "sensor", "props")
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg")
-Range = tuple[float, float]
+LEAST_ELEVATION_DEG = 5.0  # of the camera above a table
 
 
 @dataclass(frozen=True)
-class SceneConfig:
+class SceneConfig(LayoutConfig):
     """Ranges of everything random in a scene; a range is drawn from uniformly."""
 
-    layout: Literal["crop", "tabletop"] = option(
-        "tabletop",
-        "crop: one object, centred and cropped; tabletop: several on a plane, full frame",
-    )
-    intrinsics: tuple[float, float, float, float] = option(
-        (572.4114, 573.57043, 325.2611, 242.04899),
-        "fx fy cx cy of a 640x480 image; scaled with the width for other sizes",
-        minimum=1,
-    )
-    distance: Range = option((0.6, 1.2), "From the camera to the object or the table's centre, m")
-    elevation_deg: Range = option(
-        (0.0, 90.0), "Of the camera above the object, uniform in area", minimum=-90, maximum=90
-    )
-    inplane_deg: Range = option((-45.0, 45.0), "Roll of the camera")
-    zoom: Range = option(
-        (1.5, 1.8), "crop: side of the frame over the side of the object's box", minimum=0.01
-    )
-    objects_per_frame: tuple[int, int] = option(
-        (2, 5), "tabletop: fewest and most objects", minimum=1, maximum=255
-    )
-    occluder_chance: float = option(0.5, "crop: of an object in front", minimum=0, maximum=1)
-    distractor_chance: float = option(0.3, "crop: of an object behind", minimum=0, maximum=1)
     lights: tuple[int, int] = option((1, 3), "Fewest and most lights", minimum=0, maximum=8)
     ambient: Range = option((0.3, 0.7), "Strength of the ambient light")
     light: Range = option((0.2, 0.8), "Strength of all other lights together")
@@ -100,19 +78,15 @@ class Randomizer:
         self.config, self.models, self.size, self.seed = config, models, size, seed
         self.sensor_config = sensor
         self.obj_ids = sorted(models) if obj_ids is None else list(obj_ids)
-        for obj_id in self.obj_ids:
-            if models[obj_id].diameter / 2 >= config.distance[0]:
-                raise InputError(
-                    f"scene.distance: {config.distance[0]} m from the camera, object {obj_id} of"
-                    f" {models[obj_id].diameter:.4g} m reaches behind it; give larger distances"
-                )
-        _check_light_kinds(config.light_kinds)
+        self._check()
         self.backgrounds = _background_files(config.background)
-        scale = size[0] / 640 if config.layout == "tabletop" else 1.0
+        scale = 1.0 if config.layout == "crop" else size[0] / 640
         fx, fy, cx, cy = config.intrinsics
         # Pixel centres at integers: the image's corner is at -0.5, and scales about there.
         center = (np.array([cx, cy]) + 0.5) * scale - 0.5
-        self.K = np.array([[fx * scale, 0, center[0]], [0, fy * scale, center[1]], [0, 0, 1]])
+        K = np.array([[fx * scale, 0, center[0]], [0, fy * scale, center[1]], [0, 0, 1]])
+        self._stage = Stage(config, models, self.obj_ids, K, size)
+        self._tabletop = Tabletop(self._stage, config.stretch)
 
     def scene(self, frame_id: int) -> SceneSpec:
         """The scene of one frame."""
@@ -120,20 +94,12 @@ class Randomizer:
             purpose: np.random.default_rng([self.seed, frame_id, number])
             for number, purpose in enumerate(PURPOSES)
         }
-        place = self._crop if self.config.layout == "crop" else self._tabletop
-        camera, placed = place(frame_id, rng["pose"], rng["clutter"])
-        objects = tuple(
-            Placed(
-                obj_id,
-                rows(cam_from_obj),
-                self.material(rng["material"]),
-                self.config.stretch,
-                annotated,
-            )
-            for obj_id, cam_from_obj, annotated in placed
-        )
-        middle = np.mean([cam_from_obj[:3, 3] for _, cam_from_obj, _ in placed], axis=0)
+        camera, bodies = self._placed(frame_id, rng["pose"], rng["clutter"])
+        objects = tuple(self._drawn(body, rng["material"], rng["props"]) for body in bodies)
+        middle = np.mean([b.cam_from_obj[:3, 3] for b in bodies if b.obj_id in self.models], axis=0)
         ambient, lights = self.lighting(rng["light"], middle)
+        if bodies[-1].obj_id in TABLES:
+            lights = tuple(_from_above(light, bodies[-1].cam_from_obj) for light in lights)
         sensor, depth_sensor = draw_sensors(self.sensor_config, rng["sensor"])
         return SceneSpec(
             K=rows(camera.K),
@@ -146,80 +112,42 @@ class Randomizer:
             depth_sensor=depth_sensor,
         )
 
-    def _crop(self, frame_id, pose_rng, clutter_rng):
-        """One object cropped and centred, perhaps with an occluder in front and clutter behind."""
+    def _check(self) -> None:
+        """Refuse ranges that cannot be drawn from."""
         config = self.config
-        obj_id = self.obj_ids[frame_id % len(self.obj_ids)]
-        full = Camera(self.K, 640, 480)
-        pixel = pose_rng.uniform(0.15, 0.85, 2) * full.size
-        cam_from_obj = self._placed_at(pose_rng, self.models[obj_id], full, pixel)
-        camera, side = self._crop_camera(pose_rng, full, self.models[obj_id], cam_from_obj)
+        _check_light_kinds(config.light_kinds)
+        if config.layout == "tabletop" and config.elevation_deg[0] < LEAST_ELEVATION_DEG:
+            raise InputError(
+                f"scene.elevation_deg: from {config.elevation_deg[0]:g} the camera sees the table"
+                f" edge-on or from below; begin at {LEAST_ELEVATION_DEG:g} or more, or take"
+                " scene.layout upright, which draws no table"
+            )
+        for obj_id in self.obj_ids:
+            diameter = self.models[obj_id].diameter
+            if config.distance is not None and diameter / 2 >= config.distance[0]:
+                raise InputError(
+                    f"scene.distance: {config.distance[0]} m from the camera, object {obj_id} of"
+                    f" {diameter:.4g} m reaches behind it; give larger distances"
+                )
 
-        placed = [(obj_id, cam_from_obj, True)]
-        radius = self.models[obj_id].diameter / 2
-        (middle,) = apply(cam_from_obj, self.models[obj_id].box.mean(axis=0)[None])
-        others = [i for i in self.models if i != obj_id] or [obj_id]
-        for chance, towards in ((config.occluder_chance, -1), (config.distractor_chance, 1)):
-            if clutter_rng.random() >= chance:
-                continue
-            other = others[clutter_rng.integers(len(others))]
-            gap = radius + self.models[other].diameter / 2
-            depth = max(middle[2] + towards * gap * clutter_rng.uniform(0.8, 1.3), 0.25)
-            angle, reach = clutter_rng.uniform(0, 2 * np.pi), clutter_rng.uniform(0.35, 0.9)
-            shifted = pixel + side * reach * np.array([np.cos(angle), np.sin(angle)])
-            R, ray = random_rotation(clutter_rng), np.linalg.inv(full.K) @ [*shifted, 1.0]
-            t = depth * ray - R @ self.models[other].box.mean(axis=0)
-            placed.append((other, rigid(R, t), False))
-        return camera, placed
+    def _placed(
+        self, frame_id: int, pose_rng: np.random.Generator, clutter_rng: np.random.Generator
+    ) -> tuple[Camera, list[Body]]:
+        if self.config.layout == "crop":
+            return crop(self._stage, frame_id, pose_rng, clutter_rng)
+        if self.config.layout == "upright":
+            return upright(self._stage, pose_rng)
+        return self._tabletop.draw(pose_rng, clutter_rng)
 
-    def _placed_at(self, rng, model: ObjectModel, camera: Camera, pixel: np.ndarray) -> np.ndarray:
-        """cam_from_obj with the centre of the object's box seen at a pixel, from the hemisphere."""
-        ray = np.linalg.inv(camera.K) @ [*pixel, 1.0]
-        ray /= np.linalg.norm(ray)
-        # Turn the optical axis to the ray, so that the object shows the drawn side wherever it is.
-        turn, _ = Rotation.align_vectors([ray], [[0.0, 0.0, 1.0]])
-        R = turn.as_matrix() @ self._view_rotation(rng)
-        return rigid(R, rng.uniform(*self.config.distance) * ray - R @ model.box.mean(axis=0))
-
-    def _view_rotation(self, rng: np.random.Generator) -> np.ndarray:
-        """(3, 3) camera from object: uniform in area on the band of elevations, then rolled."""
-        low, high = np.sin(np.radians(self.config.elevation_deg))
-        elevation = np.degrees(np.arcsin(rng.uniform(low, high)))
-        azimuth, roll = rng.uniform(0, 360), rng.uniform(*self.config.inplane_deg)
-        return Rotation.from_euler("zxz", [azimuth, 90 + elevation, roll], degrees=True).as_matrix()
-
-    def _crop_camera(self, rng, full: Camera, model: ObjectModel, cam_from_obj: np.ndarray):
-        """The square crop around the projected box, and the box's longer half side in pixels."""
-        corners = full.project(apply(cam_from_obj, box_corners(model.box)))
-        low, high = corners.min(axis=0), corners.max(axis=0)
-        side = (high - low).max()
-        scale = min(self.size) / (side * rng.uniform(*self.config.zoom))
-        middle = (np.array(self.size) - 1) / 2
-        crop_from_image = np.column_stack([np.eye(2) * scale, middle - scale * (low + high) / 2])
-        return full.crop(crop_from_image, *self.size), side / 2
-
-    def _tabletop(self, frame_id, pose_rng, clutter_rng):
-        """Several objects upright on a plane, apart from one another; the camera looks at them."""
-        del frame_id, clutter_rng
-        low, high = self.config.objects_per_frame
-        count = int(pose_rng.integers(low, high + 1))
-        chosen = pose_rng.choice(self.obj_ids, count, replace=count > len(self.obj_ids))
-        radii = np.array(
-            [np.linalg.norm(np.ptp(self.models[i].box, axis=0)[:2]) / 2 for i in chosen]
+    def _drawn(self, body: Body, rng: np.random.Generator, prop_rng: np.random.Generator) -> Placed:
+        """A mesh in its place with a random surface; a prop has its own, whatever the ranges."""
+        return Placed(
+            body.obj_id,
+            rows(body.cam_from_obj),
+            self.material(rng) if body.obj_id in self.models else _prop_material(prop_rng),
+            self.config.stretch if body.stretch is None else body.stretch,
+            body.annotated,
         )
-        centers = _apart(pose_rng, radii)
-
-        cam_from_table = rigid(
-            self._view_rotation(pose_rng), [0, 0, pose_rng.uniform(*self.config.distance)]
-        )
-        placed = []
-        for obj_id, center in zip(chosen, centers, strict=True):
-            box = self.models[int(obj_id)].box
-            R = Rotation.from_euler("z", pose_rng.uniform(0, 360), degrees=True).as_matrix()
-            middle = np.append(box[:, :2].mean(axis=0), box[0, 2])  # foot of the object
-            table_from_obj = rigid(R, [*center, 0.0] - R @ middle)
-            placed.append((int(obj_id), cam_from_table @ table_from_obj, True))
-        return Camera(self.K, *self.size), placed
 
     def material(self, rng: np.random.Generator) -> Material:
         """A random surface."""
@@ -286,24 +214,23 @@ class Randomizer:
         )
 
 
-def box_corners(box: np.ndarray) -> np.ndarray:
-    """The 8 corners of a (2, 3) min-max box: (8, 3), z fastest."""
-    return np.stack(np.meshgrid(*box.T, indexing="ij"), axis=-1).reshape(8, 3)
+def _prop_material(rng: np.random.Generator) -> Material:
+    tint = rng.uniform(0.7, 1.1) * rng.uniform(0.85, 1.15, 3)
+    return Material(tuple(tint.tolist()), rng.uniform(0.0, 0.15), rng.uniform(8.0, 64.0))
 
 
-def _apart(rng: np.random.Generator, radii: np.ndarray) -> np.ndarray:
-    """Centres (n, 2) of discs that do not overlap, packed loosely around the origin."""
-    reach = 0.6 * np.sqrt(np.sum(radii**2))
-    centers: list[np.ndarray] = []
-    for radius in radii:
-        while True:
-            center = rng.uniform(-reach, reach, 2)
-            gaps = [np.linalg.norm(center - c) - r for c, r in zip(centers, radii, strict=False)]
-            if all(gap > radius for gap in gaps):
-                centers.append(center)
-                break
-            reach *= 1.02
-    return np.array(centers) - np.mean(centers, axis=0)
+def _from_above(light: Light, cam_from_table: np.ndarray) -> Light:
+    """The light, mirrored in the table's plane where it would shine from below it."""
+    up, vector = cam_from_table[:3, 2], np.array(light.vector)
+    from_table = vector if light.kind == "directional" else vector - cam_from_table[:3, 3]
+    height = float(from_table @ up)
+    if height >= 0:
+        return light
+    light = replace(light, vector=tuple((vector - 2 * height * up).tolist()))
+    if light.kind != "spot":
+        return light
+    direction = np.array(light.direction)
+    return replace(light, direction=tuple((direction - 2 * (direction @ up) * up).tolist()))
 
 
 def _random_crop(rng: np.random.Generator, path: Path, size: tuple[int, int]):

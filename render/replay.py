@@ -11,6 +11,7 @@ from render.errors import InputError
 from render.generate import RenderConfig, make_renderer, see
 from render.image_file import write_png
 from render.mesh import load_models
+from render.props import props
 from render.scene import SceneSpec
 
 log = logging.getLogger(__name__)
@@ -44,7 +45,8 @@ def replay_frame(frame: Path, out: Path) -> None:
 
     config = fill(RenderConfig, settings, str(root / "generation.json"))
     obj_ids = sorted({placed.obj_id for placed in spec.objects})
-    models = load_models(config.objects, config.unit, obj_ids)
+    models = load_models(config.objects, config.unit, [i for i in obj_ids if i not in props()])
+    models |= {i: prop for i, prop in props().items() if i in obj_ids}
     with closing(make_renderer(models, config)) as renderer:
         if renderer.name != record.get("renderer"):
             log.warning("drawn by %s, the dataset by %s", renderer.name, record.get("renderer"))

@@ -3,7 +3,7 @@ import pytest
 
 from render.camera import Camera
 from render.draw import BOX_EDGES, draw_box, label, sheet
-from render.randomize import box_corners
+from render.layout import box_corners
 from render.transforms import apply, random_rotation, rigid
 
 RED = (255, 0, 0)

@@ -15,6 +15,7 @@ from render.errors import InputError
 from render.generate import RenderConfig, generate, make_renderer, see
 from render.image_file import write_png
 from render.mesh import ASSETS, load_models
+from render.props import props
 from render.randomize import SceneConfig
 from render.scene import SceneSpec
 from render.sensor_config import SensorConfig
@@ -68,7 +69,7 @@ def specs_of(root: Path) -> list[SceneSpec]:
 def test_every_frame_can_be_drawn_again_from_its_spec(name, request):
     root = request.getfixturevalue(name)
     images, specs = read_split(root, "train"), specs_of(root)
-    renderer = make_renderer(load_models(["assets"]), RENDER)
+    renderer = make_renderer(load_models(["assets"]) | props(), RENDER)
     for image, spec, frame in zip(images, specs, see(renderer, specs), strict=True):
         np.testing.assert_array_equal(image.read_rgb(), frame.rgb)
         # Depth is stored in steps of 0.1 mm.
@@ -106,7 +107,7 @@ def test_with_the_sensors_off_the_same_seed_gives_the_perfect_twin_of_every_fram
         *(read_split(tmp_path / name, "train") for name in ("seen", "perfect")), strict=True
     )
     specs = specs_of(tmp_path / "seen")
-    with closing(make_renderer(load_models(["assets"]), RENDER)) as renderer:
+    with closing(make_renderer(load_models(["assets"]) | props(), RENDER)) as renderer:
         for (image, twin), spec, frame in zip(images, specs, renderer.render(specs), strict=True):
             rgb = apply_color_sensor(twin.read_rgb(), spec.sensor)
             np.testing.assert_array_equal(image.read_rgb(), rgb)

@@ -9,7 +9,7 @@ from render.bop import read_split
 from render.bop_results import Detection
 from render.errors import InputError
 from render.frame import Annotation
-from render.randomize import box_corners
+from render.layout import box_corners
 from render.transforms import apply, rigid
 from tests.small_dataset import CAMERA, annotate, cuboids, random_frames, write_dataset
 from tests.small_dataset import smooth_picture as picture

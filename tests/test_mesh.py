@@ -5,6 +5,7 @@ import pytest
 import trimesh
 from scipy.spatial.distance import pdist
 
+from render.errors import InputError
 from render.mesh import (
     Mesh,
     diameter,
@@ -149,3 +150,9 @@ def test_the_diameter_is_the_largest_distance(rng):
         np.eye(3),
     ):
         assert diameter(points) == pytest.approx(pdist(points).max(), rel=1e-9)
+
+
+def test_object_zero_is_refused_for_it_stands_for_no_object(tmp_path):
+    write_ply(tmp_path / "obj_000000.ply", load_models(["assets"], obj_ids=[1])[1].mesh)
+    with pytest.raises(InputError, match=r"obj_000000\.ply: object ids begin at 1"):
+        load_models([tmp_path], unit="mm")

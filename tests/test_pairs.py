@@ -36,7 +36,9 @@ def render(folder: Path, scene: SceneConfig, **changes) -> Path:
 @pytest.fixture(scope="module")
 def tables(tmp_path_factory) -> Path:
     """Two scenes of two frames, three annotated objects in each."""
-    scene = SceneConfig(objects_per_frame=(3, 3), distance=(0.4, 0.5), elevation_deg=(10, 40))
+    scene = SceneConfig(
+        layout="upright", objects_per_frame=(3, 3), distance=(0.4, 0.5), elevation_deg=(10, 40)
+    )
     return render(tmp_path_factory.mktemp("pairs") / "tables", scene)
 
 

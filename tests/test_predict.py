@@ -9,7 +9,7 @@ from render.camera import Camera
 from render.draw import draw_box
 from render.errors import InputError
 from render.image_file import read_rgb
-from render.randomize import box_corners
+from render.layout import box_corners
 from render.transforms import apply, random_rotation, rigid
 from tests.small_dataset import CAMERA, cuboids, random_frames, write_dataset
 from train.checkpoint import Checkpoint, ObjectInfo

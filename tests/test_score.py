@@ -10,8 +10,8 @@ from render.bop_writer import write_scene
 from render.camera import Camera
 from render.errors import InputError
 from render.frame import Annotation, Frame
+from render.layout import box_corners
 from render.mesh import Mesh, ObjectModel, load_models, models_info_record, write_models
-from render.randomize import box_corners
 from render.symmetry import symmetry_transforms
 from render.transforms import rigid
 from train.instances import DataConfig

@@ -27,7 +27,13 @@ from tests.scenes import CAMERA, at, scene
 from tests.small_dataset import cuboid, cuboids, random_frames, write_dataset
 
 RENDER = RenderConfig(frames=40, size=(160, 120), frames_per_scene=20)
-SCENE = SceneConfig(objects_per_frame=(3, 4), distance=(0.4, 0.6))
+SCENE = SceneConfig(
+    layout="upright",
+    objects_per_frame=(3, 4),
+    distance=(0.4, 0.6),
+    elevation_deg=(0, 90),
+    inplane_deg=(-45, 45),
+)
 
 
 @pytest.fixture(scope="module", params=["perfect", "structured-light", "time-of-flight"])

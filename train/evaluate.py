@@ -14,8 +14,8 @@ from render.bop import read_split
 from render.bop_results import Estimate, read_detections, results_name
 from render.bop_results import write_results as write_csv
 from render.errors import InputError
+from render.layout import box_corners
 from render.mesh import ObjectModel, load_models
-from render.randomize import box_corners
 from render.transforms import apply
 from train.batches import cut
 from train.checkpoint import Checkpoint

@@ -14,8 +14,8 @@ from render.camera import Camera
 from render.config import option
 from render.errors import InputError
 from render.frame import Annotation, Box
+from render.layout import box_corners
 from render.mesh import ObjectModel
-from render.randomize import box_corners
 from render.transforms import apply
 
 ImageKey = tuple[int, int]  # scene id, image id

@@ -16,8 +16,8 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from render.camera import Camera
+from render.layout import box_corners
 from render.mesh import ObjectModel
-from render.randomize import box_corners
 from render.symmetry import symmetry_transforms
 from render.transforms import apply, rotation_angle
 

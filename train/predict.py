@@ -15,7 +15,7 @@ from render.draw import draw_box
 from render.errors import InputError
 from render.frame import Box
 from render.image_file import read_rgb, write_png
-from render.randomize import box_corners
+from render.layout import box_corners
 from render.transforms import apply, rigid
 from train.checkpoint import Checkpoint
 from train.crops import from_crop, normalize, square_crop, warp

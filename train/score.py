@@ -15,9 +15,9 @@ from render.bop_results import Estimate, read_results
 from render.camera import Camera
 from render.errors import InputError
 from render.frame import Annotation
+from render.layout import box_corners
 from render.mesh import ObjectModel, load_models
 from render.progress import progress
-from render.randomize import box_corners
 from render.scene import Placed, SceneSpec, rows
 from render.transforms import apply
 from train.instances import DataConfig, choose_images
