@@ -37,7 +37,7 @@ BONES = {
 HEIGHTS = {"index": 1.0, "middle": 2.5, "pinky": -3.5, "ring": 0.5, "thumb": -9.0}
 
 # Directions of the three bones, and the one towards which the finger bends.
-_SPREAD_DEG = {"index": -7.0, "middle": -1.0, "pinky": 15.0, "ring": 6.0}
+_SPREAD_DEG = {"index": -8.0, "middle": -1.0, "pinky": 17.0, "ring": 7.0}
 _THUMB_BONES = ((-0.66, 0.65, -0.38), (-0.55, 0.80, -0.25), (-0.50, 0.85, -0.18))
 _THUMB_BENDS_TO = (0.70, 0.40, -0.59)
 
