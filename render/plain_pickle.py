@@ -35,15 +35,11 @@ def read_plain_pickle(path: Path) -> dict[str, Any]:
     return content
 
 
-class _Sealed(type):
-    """A class on which a pickle cannot set attributes."""
+class _StandIn:
+    """Keeps the arguments and the state that a pickle gives to an object.
 
-    def __setattr__(cls, name: str, value: object) -> None:
-        raise pickle.UnpicklingError(f"it sets {name} of a class")
-
-
-class _StandIn(metaclass=_Sealed):
-    """Keeps the arguments and the state that a pickle gives to an object."""
+    As it takes its state itself, a pickle can set no attribute of it, nor of its class.
+    """
 
     arguments: tuple = ()
     state: Any = None
@@ -118,9 +114,13 @@ class _Bytes(_StandIn):
         return self.arguments[0].encode("latin-1")
 
 
-def _reconstructor(cls: type[_StandIn], *_: Any) -> _StandIn:
-    """What Python 2 called for objects in its oldest protocols."""
-    return cls()
+class _Old(_StandIn):
+    """copyreg._reconstructor, which makes an object of a class in the oldest protocols."""
+
+    def plain(self) -> Any:
+        instance = self.arguments[0]()
+        instance.__setstate__(self.state)
+        return instance.plain()
 
 
 _KNOWN: dict[tuple[str, str], Any] = {
@@ -135,11 +135,13 @@ _KNOWN: dict[tuple[str, str], Any] = {
     ("chumpy.ch", "Ch"): _Chumpy,
     ("chumpy.reordering", "Select"): _Select,
     ("_codecs", "encode"): _Bytes,
-    ("copyreg", "_reconstructor"): _reconstructor,
+    ("copyreg", "_reconstructor"): _Old,
     ("builtins", "object"): _StandIn,
     ("builtins", "set"): set,
     ("builtins", "bytearray"): bytearray,
 }
+
+_RENAMED = {"__builtin__": "builtins", "copy_reg": "copyreg"}  # since Python 2
 
 
 class _Foreign(Exception):
@@ -148,6 +150,7 @@ class _Foreign(Exception):
 
 class _Unpickler(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
+        module = _RENAMED.get(module, module)
         if (module, name) not in _KNOWN:
             raise _Foreign(f"{module}.{name}")
         return _KNOWN[module, name]
