@@ -6,7 +6,6 @@ the frames; then every frame by itself.
 """
 
 import dataclasses
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,7 +18,7 @@ from render.hand_solve import Prior, relaxed, solve, weak_prior
 from render.hand_subject import Subject, learned_prior, refine_subject
 
 SUBJECT_FRAMES = 300  # that a subject is fitted on, spread evenly
-CHUNK = 512  # frames solved at once: what stays in the processor's cache
+CHUNK = 512  # frames solved at once, to bound memory
 CURLS = (0.2, 0.6, 0.9)  # of the fingers in the gestures that fits start from
 GOOD = 1.0  # cost a point, in squared sigmas, from which other starts are tried as well
 FEWEST = 4
@@ -60,9 +59,10 @@ def fit_hands(
     known = subject.points.subset(points.names)
     kinematics = PointKinematics(model, articulation(model), known, subject.shape)
 
-    chunks = [points_m[i : i + CHUNK] for i in range(0, len(points_m), CHUNK)]
-    with ThreadPoolExecutor(2) as pool:
-        placed = list(pool.map(lambda part: place_hands(kinematics, part, subject.prior), chunks))
+    placed = [
+        place_hands(kinematics, points_m[i : i + CHUNK], subject.prior)
+        for i in range(0, len(points_m), CHUNK)
+    ]
     R, wrist, angles = (
         np.concatenate([getattr(part, name) for part in placed])
         for name in ("R", "wrist", "angles")
