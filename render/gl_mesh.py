@@ -8,6 +8,7 @@ import numpy as np
 from render.errors import InputError
 from render.gl_context import Programs
 from render.mesh import Mesh
+from render.scene import Articulation
 
 # Interleaved vertices, as mesh.vert names them; colours are padded to four bytes.
 ATTRIBUTES = ("position", "normal", "color", "uv")
@@ -22,6 +23,14 @@ class DrawnMesh:
     shaded: moderngl.VertexArray
     silhouette: moderngl.VertexArray
     texture: moderngl.Texture | None
+    vertices: moderngl.Buffer
+
+    def posed(self, articulation: Articulation | None) -> "DrawnMesh":
+        """The mesh itself: it has no joints."""
+        return self
+
+    def forget(self) -> None:
+        """Nothing: there is only one of it."""
 
 
 def upload(context: moderngl.Context, mesh: Mesh, programs: Programs) -> DrawnMesh:
@@ -34,24 +43,30 @@ def upload(context: moderngl.Context, mesh: Mesh, programs: Programs) -> DrawnMe
     if not len(mesh.faces):
         raise ValueError("the mesh has no faces")
     order, faces = spatial_order(mesh.vertices, mesh.faces)
-    vertices = np.zeros(len(order), VERTEX)
-    vertices["position"] = mesh.vertices[order]
-    vertices["normal"] = mesh.normals[order]
-    vertices["color"][:, :3] = mesh.colors[order]
-
+    buffer = context.buffer(vertex_records(mesh, order).tobytes())
     texture, program = None, programs.plain
     if mesh.texture is not None and mesh.uv is not None:
-        vertices["uv"] = mesh.uv[order]
         texture, program = _upload_texture(context, mesh.texture), programs.textured
 
-    content = [(context.buffer(vertices.tobytes()), VERTEX_FORMAT, *ATTRIBUTES)]
+    content = [(buffer, VERTEX_FORMAT, *ATTRIBUTES)]
     indices = context.buffer(faces.tobytes())
     # A program that ignores an attribute does not have it: skip_errors leaves it out.
     shaded, silhouette = (
         context.vertex_array(p, content, index_buffer=indices, skip_errors=True)
         for p in (program, programs.silhouette)
     )
-    return DrawnMesh(shaded, silhouette, texture)
+    return DrawnMesh(shaded, silhouette, texture, buffer)
+
+
+def vertex_records(mesh: Mesh, order: np.ndarray) -> np.ndarray:
+    """(n,) VERTEX of a mesh's vertices in an order."""
+    vertices = np.zeros(len(order), VERTEX)
+    vertices["position"] = mesh.vertices[order]
+    vertices["normal"] = mesh.normals[order]
+    vertices["color"][:, :3] = mesh.colors[order]
+    if mesh.uv is not None:
+        vertices["uv"] = mesh.uv[order]
+    return vertices
 
 
 def spatial_order(vertices: np.ndarray, faces: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

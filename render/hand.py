@@ -8,8 +8,10 @@ each hand of a batch comes out as it would alone, to the last bit.
 
 import dataclasses
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
+from scipy.sparse import csr_array
 
 from render.transforms import rodrigues
 
@@ -54,6 +56,12 @@ class HandModel:
     def shape_size(self) -> int:
         """S, the number of shape coefficients."""
         return self.shape_directions.shape[2]
+
+    @cached_property
+    def sparse_pose_directions(self) -> csr_array:
+        """(3 V, 9 (J - 1)): most entries are 0, where a joint is far from a vertex."""
+        assert self.pose_directions is not None
+        return csr_array(self.pose_directions.reshape(3 * len(self.vertices), -1))
 
 
 def shaped(model: HandModel, shape: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -110,7 +118,8 @@ def pose_hand(
     vertices, joints = shaped(model, shape)
     if model.pose_directions is not None:
         bent = rodrigues(pose[:, 1:]) - np.eye(3)
-        vertices = vertices + _blend(model.pose_directions, bent.reshape(len(pose), -1))
+        moves = [model.sparse_pose_directions @ feature for feature in bent.reshape(len(pose), -1)]
+        vertices = vertices + np.reshape(moves, vertices.shape)
 
     cam_from_joint = cam_from_hand[:, None] @ forward_kinematics(joints, model.parents, pose)
     cam_from_rest = cam_from_joint[..., :3, :].copy()  # (B, J, 3, 4)
@@ -118,7 +127,7 @@ def pose_hand(
     skinned = model.weights @ cam_from_rest.reshape(len(pose), -1, 12)
     skinned = skinned.reshape(len(pose), -1, 3, 4)  # (B, V, 3, 4)
 
-    vertices = (skinned[..., :3] @ vertices[..., None])[..., 0] + skinned[..., 3]
+    vertices = np.einsum("bvij,bvj->bvi", skinned[..., :3], vertices) + skinned[..., 3]
     points = np.concatenate([cam_from_joint[..., :3, 3], vertices[:, model.tips]], axis=1)
     return vertices, points
 

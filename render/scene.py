@@ -26,12 +26,24 @@ class Material:
 
 
 @dataclass(frozen=True)
+class Articulation:
+    """How a hand is bent and shaped; see `render.hand.pose_hand`.
+
+    pose: 16 rotation vectors, axis times angle, one a joint. shape: coefficients.
+    """
+
+    pose: tuple[Vector, ...]
+    shape: Vector
+
+
+@dataclass(frozen=True)
 class Placed:
     """A mesh in the scene.
 
     obj_id: key of the mesh among those given to the renderer. cam_from_obj: 4x4 row-major, metres.
     stretch: scale of the vertices along the object's own axes, before the pose; 1 is exact.
-    annotated: False for what only occludes or distracts.
+    annotated: False for what only occludes or distracts. articulation: of a hand; None is its
+    template.
     """
 
     obj_id: int
@@ -39,6 +51,7 @@ class Placed:
     material: Material = Material()
     stretch: Vector = (1.0, 1.0, 1.0)
     annotated: bool = True
+    articulation: Articulation | None = None
 
     @property
     def matrix(self) -> np.ndarray:
@@ -117,6 +130,9 @@ class SceneSpec:
         """Read what `to_json` wrote."""
         fields = _tuples(json.loads(text))
         objects = [{**o, "material": Material(**o["material"])} for o in fields["objects"]]
+        for item in objects:
+            if item.get("articulation"):
+                item["articulation"] = Articulation(**item["articulation"])
         return SceneSpec(
             **{
                 **fields,
@@ -126,6 +142,11 @@ class SceneSpec:
                 "sensor": ColorSensor(**fields["sensor"]),
             }
         )
+
+
+def articulation(pose: np.ndarray, shape: np.ndarray) -> Articulation:
+    """(J, 3) rotation vectors and (S,) shape coefficients as plain data."""
+    return Articulation(rows(pose), tuple(float(x) for x in shape))
 
 
 def rows(matrix: np.ndarray) -> tuple[Vector, ...]:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from render.scene import (
+    Articulation,
     Background,
     ColorSensor,
     Light,
@@ -39,6 +40,7 @@ def random_placed(rng) -> Placed:
         material=Material(vector(rng), random_float(rng), random_float(rng)),
         stretch=vector(rng),
         annotated=bool(rng.integers(2)),
+        articulation=Articulation(matrix(rng, 16, 3), vector(rng, 12)) if rng.integers(2) else None,
     )
 
 
