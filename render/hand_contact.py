@@ -6,7 +6,7 @@ import numpy as np
 
 from render.hand import FINGERS, JOINTS, POINTS, HandModel
 from render.hand_points import Placement, PointKinematics, model_points
-from render.hand_pose import articulation
+from render.hand_pose import hand_angles
 
 SQUEEZE = 0.85  # how near two bones may come, of what flesh keeps them apart: it gives
 CHUNK = 128  # hands at once: more do not fit the processor's cache, and take twice as long
@@ -22,7 +22,7 @@ class HandCapsules:
     def __init__(self, model: HandModel, shape: np.ndarray) -> None:
         bones = [*_metacarpals(), *_phalanges()]
         self.starts, self.ends = np.array(bones).T
-        hand = articulation(model)
+        hand = hand_angles(model)
         self._kinematics = PointKinematics(model, hand, model_points(model), shape)
         rest = self._kinematics.places
         self.radii = _radii(model.vertices + model.shape_directions @ shape, rest, bones)

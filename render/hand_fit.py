@@ -13,7 +13,7 @@ import numpy as np
 from render.errors import InputError
 from render.hand import HandModel
 from render.hand_points import BonePoints, Placement, PointKinematics
-from render.hand_pose import articulation, pose_from_angles
+from render.hand_pose import hand_angles, pose_from_angles
 from render.hand_solve import Prior, relaxed, solve, weak_prior
 from render.hand_subject import Subject, learned_prior, refine_subject
 
@@ -28,9 +28,9 @@ FEWEST = 4
 class HandFit:
     """N fitted hands of one person; `render.hand.pose_hand` takes pose, shape and cam_from_hand.
 
-    pose: (N, J, 3) axis-angle. angles: (N, D) radians, of `articulation`, within its limits.
-    shape: (S,). cam_from_hand: (N, 4, 4). residual_mm: (N, K), distance of each point from where it
-    was to be.
+    pose: (N, J, 3) axis-angle. angles: (N, D) radians, within the limits of
+    `render.hand_pose.hand_angles`. shape: (S,). cam_from_hand: (N, 4, 4). residual_mm: (N, K),
+    distance of each point from where it was to be.
     """
 
     pose: np.ndarray
@@ -57,7 +57,7 @@ def fit_hands(
     if subject is None:
         subject = fit_subject(model, points_m, points)
     known = subject.points.subset(points.names)
-    kinematics = PointKinematics(model, articulation(model), known, subject.shape)
+    kinematics = PointKinematics(model, hand_angles(model), known, subject.shape)
 
     placed = [
         place_hands(kinematics, points_m[i : i + CHUNK], subject.prior)
@@ -90,7 +90,7 @@ def fit_subject(model: HandModel, points_m: np.ndarray, points: BonePoints) -> S
     spread = np.linspace(0, len(points_m) - 1, min(len(points_m), SUBJECT_FRAMES))
     targets = points_m[spread.round().astype(int)]
 
-    hand = articulation(model)
+    hand = hand_angles(model)
     weak = weak_prior(hand)
     strong = Prior(weak.mean, 10 * weak.precision)
     shape, places = np.zeros(model.shape_size), points.places
@@ -99,7 +99,9 @@ def fit_subject(model: HandModel, points_m: np.ndarray, points: BonePoints) -> S
         at = place_hands(PointKinematics(model, hand, fitted, shape), targets, prior)
         start = shape, places, at
         shape, places, at = refine_subject(model, targets, points, start, prior)
-    return Subject(shape, dataclasses.replace(points, places=places), learned_prior(at.angles))
+    return Subject(
+        shape, dataclasses.replace(points, places=places), learned_prior(at.angles, weak)
+    )
 
 
 def place_hands(kinematics: PointKinematics, targets: np.ndarray, prior: Prior) -> Placement:

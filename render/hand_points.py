@@ -5,7 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from render.hand import POINTS, HandModel
-from render.hand_pose import Articulation, angle_rotations
+from render.hand_pose import HandAngles, angle_rotations
+
+EXACT = 1e-4  # metres: loose enough to be computed with
 
 
 @dataclass(frozen=True, eq=False)
@@ -14,7 +16,7 @@ class BonePoints:
 
     names: (K,). bones: (K,) int, the joint whose frame carries each. places: (K, 3) metres, where
     it is in the rest pose. directions: (K, 3, S), what one unit of each shape coefficient adds.
-    loose: (K,) metres, how far from its place the point of a subject may be expected.
+    loose: (K,) metres, above 0, how far from its place the point of a person may be expected.
     """
 
     names: tuple[str, ...]
@@ -40,7 +42,7 @@ def model_points(model: HandModel) -> BonePoints:
         np.concatenate([np.arange(J), model.weights[tips].argmax(axis=1)]),
         np.concatenate([model.joints, model.vertices[tips]]),
         np.concatenate([model.joint_directions, model.shape_directions[tips]]),
-        np.zeros(J + len(tips)),
+        np.full(J + len(tips), EXACT),
     )
 
 
@@ -67,7 +69,7 @@ class PointKinematics:
     """
 
     def __init__(
-        self, model: HandModel, hand: Articulation, points: BonePoints, shape: np.ndarray
+        self, model: HandModel, hand: HandAngles, points: BonePoints, shape: np.ndarray
     ) -> None:
         self.hand, self.points = hand, points
         self.parents = np.asarray(model.parents)

@@ -48,7 +48,7 @@ _THUMB_BENDS_TO = np.array([0.70, 0.40, 0.59])
 
 
 @dataclass(frozen=True, eq=False)
-class Articulation:
+class HandAngles:
     """The D joint angles of one hand model, radians.
 
     names: "index1 flexion" and so on. joints: (D,) int, the joint each angle turns. axes: (D, 3)
@@ -68,7 +68,7 @@ class Articulation:
         return self.names.index(name)
 
 
-def articulation(model: HandModel) -> Articulation:
+def hand_angles(model: HandModel) -> HandAngles:
     """Find the angles of a hand with the joints of `render.hand.JOINTS`, from its rest skeleton.
 
     Raises:
@@ -86,20 +86,20 @@ def articulation(model: HandModel) -> Articulation:
             rows.append((f"{finger}{number} {motion}", joint, axis, rest, limits_deg))
     names, joints, axes, rest, limits = zip(*rows, strict=True)
     lower, upper = np.radians(limits).T
-    return Articulation(names, np.array(joints), np.array(axes), np.array(rest), lower, upper)
+    return HandAngles(names, np.array(joints), np.array(axes), np.array(rest), lower, upper)
 
 
-def clamp(hand: Articulation, angles: np.ndarray) -> np.ndarray:
+def clamp(hand: HandAngles, angles: np.ndarray) -> np.ndarray:
     """Angles (..., D) brought into their limits."""
     return np.clip(angles, hand.lower, hand.upper)
 
 
-def angle_rotations(hand: Articulation, angles: np.ndarray) -> np.ndarray:
+def angle_rotations(hand: HandAngles, angles: np.ndarray) -> np.ndarray:
     """The rotation each angle alone makes, in the rest frame: (B, D) -> (B, D, 3, 3)."""
     return rotations_about(hand.axes, angles - hand.rest)
 
 
-def pose_from_angles(hand: Articulation, angles: np.ndarray) -> np.ndarray:
+def pose_from_angles(hand: HandAngles, angles: np.ndarray) -> np.ndarray:
     """The pose of a hand, for `render.hand.pose_hand`, its wrist unturned.
 
     Args:

@@ -4,7 +4,7 @@ import numpy as np
 
 from render.hand import FINGERS
 from render.hand_contact import HandCapsules
-from render.hand_pose import DIP_OF_PIP, Articulation, clamp
+from render.hand_pose import DIP_OF_PIP, HandAngles, clamp
 
 DIP_SPREAD = np.radians(5)  # around two thirds of the PIP's angle
 TRIES = 50
@@ -12,7 +12,7 @@ CALMER = 0.9  # of a disturbance, from try to try
 
 
 def draw_angles(
-    rng: np.random.Generator, hand: Articulation, capsules: HandCapsules, count: int
+    rng: np.random.Generator, hand: HandAngles, capsules: HandCapsules, count: int
 ) -> np.ndarray:
     """Draw gestures, uniform within the limits but for what joints do together.
 
@@ -39,7 +39,7 @@ def draw_angles(
 
 def perturb_angles(
     rng: np.random.Generator,
-    hand: Articulation,
+    hand: HandAngles,
     capsules: HandCapsules,
     angles: np.ndarray,
     spread: float,
@@ -68,7 +68,7 @@ def perturb_angles(
     return disturbed
 
 
-def _coupled(rng: np.random.Generator, hand: Articulation, angles: np.ndarray) -> np.ndarray:
+def _coupled(rng: np.random.Generator, hand: HandAngles, angles: np.ndarray) -> np.ndarray:
     coupled = angles.copy()
     for finger in FINGERS:
         if finger == "thumb":

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from render.hand_points import Placement, PointKinematics
-from render.hand_pose import DIP_OF_PIP, Articulation, clamp
+from render.hand_pose import DIP_OF_PIP, HandAngles, clamp
 from render.transforms import rodrigues
 
 SIGMA = 0.003  # metres: what a point is expected to be off by, for want of a better hand model
@@ -24,7 +24,7 @@ class Prior:
     precision: np.ndarray
 
 
-def relaxed(hand: Articulation, curl: float = 0.25) -> np.ndarray:
+def relaxed(hand: HandAngles, curl: float = 0.25) -> np.ndarray:
     """(D,) a gesture: fingers bent by this share of their flexion, all else in mid-range."""
     share = np.array([curl if "flexion" in name else 0.5 for name in hand.names])
     angles = np.maximum(hand.lower, 0) + share * (hand.upper - np.maximum(hand.lower, 0))
@@ -32,7 +32,7 @@ def relaxed(hand: Articulation, curl: float = 0.25) -> np.ndarray:
     return np.where(["flexion" in name for name in hand.names], angles, middle)
 
 
-def weak_prior(hand: Articulation) -> Prior:
+def weak_prior(hand: HandAngles) -> Prior:
     """Towards a relaxed hand by half the range of each angle, and DIP towards 2/3 of PIP."""
     spread = (hand.upper - hand.lower) / 2
     precision = np.diag(1 / spread**2)
@@ -130,7 +130,7 @@ def weighted_rows(residuals: np.ndarray, *jacobians: np.ndarray) -> tuple[np.nda
     return *scaled, (residuals * roots).reshape(N, rows)
 
 
-def held(hand: Articulation, angles: np.ndarray, g: np.ndarray) -> np.ndarray:
+def held(hand: HandAngles, angles: np.ndarray, g: np.ndarray) -> np.ndarray:
     """(N, P) which parameters stand at a limit that the cost would have them cross."""
     at_limit = np.zeros(g.shape, bool)
     at_limit[:, 6:] = ((angles <= hand.lower) & (g[:, 6:] > 0)) | (
@@ -150,7 +150,7 @@ def damped_step(
     return -np.linalg.solve(A, np.where(still[..., None], 0, right))
 
 
-def move(hand: Articulation, at: Placement, step: np.ndarray) -> Placement:
+def move(hand: HandAngles, at: Placement, step: np.ndarray) -> Placement:
     """Turn, shift and bend hands by (N, P) steps, within their limits."""
     return Placement(
         rodrigues(step[:, :3]) @ at.R,

@@ -7,7 +7,7 @@ import numpy as np
 
 from render.hand import HandModel
 from render.hand_points import BonePoints, Placement, PointKinematics
-from render.hand_pose import articulation
+from render.hand_pose import hand_angles
 from render.hand_solve import (
     Prior,
     cost,
@@ -20,9 +20,9 @@ from render.hand_solve import (
 
 FRAMES_WORTH = 5.0  # what all frames together count for against what is expected of a person
 SHAPE_SIGMA = 2.0  # a shape coefficient
-LEAST_SPREAD = np.radians(3)  # of an angle, however little it moved in the frames seen
 ITERATIONS, CONVERGED = 30, 1e-4  # of a fit: at most, and the gain, as a share, that is no gain
 WIDENED = 2.0  # how much farther than in the frames seen a person's gestures may go
+BELIEF = 20.0  # frames that what is believed of any hand's gestures counts for
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,10 +38,17 @@ class Subject:
     prior: Prior
 
 
-def learned_prior(angles: np.ndarray) -> Prior:
-    """A normal distribution around the gestures of a person's frames, (N, D) radians, widened."""
-    covariance = WIDENED**2 * np.cov(angles.T) + LEAST_SPREAD**2 * np.eye(angles.shape[1])
-    return Prior(angles.mean(axis=0), np.linalg.inv(covariance))
+def learned_prior(angles: np.ndarray, before: Prior) -> Prior:
+    """What is believed of a person's gestures after some frames, (N, D) radians.
+
+    A normal distribution around the gestures seen, wider than they are, and drawn the more towards
+    what was believed before, the fewer they are.
+    """
+    N = len(angles)
+    off = angles - angles.mean(axis=0)
+    covariance = WIDENED**2 * off.T @ off + BELIEF * np.linalg.inv(before.precision)
+    mean = (N * angles.mean(axis=0) + BELIEF * before.mean) / (N + BELIEF)
+    return Prior(mean, (N + BELIEF) * np.linalg.inv(covariance))
 
 
 def refine_subject(
@@ -89,7 +96,7 @@ class _Problem:
     def __init__(
         self, model: HandModel, targets: np.ndarray, expected: BonePoints, prior: Prior
     ) -> None:
-        self.model, self.hand = model, articulation(model)
+        self.model, self.hand = model, hand_angles(model)
         self.targets, self.expected, self.prior = targets, expected, prior
         spread = [np.full(model.shape_size, SHAPE_SIGMA), np.repeat(expected.loose, 3)]
         self.precision = len(targets) / FRAMES_WORTH / np.concatenate(spread) ** 2

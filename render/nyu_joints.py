@@ -54,11 +54,11 @@ _PALM = {
 _PALM_LOOSE = 0.02
 
 
-def lift_labels(uvd: np.ndarray) -> np.ndarray:
+def lift_labels(uvd: np.ndarray, camera: Camera = LABEL_CAMERA) -> np.ndarray:
     """NYU's labels in the camera frame, y down: (..., 3) px, px, mm -> (..., 3) metres."""
     uvd = np.asarray(uvd, np.float64)
     uv1 = np.concatenate([uvd[..., :2], np.ones_like(uvd[..., 2:])], axis=-1)
-    return uv1 @ np.linalg.inv(LABEL_CAMERA.K).T * uvd[..., 2:] / 1000
+    return uv1 @ np.linalg.inv(camera.K).T * uvd[..., 2:] / 1000
 
 
 def nyu_points(model: HandModel, names: tuple[str, ...] = EVALUATED) -> BonePoints:

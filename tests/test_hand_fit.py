@@ -8,7 +8,7 @@ from render.errors import InputError
 from render.hand import mirrored, pose_hand
 from render.hand_fit import fit_hands, fit_subject
 from render.hand_points import Placement, PointKinematics, model_points
-from render.hand_pose import articulation, pose_from_angles
+from render.hand_pose import hand_angles, pose_from_angles
 from render.hand_solve import Prior, weak_prior
 from render.hand_subject import Subject
 from render.nyu import JOINTS, read_joints
@@ -28,7 +28,7 @@ SHAPE = np.array([0.8, -0.5])
 
 def gestures(model, count: int, rng) -> tuple[np.ndarray, np.ndarray]:
     """Angles well inside the limits, and transforms of hands in front of a camera."""
-    hand = articulation(model)
+    hand = hand_angles(model)
     angles = hand.lower + rng.uniform(0.2, 0.8, (count, len(hand.names))) * (
         hand.upper - hand.lower
     )
@@ -38,18 +38,18 @@ def gestures(model, count: int, rng) -> tuple[np.ndarray, np.ndarray]:
 
 
 def posed(model, angles, cam_from_hand) -> np.ndarray:
-    pose = pose_from_angles(articulation(model), angles)
+    pose = pose_from_angles(hand_angles(model), angles)
     return pose_hand(model, pose, np.tile(SHAPE, (len(pose), 1)), cam_from_hand)[1]
 
 
 def known(model, belief: float = 1.0) -> Subject:
-    prior = weak_prior(articulation(model))
+    prior = weak_prior(hand_angles(model))
     return Subject(SHAPE, model_points(model), Prior(prior.mean, belief * prior.precision))
 
 
 def kinematics(model, points, rng) -> tuple[PointKinematics, Placement]:
     angles, cam_from_hand = gestures(model, 7, rng)
-    moving = PointKinematics(model, articulation(model), points, SHAPE)
+    moving = PointKinematics(model, hand_angles(model), points, SHAPE)
     wrist = (cam_from_hand[:, :3, :3] @ moving.joints[0]) + cam_from_hand[:, :3, 3]
     return moving, Placement(cam_from_hand[:, :3, :3], wrist, angles)
 
@@ -98,13 +98,14 @@ def test_a_known_hand_is_found_again(side, rng):
     np.testing.assert_allclose(
         1000 * np.linalg.norm(found - targets, axis=2), fit.residual_mm, atol=1e-9
     )
-    np.testing.assert_array_equal(fit.pose, pose_from_angles(articulation(model), fit.angles))
+    np.testing.assert_array_equal(fit.pose, pose_from_angles(hand_angles(model), fit.angles))
     assert np.degrees(np.abs(fit.angles - angles)).mean() < 0.1
 
 
-def test_shape_and_places_of_points_are_found_from_frames_of_a_person(rng):
+@pytest.mark.parametrize("names", [EVALUATED, NYU_JOINTS], ids=["14", "36"])
+def test_shape_and_places_of_points_are_found_from_frames_of_a_person(names, rng):
     model = stick_hand()
-    hand, points = articulation(model), nyu_points(model)
+    hand, points = hand_angles(model), nyu_points(model, names)
     angles, cam_from_hand = gestures(model, 200, rng)
     places = points.places + rng.normal(size=points.places.shape) * points.loose[:, None] / 2
     person = dataclasses.replace(points, places=places)
@@ -130,9 +131,15 @@ def test_every_frame_is_fitted_as_it_would_be_alone(rng):
         np.testing.assert_allclose(alone.angles[0], together.angles[i], atol=1e-9)
 
 
+def test_a_single_frame_will_do(rng):
+    model = stick_hand()
+    targets = posed(model, *gestures(model, 1, rng))
+    assert fit_hands(model, targets, model_points(model)).residual_mm.max() < 6
+
+
 def test_angles_stay_within_the_limits_whatever_the_points(rng):
     model = stick_hand()
-    hand = articulation(model)
+    hand = hand_angles(model)
     targets = rng.normal(size=(20, 21, 3)) * 0.05 + [0, 0, 0.8]
     fit = fit_hands(model, targets, model_points(model), known(model))
     assert (fit.angles >= hand.lower).all() and (fit.angles <= hand.upper).all()

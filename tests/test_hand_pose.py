@@ -5,7 +5,7 @@ import pytest
 from hand_samples import stick_hand
 
 from render.hand import FINGERS, JOINTS, POINTS, mirrored, mirrored_pose, pose_hand
-from render.hand_pose import articulation, clamp, pose_from_angles
+from render.hand_pose import clamp, hand_angles, pose_from_angles
 from render.transforms import random_rotation
 
 PLACE = np.eye(4)[None]
@@ -18,7 +18,7 @@ def model(request):
 
 
 def points_at(model, angles) -> np.ndarray:
-    pose = pose_from_angles(articulation(model), angles[None])
+    pose = pose_from_angles(hand_angles(model), angles[None])
     return pose_hand(model, pose, np.zeros((1, model.shape_size)), PLACE)[1][0]
 
 
@@ -28,19 +28,19 @@ def bone(points, start: str, end: str) -> np.ndarray:
 
 
 def test_the_rest_angles_make_the_rest_pose(model):
-    hand = articulation(model)
+    hand = hand_angles(model)
     np.testing.assert_allclose(pose_from_angles(hand, hand.rest[None]), 0, atol=1e-12)
 
 
 def test_the_rest_pose_lies_within_the_limits(model):
-    hand = articulation(model)
+    hand = hand_angles(model)
     np.testing.assert_array_equal(clamp(hand, hand.rest), hand.rest)
 
 
 @pytest.mark.parametrize("finger", FINGERS)
 @pytest.mark.parametrize("number", [2, 3])
 def test_a_flexion_angle_is_the_angle_between_the_two_bones(model, finger, number):
-    hand = articulation(model)
+    hand = hand_angles(model)
     angles = hand.rest.copy()
     angles[hand.index(f"{finger}1 {'turn' if finger == 'thumb' else 'abduction'}")] += 0.2
     angles[hand.index(f"{finger}{number} flexion")] = 0.8
@@ -54,7 +54,7 @@ def test_a_flexion_angle_is_the_angle_between_the_two_bones(model, finger, numbe
 
 
 def test_flexion_brings_every_fingertip_to_the_palm_side(model):
-    hand = articulation(model)
+    hand = hand_angles(model)
     flat = points_at(model, hand.rest)
     side = 1 if model.side == "right" else -1
     across = flat[JOINTS.index("pinky1")] - flat[JOINTS.index("index1")]
@@ -69,7 +69,7 @@ def test_flexion_brings_every_fingertip_to_the_palm_side(model):
 
 
 def test_abduction_brings_fingertips_towards_the_thumb(model):
-    hand = articulation(model)
+    hand = hand_angles(model)
     flat = points_at(model, hand.rest)
     radial = flat[JOINTS.index("index1")] - flat[JOINTS.index("pinky1")]
     for finger in ("index", "middle", "ring", "pinky"):
@@ -80,7 +80,7 @@ def test_abduction_brings_fingertips_towards_the_thumb(model):
 
 
 def test_thumb_abductions_are_the_spherical_angles_of_its_metacarpal(model):
-    hand = articulation(model)
+    hand = hand_angles(model)
     away, palmar = (hand.index(f"thumb1 {way} abduction") for way in ("radial", "palmar"))
     angles = hand.rest.copy()
     angles[[away, palmar]] = 0.3, 0.0
@@ -94,7 +94,7 @@ def test_thumb_abductions_are_the_spherical_angles_of_its_metacarpal(model):
 
 def test_the_same_angles_make_mirrored_poses_of_mirrored_hands(rng):
     right, left = stick_hand(), mirrored(stick_hand())
-    hands = articulation(right), articulation(left)
+    hands = hand_angles(right), hand_angles(left)
     angles = rng.uniform(hands[0].lower, hands[0].upper, (20, len(hands[0].names)))
     np.testing.assert_allclose(hands[1].rest, hands[0].rest, atol=1e-12)
     np.testing.assert_allclose(
@@ -110,12 +110,12 @@ def test_the_angles_turn_with_the_model(rng):
     turned = dataclasses.replace(
         model, vertices=model.vertices @ R.T + 0.3, joints=model.joints @ R.T + 0.3
     )
-    np.testing.assert_allclose(articulation(turned).axes, articulation(model).axes @ R.T, atol=1e-9)
-    np.testing.assert_allclose(articulation(turned).rest, articulation(model).rest, atol=1e-9)
+    np.testing.assert_allclose(hand_angles(turned).axes, hand_angles(model).axes @ R.T, atol=1e-9)
+    np.testing.assert_allclose(hand_angles(turned).rest, hand_angles(model).rest, atol=1e-9)
 
 
 def test_clamping_leaves_what_is_inside_and_stops_at_the_limits():
-    hand = articulation(stick_hand())
+    hand = hand_angles(stick_hand())
     inside = (hand.lower + hand.upper) / 2
     np.testing.assert_array_equal(clamp(hand, inside), inside)
     np.testing.assert_array_equal(clamp(hand, inside + 10), hand.upper)

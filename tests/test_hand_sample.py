@@ -6,14 +6,14 @@ from scipy.spatial.distance import cdist
 
 from render.hand import POINTS, mirrored, pose_hand
 from render.hand_contact import HandCapsules, segment_distance
-from render.hand_pose import DIP_OF_PIP, articulation, pose_from_angles
+from render.hand_pose import DIP_OF_PIP, hand_angles, pose_from_angles
 from render.hand_sample import DIP_SPREAD, draw_angles, perturb_angles
 
 
 @pytest.fixture(scope="module")
 def hand():
     model = stick_hand()
-    return articulation(model), HandCapsules(model, np.zeros(model.shape_size))
+    return hand_angles(model), HandCapsules(model, np.zeros(model.shape_size))
 
 
 def bent(hand, **degrees) -> np.ndarray:
