@@ -26,7 +26,7 @@ def annotations(
 def _joints(placed: Placed, hands: Mapping[int, HandSkin]) -> np.ndarray | None:
     if placed.obj_id not in hands:
         return None
-    points = hands[placed.obj_id].points(placed.articulation)
+    points = hands[placed.obj_id].points(placed.posture)
     return apply(placed.matrix, points * np.array(placed.stretch))
 
 

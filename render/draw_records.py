@@ -7,7 +7,7 @@ import numpy as np
 
 from render.camera import Camera
 from render.mesh import Mesh
-from render.scene import Articulation, Light, Placed, SceneSpec
+from render.scene import Light, Placed, Posture, SceneSpec
 from render.transforms import apply
 
 NEAR = 0.01  # metres; what is nearer to the camera is cut off
@@ -56,7 +56,7 @@ class View:
 
 
 # A mesh's `mesh_corners`, or how to find a hand's.
-Bounds = np.ndarray | Callable[[Articulation | None], np.ndarray]
+Bounds = np.ndarray | Callable[[Posture | None], np.ndarray]
 
 
 def mesh_corners(mesh: Mesh) -> np.ndarray:
@@ -68,7 +68,7 @@ def mesh_corners(mesh: Mesh) -> np.ndarray:
 def corners_of(item: Placed, boxes: Mapping[int, Bounds]) -> np.ndarray:
     """The 8 corners of a placed mesh's bounds in its own frame: (8, 3) metres."""
     box = boxes[item.obj_id]
-    return (box(item.articulation) if callable(box) else box) * np.array(item.stretch)
+    return (box(item.posture) if callable(box) else box) * np.array(item.stretch)
 
 
 def make_view(spec: SceneSpec, boxes: Mapping[int, Bounds]) -> View:
@@ -147,8 +147,8 @@ def _check(spec: SceneSpec, boxes: Mapping[int, Bounds]) -> None:
             raise ValueError(f"no mesh for object {item.obj_id}; there are {sorted(boxes)}")
         if 0 in item.stretch:
             raise ValueError(f"stretch must not be zero, got {item.stretch}")
-        if item.articulation is not None and not callable(boxes[item.obj_id]):
-            raise ValueError(f"object {item.obj_id} is no hand: it takes no articulation")
+        if item.posture is not None and not callable(boxes[item.obj_id]):
+            raise ValueError(f"object {item.obj_id} is no hand: it takes no posture")
     annotated = sum(item.annotated for item in spec.objects)
     if annotated > MAX_INSTANCES:
         raise ValueError(f"at most {MAX_INSTANCES} annotated objects in a frame, got {annotated}")

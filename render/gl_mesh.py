@@ -8,7 +8,7 @@ import numpy as np
 from render.errors import InputError
 from render.gl_context import Programs
 from render.mesh import Mesh
-from render.scene import Articulation
+from render.scene import Posture
 
 # Interleaved vertices, as mesh.vert names them; colours are padded to four bytes.
 ATTRIBUTES = ("position", "normal", "color", "uv")
@@ -25,7 +25,7 @@ class DrawnMesh:
     texture: moderngl.Texture | None
     vertices: moderngl.Buffer
 
-    def posed(self, articulation: Articulation | None) -> "DrawnMesh":
+    def posed(self, posture: Posture | None) -> "DrawnMesh":
         """The mesh itself: it has no joints."""
         return self
 

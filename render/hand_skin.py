@@ -1,4 +1,4 @@
-"""A hand's skin as a mesh to draw, by articulation."""
+"""A hand's skin as a mesh to draw, by posture."""
 
 from collections import OrderedDict
 
@@ -8,9 +8,9 @@ from scipy.sparse import csr_array
 from render.draw_records import mesh_corners
 from render.hand import HandModel, pose_hand
 from render.mesh import Mesh
-from render.scene import Articulation
+from render.scene import Posture
 
-KEPT = 512  # articulations; what is drawn together is made once
+KEPT = 512  # postures; what is drawn together is made once
 
 
 class HandSkin:
@@ -20,36 +20,36 @@ class HandSkin:
         self.model = model
         self._faces = np.ascontiguousarray(model.faces.T, np.intp)
         self._face_sums = _face_sums(model)
-        self._made: OrderedDict[Articulation | None, tuple[Mesh, np.ndarray]] = OrderedDict()
+        self._made: OrderedDict[Posture | None, tuple[Mesh, np.ndarray]] = OrderedDict()
 
-    def mesh(self, articulation: Articulation | None) -> Mesh:
+    def mesh(self, posture: Posture | None) -> Mesh:
         """The bent and shaped hand; None is the template.
 
         Normals are the faces', weighted by area; vertices at one place share them.
 
         Raises:
-            ValueError: the articulation has another number of joints or shape coefficients.
+            ValueError: the posture has another number of joints or shape coefficients.
         """
-        return self._make(articulation)[0]
+        return self._make(posture)[0]
 
-    def points(self, articulation: Articulation | None) -> np.ndarray:
+    def points(self, posture: Posture | None) -> np.ndarray:
         """Joints and fingertips, `render.hand.POINTS`: (21, 3) metres, in the hand's frame."""
-        return self._make(articulation)[1]
+        return self._make(posture)[1]
 
-    def corners(self, articulation: Articulation | None) -> np.ndarray:
+    def corners(self, posture: Posture | None) -> np.ndarray:
         """The 8 corners of the mesh's bounds: (8, 3) metres."""
-        return mesh_corners(self.mesh(articulation))
+        return mesh_corners(self.mesh(posture))
 
-    def _make(self, articulation: Articulation | None) -> tuple[Mesh, np.ndarray]:
-        if articulation not in self._made:
+    def _make(self, posture: Posture | None) -> tuple[Mesh, np.ndarray]:
+        if posture not in self._made:
             pose, shape = np.zeros((1, len(self.model.joints), 3)), np.zeros(self.model.shape_size)
-            if articulation is not None:
-                pose, shape = np.array([articulation.pose]), np.array(articulation.shape)
+            if posture is not None:
+                pose, shape = np.array([posture.pose]), np.array(posture.shape)
             vertices, points = pose_hand(self.model, pose, shape[None], np.eye(4)[None])
-            self._made[articulation] = self._mesh(vertices[0]), points[0]
+            self._made[posture] = self._mesh(vertices[0]), points[0]
             if len(self._made) > KEPT:
                 self._made.popitem(last=False)
-        return self._made[articulation]
+        return self._made[posture]
 
     def _mesh(self, vertices: np.ndarray) -> Mesh:
         # np.take gathers ten times as fast as an index does.

@@ -58,7 +58,7 @@ class Rasterizer:
     def __init__(self, meshes: Mapping[int, Mesh | HandModel], antialias: bool = False) -> None:
         """
         Args:
-            meshes: what specs may place, by obj_id; hands with an articulation.
+            meshes: what specs may place, by obj_id; hands with a posture.
             antialias: draw the colour once more with several samples a pixel; depth and instance
                 ids stay as they are.
 
@@ -213,7 +213,7 @@ class Rasterizer:
         framebuffer.use()
         framebuffer.clear()
         for i, (placed, _) in enumerate(view.placed):
-            mesh = self._meshes[placed.obj_id].posed(placed.articulation)
+            mesh = self._meshes[placed.obj_id].posed(placed.posture)
             self._bind(first + i)
             if mesh.texture is not None:
                 mesh.texture.use()
@@ -233,7 +233,7 @@ class Rasterizer:
             framebuffer.use()
             framebuffer.clear()
             self._bind(i)
-            self._meshes[placed.obj_id].posed(placed.articulation).silhouette.render()
+            self._meshes[placed.obj_id].posed(placed.posture).silhouette.render()
             x, y, width, height = part
             covered = np.empty((height, width), np.uint8)
             framebuffer.read_into(covered, viewport=part, components=1)

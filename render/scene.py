@@ -26,7 +26,7 @@ class Material:
 
 
 @dataclass(frozen=True)
-class Articulation:
+class Posture:
     """How a hand is bent and shaped; see `render.hand.pose_hand`.
 
     pose: 16 rotation vectors, axis times angle, one a joint. shape: coefficients.
@@ -35,6 +35,11 @@ class Articulation:
     pose: tuple[Vector, ...]
     shape: Vector
 
+    @staticmethod
+    def of(pose: np.ndarray, shape: np.ndarray) -> "Posture":
+        """From (16, 3) rotation vectors and (S,) coefficients."""
+        return Posture(rows(pose), tuple(float(x) for x in shape))
+
 
 @dataclass(frozen=True)
 class Placed:
@@ -42,7 +47,7 @@ class Placed:
 
     obj_id: key of the mesh among those given to the renderer. cam_from_obj: 4x4 row-major, metres.
     stretch: scale of the vertices along the object's own axes, before the pose; 1 is exact.
-    annotated: False for what only occludes or distracts. articulation: of a hand; None is its
+    annotated: False for what only occludes or distracts. posture: of a hand; None is its
     template.
     """
 
@@ -51,7 +56,7 @@ class Placed:
     material: Material = Material()
     stretch: Vector = (1.0, 1.0, 1.0)
     annotated: bool = True
-    articulation: Articulation | None = None
+    posture: Posture | None = None
 
     @property
     def matrix(self) -> np.ndarray:
@@ -131,8 +136,8 @@ class SceneSpec:
         fields = _tuples(json.loads(text))
         objects = [{**o, "material": Material(**o["material"])} for o in fields["objects"]]
         for item in objects:
-            if item.get("articulation"):
-                item["articulation"] = Articulation(**item["articulation"])
+            if item.get("posture"):
+                item["posture"] = Posture(**item["posture"])
         return SceneSpec(
             **{
                 **fields,
@@ -142,11 +147,6 @@ class SceneSpec:
                 "sensor": ColorSensor(**fields["sensor"]),
             }
         )
-
-
-def articulation(pose: np.ndarray, shape: np.ndarray) -> Articulation:
-    """(J, 3) rotation vectors and (S,) shape coefficients as plain data."""
-    return Articulation(rows(pose), tuple(float(x) for x in shape))
 
 
 def rows(matrix: np.ndarray) -> tuple[Vector, ...]:

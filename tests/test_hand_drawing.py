@@ -11,7 +11,7 @@ from render.hand import HandModel, mirrored, pose_hand
 from render.hand_file import load_hand
 from render.hand_skin import HandSkin
 from render.rasterizer import Rasterizer
-from render.scene import Placed, articulation, rows
+from render.scene import Placed, Posture, rows
 from render.transforms import apply, random_rotation, rigid, rodrigues
 from tests.hand_samples import stick_hand
 from tests.scenes import assert_same_frame, at, draw, scene, square
@@ -26,21 +26,21 @@ def hand() -> HandModel:
 
 
 def bent(rng, model: HandModel):
-    """A random articulation, within what fingers do."""
+    """A random posture, within what fingers do."""
     pose = rng.normal(scale=0.25, size=(len(model.joints), 3))
-    return articulation(pose, rng.normal(size=model.shape_size))
+    return Posture.of(pose, rng.normal(size=model.shape_size))
 
 
 def placed_hand(rng, model: HandModel, obj_id=1, **changes) -> Placed:
     R = random_rotation(rng)
     middle = model.vertices.mean(axis=0)
     place = [*rng.uniform(-0.03, 0.03, 2), rng.uniform(0.4, 0.6)]
-    return at(place - R @ middle, R, obj_id=obj_id, articulation=bent(rng, model), **changes)
+    return at(place - R @ middle, R, obj_id=obj_id, posture=bent(rng, model), **changes)
 
 
 def posed(model: HandModel, placed: Placed) -> tuple[np.ndarray, np.ndarray]:
     """Vertices and points in the camera frame."""
-    bend = placed.articulation
+    bend = placed.posture
     vertices, points = pose_hand(
         model, np.array([bend.pose]), np.array([bend.shape]), placed.matrix[None]
     )
@@ -80,7 +80,7 @@ def test_the_drawn_depth_is_where_rays_meet_the_posed_skin(hand, rng):
 
 def test_a_hand_without_articulation_is_its_template_drawn_as_a_mesh(hand, rng):
     mesh = HandSkin(hand).mesh(None)
-    placed = dataclasses.replace(placed_hand(rng, hand), articulation=None)
+    placed = dataclasses.replace(placed_hand(rng, hand), posture=None)
     for antialias in (False, True):
         as_hand = draw({1: hand}, scene(CAMERA, placed), antialias=antialias)[0]
         as_mesh = draw({1: mesh}, scene(CAMERA, placed), antialias=antialias)[0]
@@ -88,7 +88,7 @@ def test_a_hand_without_articulation_is_its_template_drawn_as_a_mesh(hand, rng):
 
 
 def test_hands_are_drawn_alone_as_in_any_batch(hand, rng, monkeypatch):
-    """Several articulations of a model in one view, several views, and few of them remembered."""
+    """Several postures of a model in one view, several views, and few of them remembered."""
     meshes = {1: hand, 2: square(0.05), 3: mirrored(hand)}
     specs = [
         scene(
@@ -157,13 +157,13 @@ def test_normals_are_the_surface_s_and_vertices_at_a_seam_share_them(hand, rng):
 
 
 def test_what_cannot_be_bent_so_says_why(rng):
-    model, bend = stick_hand(), articulation(np.zeros((16, 3)), np.zeros(2))
+    model, bend = stick_hand(), Posture.of(np.zeros((16, 3)), np.zeros(2))
     with Rasterizer({1: model, 2: square(0.1)}) as rasterizer:
-        with pytest.raises(ValueError, match="object 2 is no hand: it takes no articulation"):
-            rasterizer.render([scene(CAMERA, at([0, 0, 1], obj_id=2, articulation=bend))])
-        wrong = articulation(np.zeros((15, 3)), np.zeros(2))
+        with pytest.raises(ValueError, match="object 2 is no hand: it takes no posture"):
+            rasterizer.render([scene(CAMERA, at([0, 0, 1], obj_id=2, posture=bend))])
+        wrong = Posture.of(np.zeros((15, 3)), np.zeros(2))
         with pytest.raises(ValueError, match="pose, shape and cam_from_hand must be"):
-            rasterizer.render([scene(CAMERA, at([0, 0, 1], articulation=wrong))])
+            rasterizer.render([scene(CAMERA, at([0, 0, 1], posture=wrong))])
 
 
 def test_turning_the_wrist_is_turning_the_hand(hand, rng):
@@ -172,7 +172,7 @@ def test_turning_the_wrist_is_turning_the_hand(hand, rng):
     pose = np.zeros((16, 3))
     pose[0] = turn
     shape = np.zeros(hand.shape_size)
-    by_wrist = at([0, -0.08, 0.5], articulation=articulation(pose, shape))
+    by_wrist = at([0, -0.08, 0.5], posture=Posture.of(pose, shape))
     R, wrist = rodrigues(turn), hand.joints[0]
     cam_from_hand = rigid(np.eye(3), [0, -0.08, 0.5]) @ rigid(R, wrist - R @ wrist)
     by_place = Placed(1, rows(cam_from_hand))

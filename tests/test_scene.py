@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from render.scene import (
-    Articulation,
     Background,
     ColorSensor,
     Light,
     Material,
     Placed,
+    Posture,
     SceneSpec,
     rows,
 )
@@ -40,7 +40,7 @@ def random_placed(rng) -> Placed:
         material=Material(vector(rng), random_float(rng), random_float(rng)),
         stretch=vector(rng),
         annotated=bool(rng.integers(2)),
-        articulation=Articulation(matrix(rng, 16, 3), vector(rng, 12)) if rng.integers(2) else None,
+        posture=Posture(matrix(rng, 16, 3), vector(rng, 12)) if rng.integers(2) else None,
     )
 
 
