@@ -39,6 +39,7 @@ TEST_SUBJECTS = (slice(0, 2440), slice(2440, None))
 # distances in the authors' published model. Fits shift each point from there, by about _LOOSE
 # metres: little at the tips, where the flesh is known, and so the lengths of the fingers.
 _ALONG = {"1B": 0.0, "1A": 0.45, "2B": 0.0, "2A": 0.45, "3B": 0.3, "3A": 0.8}
+_ALONG_THUMB = _ALONG | {"3B": 0.12}
 _LOOSE = {"1B": 0.005, "1A": 0.005, "2B": 0.003, "2A": 0.005, "3B": 0.005, "3A": 0.002}
 
 # The palm's: from the middle knuckle this share of the way to the wrist, and aside by this share of
@@ -80,7 +81,7 @@ def nyu_points(model: HandModel, names: tuple[str, ...] = EVALUATED) -> BonePoin
 def _on_finger(model: HandModel, name: str) -> tuple[int, np.ndarray, np.ndarray]:
     finger, bone, end = _DIGITS[name[:2]], int(name[-3]), name[-1]
     near = JOINTS.index(f"{finger}{bone}")
-    along = _ALONG[f"{bone}{end}"]
+    along = (_ALONG_THUMB if finger == "thumb" else _ALONG)[f"{bone}{end}"]
     if bone == 3:
         far = model.tips[FINGERS.index(finger)]
         place, directions = model.vertices[far], model.shape_directions[far]

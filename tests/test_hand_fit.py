@@ -2,7 +2,6 @@ import dataclasses
 
 import numpy as np
 import pytest
-from hand_samples import stick_hand
 
 from render.errors import InputError
 from render.hand import mirrored, pose_hand
@@ -22,6 +21,7 @@ from render.nyu_joints import (
     nyu_points,
 )
 from render.transforms import rigid, rodrigues
+from tests.hand_samples import stick_hand
 
 SHAPE = np.array([0.8, -0.5])
 

@@ -2,11 +2,11 @@ import dataclasses
 
 import numpy as np
 import pytest
-from hand_samples import stick_hand
 
 from render.hand import FINGERS, JOINTS, POINTS, mirrored, mirrored_pose, pose_hand
 from render.hand_pose import clamp, hand_angles, pose_from_angles
 from render.transforms import random_rotation
+from tests.hand_samples import stick_hand
 
 PLACE = np.eye(4)[None]
 

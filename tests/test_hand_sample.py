@@ -1,6 +1,5 @@
 import numpy as np
 import pytest
-from hand_samples import stick_hand
 from scipy.optimize import minimize
 from scipy.spatial.distance import cdist
 
@@ -8,6 +7,7 @@ from render.hand import POINTS, mirrored, pose_hand
 from render.hand_contact import HandCapsules, segment_distance
 from render.hand_pose import DIP_OF_PIP, hand_angles, pose_from_angles
 from render.hand_sample import DIP_SPREAD, draw_angles, perturb_angles
+from tests.hand_samples import stick_hand
 
 
 @pytest.fixture(scope="module")
