@@ -6,11 +6,12 @@ towards the palm, abduction of fingers positive towards the thumb.
 Limits: clinical ranges of motion of the American Academy of Orthopaedic Surgeons (fingers: knuckle
 -45, passive, to 90 degrees, PIP 0..100, DIP 0..90, abduction 20; thumb: MCP 0..50, IP -20..80),
 widened where others measured more: PIP 110 (Lin, Wu and Huang, "Modeling the constraints of human
-hand motion", 2000); thumb MCP -8..60, IP to 88, 63 away from the index finger, 61 out of the palm
-and 10 into it (Barakat, Field and Taylor, "The range of movement of the thumb", Hand 8, 2013).
-Ours, for want of a source: half as much stretching of the knuckle as is passively possible, 5
-degrees of play behind a straight finger, 35 to the side for the pinky, and the thumb's turn about
-its metacarpal and the sideways play of its MCP.
+hand motion", 2000); thumb MCP -10..60, IP to 88, 63 away from the index finger, 61 out of the palm
+and 10 into it (Barakat, Field and Taylor, "The range of movement of the thumb", Hand 8, 2013: the
+mean of 100 people, stretching of the MCP rounded up from 8).
+Ours, for want of a source: little more than half of the knuckle's passive stretching, 5 degrees of
+play behind a straight finger, 35 to the ulnar side for the pinky, and the thumb's turn about its
+metacarpal and the sideways play of its MCP.
 """
 
 from dataclasses import dataclass

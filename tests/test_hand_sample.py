@@ -3,10 +3,13 @@ import pytest
 from scipy.optimize import minimize
 from scipy.spatial.distance import cdist
 
-from render.hand import POINTS, mirrored, pose_hand
+from render.hand import JOINTS, POINTS, mirrored, pose_hand
 from render.hand_contact import HandCapsules, segment_distance
+from render.hand_file import load_hand
 from render.hand_pose import DIP_OF_PIP, hand_angles, pose_from_angles
 from render.hand_sample import DIP_SPREAD, draw_angles, perturb_angles
+from render.hand_skin import HandSkin
+from render.scene import Posture
 from tests.hand_samples import stick_hand
 
 
@@ -133,3 +136,41 @@ def test_disturbed_gestures_stay_near_within_limits_and_cross_no_deeper(hand, rn
     assert deeper.max() <= 1e-12
     moved = np.abs(disturbed - start).mean(axis=1)
     assert (moved > spread / 4).mean() > 0.5
+
+
+def windings(points: np.ndarray, corners: np.ndarray) -> np.ndarray:
+    """(N,) how often a closed mesh, (F, 3, 3), winds around points (N, 3): 0 outside, 1 inside.
+
+    Sum of the faces' solid angles: Van Oosterom and Strackee, 1983.
+    """
+    a, b, c = np.moveaxis(corners[None] - points[:, None, None], 2, 0)
+    x, y, z = (np.linalg.norm(v, axis=2) for v in (a, b, c))
+    volume = np.einsum("nfi,nfi->nf", a, np.cross(b, c))
+    dots = [np.einsum("nfi,nfi->nf", *pair) for pair in ((a, b), (b, c), (c, a))]
+    below = x * y * z + dots[0] * z + dots[1] * x + dots[2] * y
+    return np.arctan2(volume, below).sum(axis=1) / (2 * np.pi)
+
+
+@pytest.mark.slow
+def test_flesh_of_drawn_gestures_is_not_in_other_flesh_and_that_of_rejected_ones_is(rng):
+    """The capsules against the mesh: points 3 mm under the skin that its other parts hold too."""
+    model = load_hand("bundled")
+    hand, shape = hand_angles(model), np.zeros(model.shape_size)
+    capsules, skin = HandCapsules(model, shape), HandSkin(model)
+    palm = [JOINTS.index("wrist"), JOINTS.index("thumb1")]
+    fingers = np.flatnonzero(model.weights[:, palm].sum(axis=1) < 0.05)
+    uniform = rng.uniform(hand.lower, hand.upper, (500, len(hand.names)))
+    inside = []
+    for angles in (
+        draw_angles(rng, hand, capsules, 12),
+        uniform[capsules.overlap(uniform) > 0][:12],
+    ):
+        found = []
+        for pose in pose_from_angles(hand, angles):
+            mesh = skin.mesh(Posture.of(pose, shape))
+            vertices = mesh.vertices.astype(np.float64)
+            some = rng.choice(fingers, 128, replace=False)
+            under = vertices[some] - 0.003 * mesh.normals[some]
+            found.append(windings(under, vertices[mesh.faces]) > 1.5)
+        inside.append(np.mean(found))
+    assert inside[0] == 0 and inside[1] > 0.02
