@@ -217,7 +217,7 @@ def test_lifted_labels_project_back_and_leave_the_wrist_rigid(nyu):
 @pytest.mark.slow
 @pytest.mark.parametrize("person", TEST_SUBJECTS, ids=["subject 1", "subject 2"])
 def test_the_bundled_hand_fits_real_labels(nyu, person):
-    """Far enough below 3 mm that a worse hand or solver shows; `benchmarks/hand_fit.py` has more."""
+    """Well below 3 mm, so that a worse solver shows; `benchmarks/hand_fit.py` measures more."""
     model = load_hand("bundled")
     points_m = lift_labels(read_joints(nyu / "nyu_test_groundtruth_label.txt")[person])[::4]
     fit, hand = fit_hands(model, points_m, nyu_points(model)), hand_angles(model)
