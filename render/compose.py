@@ -1,15 +1,33 @@
 """What a renderer adds to drawn pixels to make a Frame: the background, the annotations."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 import cv2
 import numpy as np
 
 from render.frame import Annotation
-from render.scene import SceneSpec
+from render.hand_skin import HandSkin
+from render.scene import Placed, SceneSpec
+from render.transforms import apply
 
 
-def annotations(spec: SceneSpec) -> tuple[Annotation, ...]:
-    """One annotation for each annotated object of a spec, in its order."""
-    return tuple(Annotation(p.obj_id, p.matrix) for p in spec.objects if p.annotated)
+def annotations(
+    spec: SceneSpec, hands: Mapping[int, HandSkin] = MappingProxyType({})
+) -> tuple[Annotation, ...]:
+    """One annotation for each annotated object of a spec, in its order; of `hands` with joints."""
+    return tuple(
+        Annotation(p.obj_id, p.matrix, joints=_joints(p, hands))
+        for p in spec.objects
+        if p.annotated
+    )
+
+
+def _joints(placed: Placed, hands: Mapping[int, HandSkin]) -> np.ndarray | None:
+    if placed.obj_id not in hands:
+        return None
+    points = hands[placed.obj_id].points(placed.posture)
+    return apply(placed.matrix, points * np.array(placed.stretch))
 
 
 def check_background(spec: SceneSpec, background: np.ndarray | None) -> None:

@@ -1,13 +1,13 @@
 """SceneSpec -> the numbers the shaders read: matrices, material and lights of every placed mesh."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from render.camera import Camera
 from render.mesh import Mesh
-from render.scene import LIGHT_KINDS, Light, Placed, SceneSpec
+from render.scene import LIGHT_KINDS, Light, Placed, Posture, SceneSpec
 from render.transforms import apply
 
 NEAR = 0.01  # metres; what is nearer to the camera is cut off
@@ -56,27 +56,37 @@ class View:
     far: float
 
 
+# A mesh's `mesh_corners`, or how to find a hand's.
+Bounds = np.ndarray | Callable[[Posture | None], np.ndarray]
+
+
 def mesh_corners(mesh: Mesh) -> np.ndarray:
     """The 8 corners of a mesh's bounds in its own frame: (8, 3) metres."""
     bounds = np.stack([mesh.vertices.min(axis=0), mesh.vertices.max(axis=0)]).astype(np.float64)
     return np.stack(np.meshgrid(*bounds.T), axis=-1).reshape(8, 3)
 
 
-def make_view(spec: SceneSpec, boxes: Mapping[int, np.ndarray]) -> View:
+def corners_of(item: Placed, boxes: Mapping[int, Bounds]) -> np.ndarray:
+    """The 8 corners of a placed mesh's bounds in its own frame: (8, 3) metres."""
+    box = boxes[item.obj_id]
+    return (box(item.posture) if callable(box) else box) * np.array(item.stretch)
+
+
+def make_view(spec: SceneSpec, boxes: Mapping[int, Bounds]) -> View:
     """Find what a spec shows and between which depths.
 
     Args:
-        boxes: each mesh's `mesh_corners`, by obj_id.
+        boxes: each mesh's bounds, by obj_id.
 
     Raises:
         ValueError: the spec names an unknown mesh or light, or more lights or annotated objects
-            than can be drawn.
+            than can be drawn, or it bends what is no hand, or not as the hand has joints.
     """
     _check(spec, boxes)
     placed, corners, instance = [], [], 0
     for item in spec.objects:
         instance += item.annotated
-        in_cam = apply(item.matrix, boxes[item.obj_id] * np.array(item.stretch))
+        in_cam = apply(item.matrix, corners_of(item, boxes))
         if in_cam[:, 2].max() > NEAR:
             placed.append((item, instance if item.annotated else 0))
             corners.append(in_cam)
@@ -133,12 +143,14 @@ def pixel_box(corners: np.ndarray, camera: Camera) -> tuple[int, int, int, int]:
     return left, top, right, bottom
 
 
-def _check(spec: SceneSpec, boxes: Mapping[int, np.ndarray]) -> None:
+def _check(spec: SceneSpec, boxes: Mapping[int, Bounds]) -> None:
     for item in spec.objects:
         if item.obj_id not in boxes:
             raise ValueError(f"no mesh for object {item.obj_id}; there are {sorted(boxes)}")
         if 0 in item.stretch:
             raise ValueError(f"stretch must not be zero, got {item.stretch}")
+        if item.posture is not None and not callable(boxes[item.obj_id]):
+            raise ValueError(f"object {item.obj_id} is no hand: it takes no posture")
     annotated = sum(item.annotated for item in spec.objects)
     if annotated > MAX_INSTANCES:
         raise ValueError(f"at most {MAX_INSTANCES} annotated objects in a frame, got {annotated}")

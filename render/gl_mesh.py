@@ -8,6 +8,7 @@ import numpy as np
 from render.errors import InputError
 from render.gl_context import Programs
 from render.mesh import Mesh
+from render.scene import Posture
 
 # Interleaved vertices, as mesh.vert names them; colours are padded to four bytes.
 ATTRIBUTES = ("position", "normal", "color", "uv")
@@ -20,9 +21,17 @@ class DrawnMesh:
     """A mesh in the memory of an OpenGL context; shadowed: as `Programs` has it."""
 
     texture: moderngl.Texture | None
+    vertices: moderngl.Buffer
     shaded: moderngl.VertexArray
     shadowed: moderngl.VertexArray
     silhouette: moderngl.VertexArray
+
+    def posed(self, posture: Posture | None) -> "DrawnMesh":
+        """The mesh itself: it has no joints."""
+        return self
+
+    def forget(self) -> None:
+        """Nothing: there is only one of it."""
 
 
 def upload(context: moderngl.Context, mesh: Mesh, programs: Programs) -> DrawnMesh:
@@ -35,25 +44,31 @@ def upload(context: moderngl.Context, mesh: Mesh, programs: Programs) -> DrawnMe
     if not len(mesh.faces):
         raise ValueError("the mesh has no faces")
     order, faces = spatial_order(mesh.vertices, mesh.faces)
-    vertices = np.zeros(len(order), VERTEX)
-    vertices["position"] = mesh.vertices[order]
-    vertices["normal"] = mesh.normals[order]
-    vertices["color"][:, :3] = mesh.colors[order]
-
+    buffer = context.buffer(vertex_records(mesh, order).tobytes())
     texture, shaded, shadowed = None, programs.plain, programs.plain_shadowed
     if mesh.texture is not None and mesh.uv is not None:
-        vertices["uv"] = mesh.uv[order]
         texture = _upload_texture(context, mesh.texture)
         shaded, shadowed = programs.textured, programs.textured_shadowed
 
-    content = [(context.buffer(vertices.tobytes()), VERTEX_FORMAT, *ATTRIBUTES)]
+    content = [(buffer, VERTEX_FORMAT, *ATTRIBUTES)]
     indices = context.buffer(faces.tobytes())
     # A program that ignores an attribute does not have it: skip_errors leaves it out.
     arrays = (
         context.vertex_array(p, content, index_buffer=indices, skip_errors=True)
         for p in (shaded, shadowed, programs.silhouette)
     )
-    return DrawnMesh(texture, *arrays)
+    return DrawnMesh(texture, buffer, *arrays)
+
+
+def vertex_records(mesh: Mesh, order: np.ndarray) -> np.ndarray:
+    """(n,) VERTEX of a mesh's vertices in an order."""
+    vertices = np.zeros(len(order), VERTEX)
+    vertices["position"] = mesh.vertices[order]
+    vertices["normal"] = mesh.normals[order]
+    vertices["color"][:, :3] = mesh.colors[order]
+    if mesh.uv is not None:
+        vertices["uv"] = mesh.uv[order]
+    return vertices
 
 
 def spatial_order(vertices: np.ndarray, faces: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import moderngl
 import numpy as np
 
-from render.draw_records import GEOMETRY, MAX_LIGHTS, View
+from render.draw_records import GEOMETRY, MAX_LIGHTS, Bounds, View
 from render.gl_context import GEOMETRY_BINDING, SHADOW_UNIT, SHADOWS_BINDING, Framebuffers
 from render.scene import SceneSpec
 from render.shadows import TILE, caster_corners, light_matrix
@@ -31,11 +31,11 @@ class ShadowMaps:
         self,
         context: moderngl.Context,
         framebuffers: Framebuffers,
-        boxes: Mapping[int, np.ndarray],
+        boxes: Mapping[int, Bounds],
     ) -> None:
         """
         Args:
-            boxes: each mesh's `mesh_corners`, by obj_id.
+            boxes: each mesh's bounds, by obj_id.
         """
         self._context, self._framebuffers, self._boxes = context, framebuffers, boxes
         self._geometry = context.buffer(reserve=GEOMETRY.itemsize, dynamic=True)

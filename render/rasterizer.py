@@ -14,6 +14,7 @@ from render.draw_records import (
     GEOMETRY,
     RECORD,
     SHADING,
+    Bounds,
     View,
     fill_records,
     make_view,
@@ -28,8 +29,11 @@ from render.gl_context import (
     compile_programs,
     open_context,
 )
-from render.gl_mesh import upload
+from render.gl_hand import DrawnHand
+from render.gl_mesh import DrawnMesh, upload
 from render.gl_shadows import ShadowMaps, has_shadows
+from render.hand import HandModel
+from render.hand_skin import HandSkin
 from render.mesh import Mesh
 from render.scene import SceneSpec
 
@@ -54,14 +58,14 @@ class Rasterizer:
 
     def __init__(
         self,
-        meshes: Mapping[int, Mesh],
+        meshes: Mapping[int, Mesh | HandModel],
         antialias: bool = False,
         normals: bool = False,
         coordinates: bool = False,
     ) -> None:
         """
         Args:
-            meshes: what specs may place, by obj_id.
+            meshes: what specs may place, by obj_id; hands with a posture.
             antialias: draw the colour once more with several samples a pixel; depth and instance
                 ids stay as they are.
             normals, coordinates: frames shall have them; see `Frame`.
@@ -73,7 +77,10 @@ class Rasterizer:
         self._antialias = antialias
         asked = {"normals": normals, "coordinates": coordinates}
         self._maps = [name for name, wanted in asked.items() if wanted]
-        self._boxes = {obj_id: mesh_corners(mesh) for obj_id, mesh in meshes.items()}
+        rigid = {i: m for i, m in meshes.items() if isinstance(m, Mesh)}
+        self._hands = {i: HandSkin(m) for i, m in meshes.items() if isinstance(m, HandModel)}
+        self._boxes: dict[int, Bounds] = {i: mesh_corners(m) for i, m in rigid.items()}
+        self._boxes |= {i: skin.corners for i, skin in self._hands.items()}
         self._context = open_context()
         self.name = "{GL_RENDERER}, OpenGL {GL_VERSION}".format(**self._context.info)
         with self._context:
@@ -82,7 +89,10 @@ class Rasterizer:
             self._uniforms = self._context.buffer(reserve=RECORD.itemsize, dynamic=True)
             self._packed = self._context.buffer(reserve=RECORD.itemsize, dynamic=True)
             programs = compile_programs(self._context, self._maps)
-            self._meshes = {i: upload(self._context, m, programs) for i, m in meshes.items()}
+            self._meshes: dict[int, DrawnMesh | DrawnHand] = {
+                i: DrawnHand(self._context, skin, programs) for i, skin in self._hands.items()
+            }
+            self._meshes |= {i: upload(self._context, m, programs) for i, m in rigid.items()}
 
     def __enter__(self) -> "Rasterizer":
         return self
@@ -125,7 +135,11 @@ class Rasterizer:
                 for position, i in enumerate(batch):
                     frame = _frame(views[i], planes[:, position], backgrounds[i])
                     named = zip(self._maps, maps[:, position], strict=True)
-                    frames[i] = replace(frame, **{name: map_.copy() for name, map_ in named})
+                    frames[i] = replace(
+                        frame,
+                        annotations=annotations(views[i].spec, self._hands),
+                        **{name: map_.copy() for name, map_ in named},
+                    )
         return [frames[i] for i in range(len(specs))]
 
     def full_masks(self, spec: SceneSpec, canvas: int = 1) -> np.ndarray:
@@ -151,6 +165,8 @@ class Rasterizer:
         whole = _shifted(view.camera, -(canvas // 2), canvas)
         boxes = [pixel_box(corners, whole) for corners in view.corners]
         with self._context:
+            for mesh in self._meshes.values():
+                mesh.forget()
             # Each tile is an image of its own through a shifted camera: the one in the centre is
             # drawn just as the image itself, and no tile is larger than the device can draw.
             for row, column in np.ndindex(canvas, canvas):
@@ -175,6 +191,8 @@ class Rasterizer:
         self._packed = _with_room(self._packed, planes.nbytes + maps.nbytes)
         plane, image = planes.strides[:2]
 
+        for mesh in self._meshes.values():
+            mesh.forget()
         records = np.concatenate([fill_records(view) for view in views])
         self._send(records)
         self._context.enable_only(moderngl.DEPTH_TEST)
@@ -219,12 +237,15 @@ class Rasterizer:
         """Draw a view's meshes, whose uniforms start at record `first`."""
         shadowed = has_shadows(view.spec)
         if shadowed:
-            casters = [self._meshes[placed.obj_id].silhouette for placed in view.spec.objects]
+            casters = [
+                self._meshes[placed.obj_id].posed(placed.posture).silhouette
+                for placed in view.spec.objects
+            ]
             self._shadows.draw(view, casters)
         framebuffer.use()
         framebuffer.clear()
         for i, (placed, _) in enumerate(view.placed):
-            mesh = self._meshes[placed.obj_id]
+            mesh = self._meshes[placed.obj_id].posed(placed.posture)
             self._bind(first + i)
             if mesh.texture is not None:
                 mesh.texture.use()
@@ -244,7 +265,7 @@ class Rasterizer:
             framebuffer.use()
             framebuffer.clear()
             self._bind(i)
-            self._meshes[placed.obj_id].silhouette.render()
+            self._meshes[placed.obj_id].posed(placed.posture).silhouette.render()
             x, y, width, height = part
             covered = np.empty((height, width), np.uint8)
             framebuffer.read_into(covered, viewport=part, components=1)
@@ -303,7 +324,7 @@ def _first_records(views: Sequence[View]) -> list[int]:
 
 
 def _frame(view: View, planes: np.ndarray, background: np.ndarray | None) -> Frame:
-    """A frame from the planes (2 or 3, H, W, 4) uint8 that were read back; see `_draw`."""
+    """What the planes (2 or 3, H, W, 4) uint8 that were read back show; see `_draw`."""
     depth = planes[1].view(np.float32)[..., 0].copy()
     if len(planes) == 3:
         rgb = put_before(planes[2], background)
@@ -313,7 +334,6 @@ def _frame(view: View, planes: np.ndarray, background: np.ndarray | None) -> Fra
             rgb = cv2.copyTo(background, (depth == 0).view(np.uint8), rgb)
     return Frame(
         camera=view.camera,
-        annotations=annotations(view.spec),
         rgb=rgb,
         depth=depth,
         instance=planes[0, ..., 3].copy(),

@@ -32,12 +32,29 @@ class Material:
 
 
 @dataclass(frozen=True)
+class Posture:
+    """How a hand is bent and shaped; see `render.hand.pose_hand`.
+
+    pose: 16 rotation vectors, axis times angle, one a joint. shape: coefficients.
+    """
+
+    pose: tuple[Vector, ...]
+    shape: Vector
+
+    @staticmethod
+    def of(pose: np.ndarray, shape: np.ndarray) -> "Posture":
+        """From (16, 3) rotation vectors and (S,) coefficients."""
+        return Posture(rows(pose), tuple(float(x) for x in shape))
+
+
+@dataclass(frozen=True)
 class Placed:
     """A mesh in the scene.
 
     obj_id: key of the mesh among those given to the renderer. cam_from_obj: 4x4 row-major, metres.
     stretch: scale of the vertices along the object's own axes, before the pose; 1 is exact.
-    annotated: False for what only occludes or distracts.
+    annotated: False for what only occludes or distracts. posture: of a hand; None is its
+    template.
     """
 
     obj_id: int
@@ -45,6 +62,7 @@ class Placed:
     material: Material = Material()
     stretch: Vector = (1.0, 1.0, 1.0)
     annotated: bool = True
+    posture: Posture | None = None
 
     @property
     def matrix(self) -> np.ndarray:
@@ -201,6 +219,9 @@ class SceneSpec:
         """Read what `to_json` wrote."""
         fields = _tuples(json.loads(text))
         objects = [{**o, "material": Material(**o["material"])} for o in fields["objects"]]
+        for item in objects:
+            if item.get("posture"):
+                item["posture"] = Posture(**item["posture"])
         depth_sensor = fields.get("depth_sensor")
         if depth_sensor is not None:
             depth_sensor = DEPTH_SENSORS[depth_sensor["kind"]](**depth_sensor)

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from render.camera import Camera
-from render.draw_records import NEAR, View
+from render.draw_records import NEAR, Bounds, View, corners_of
 from render.scene import Light
 from render.transforms import apply, look_at
 
@@ -17,13 +17,13 @@ TILE = 2048  # texels along each side of a light's map
 MARGIN = 2  # texels around what is seen, so that a look a little beside it finds something too
 
 
-def caster_corners(view: View, boxes: Mapping[int, np.ndarray]) -> np.ndarray:
+def caster_corners(view: View, boxes: Mapping[int, Bounds]) -> np.ndarray:
     """Bounds of all that casts shadows, behind the camera too: (n, 3) corners, camera frame.
 
     Args:
-        boxes: each mesh's `mesh_corners`, by obj_id.
+        boxes: each mesh's bounds, by obj_id.
     """
-    corners = [apply(p.matrix, boxes[p.obj_id] * np.array(p.stretch)) for p in view.spec.objects]
+    corners = [apply(placed.matrix, corners_of(placed, boxes)) for placed in view.spec.objects]
     return np.concatenate([np.zeros((0, 3)), *corners])
 
 

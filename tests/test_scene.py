@@ -12,6 +12,7 @@ from render.scene import (
     Light,
     Material,
     Placed,
+    Posture,
     SceneSpec,
     StructuredLight,
     TimeOfFlight,
@@ -42,6 +43,7 @@ def random_placed(rng) -> Placed:
         material=Material(vector(rng), random_float(rng), random_float(rng)),
         stretch=vector(rng),
         annotated=bool(rng.integers(2)),
+        posture=Posture(matrix(rng, 16, 3), vector(rng, 12)) if rng.integers(2) else None,
     )
 
 
