@@ -1,7 +1,6 @@
-"""Any mesh file -> one triangle mesh in the file's own unit: PLY here, the rest through trimesh."""
+"""Any mesh file -> one triangle mesh in the file's own unit, PLY and OFF without trimesh."""
 
 import io
-import json
 import logging
 import re
 from dataclasses import replace
@@ -13,10 +12,24 @@ from PIL import Image
 from trimesh.visual import ColorVisuals, TextureVisuals
 
 from render.errors import InputError
-from render.mesh_part import PLAIN, WHITE, Part, check, join, split, to_uint8, uniform
+from render.mesh_gltf import refuse_unread
+from render.mesh_obj import cut_polygons
+from render.mesh_off import read_off
+from render.mesh_part import (
+    PLAIN,
+    WHITE,
+    Part,
+    check,
+    drop_unused,
+    join,
+    split,
+    to_uint8,
+    uniform,
+)
 from render.mesh_ply import read_ply
 from render.transforms import apply
 
+READERS = {".ply": read_ply, ".off": read_off}
 SUFFIXES = (".ply", ".obj", ".stl", ".glb", ".gltf", ".off")
 TEXTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".tga", ".webp", ".gif")
 
@@ -33,7 +46,7 @@ def read_mesh_file(path: Path) -> Part:
     if kind not in SUFFIXES:
         raise InputError(f"{path}: not a mesh format that is read here; use {', '.join(SUFFIXES)}")
     try:
-        parts = read_ply(path) if kind == ".ply" else _read_with_trimesh(path)
+        parts = READERS.get(kind, _read_with_trimesh)(path)
         if any(part.uv is not None and not np.isfinite(part.uv).all() for part in parts):
             raise ValueError("texture coordinates that are NaN or infinite")
     except InputError:
@@ -47,7 +60,7 @@ def read_mesh_file(path: Path) -> Part:
         ) from None
     if not parts:
         raise InputError(f"{path}: no faces; a triangle mesh was expected")
-    return parts[0] if len(parts) == 1 else join(parts)
+    return drop_unused(parts[0] if len(parts) == 1 else join(parts))
 
 
 class _Resolver(trimesh.resolvers.FilePathResolver):
@@ -76,18 +89,19 @@ class _Resolver(trimesh.resolvers.FilePathResolver):
 def _read_with_trimesh(path: Path) -> list[Part]:
     """All triangle meshes of a scene, in the scene's frame."""
     kind, content = path.suffix.lower(), path.read_bytes()
-    if kind == ".gltf":
-        json.loads(content)  # trimesh would take a damaged one for an archive
-    if kind in (".obj", ".off"):
-        content = _utf8(content)
+    if kind in (".gltf", ".glb"):
+        refuse_unread(path, content)
+    if kind == ".obj":
+        content = cut_polygons(_utf8(content))
     resolver = _Resolver(path)
     log = logging.getLogger("trimesh")
     level = log.level
     log.setLevel(logging.CRITICAL)  # it logs tracebacks of what is refused here in one line
     try:
-        scene = trimesh.load_scene(
-            io.BytesIO(content), file_type=kind[1:], resolver=resolver, process=False
-        )
+        with np.errstate(invalid="ignore"):  # of infinite vertices, which are refused below
+            scene = trimesh.load_scene(
+                io.BytesIO(content), file_type=kind[1:], resolver=resolver, process=False
+            )
     finally:
         log.setLevel(level)
         if resolver.fault:
@@ -99,7 +113,9 @@ def _read_with_trimesh(path: Path) -> list[Part]:
         for scene_from_mesh, name in placed
         if isinstance(mesh := scene.geometry[name], trimesh.Trimesh) and len(mesh.faces)
     ]
-    if parts and sum(len(part.faces) for part in parts) < _announced_faces(kind, content):
+    # trimesh skips the incomplete faces of an OBJ file
+    announced = len(re.findall(rb"^\s*f\s", content, re.MULTILINE)) if kind == ".obj" else 0
+    if parts and sum(len(part.faces) for part in parts) < announced:
         raise ValueError("the file ends too early")
     return parts
 
@@ -113,19 +129,13 @@ def _utf8(text: bytes) -> bytes:
     return text
 
 
-def _announced_faces(kind: str, content: bytes) -> int:
-    """How many faces the text of an OBJ or OFF file speaks of; trimesh skips incomplete ones."""
-    if kind == ".obj":
-        return len(re.findall(rb"^\s*f\s", content, re.MULTILINE))
-    if kind == ".off":
-        return int(re.sub(rb"#.*", b"", content).split(maxsplit=3)[2])
-    return 0
-
-
 def _part(mesh: trimesh.Trimesh, scene_from_mesh: np.ndarray) -> Part:
     check(mesh.vertices, mesh.faces)
     faces = np.array(mesh.faces)
-    if np.linalg.det(scene_from_mesh[:3, :3]) < 0:  # a mirrored part would be inside out
+    scale = np.linalg.det(scene_from_mesh[:3, :3])
+    if scale == 0:
+        raise ValueError("a node that flattens its mesh")
+    if scale < 0:  # a mirrored part would be inside out
         faces = faces[:, ::-1]
     vertices = apply(scene_from_mesh, np.array(mesh.vertices))
     # Normals move with the inverse transpose; trimesh computes those the file lacks.

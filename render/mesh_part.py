@@ -62,6 +62,21 @@ def split(part: Part, **per_corner: np.ndarray) -> Part:
     return replace(apart, **per_corner)
 
 
+def drop_unused(part: Part) -> Part:
+    """Leave out the vertices of no face: they would count for the object's size."""
+    used, faces = np.unique(part.faces, return_inverse=True)
+    if len(used) == len(part.vertices):
+        return part
+    return replace(
+        part,
+        vertices=part.vertices[used],
+        faces=faces.reshape(part.faces.shape),
+        normals=part.normals[used],
+        colors=part.colors[used],
+        uv=None if part.uv is None else part.uv[used],
+    )
+
+
 def join(parts: list[Part]) -> Part:
     """One part from several, its vertices and faces in their order."""
     offsets = np.cumsum([0] + [len(part.vertices) for part in parts[:-1]])

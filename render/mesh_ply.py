@@ -10,6 +10,7 @@ from render.errors import InputError
 from render.image_file import read_rgb
 from render.mesh_part import PLAIN, WHITE, Part, check, split, to_uint8, uniform
 from render.ply import Rows, parse_ply
+from render.polygons import triangulate
 
 TINTED_TEXTURE = "vertex colours multiply the texture"  # a comment; BOP's are instead of a texture
 UV_NAMES = (("texture_u", "texture_v"), ("u", "v"), ("s", "t"))
@@ -24,9 +25,10 @@ def read_ply(path: Path) -> list[Part]:
     if vertices is None or polygons is None:
         return []
 
-    corners, polygon_of_face = _fan(polygons[1])
-    faces = polygons[0].astype(np.int64)[corners]
-    check(vertices, faces)
+    named = polygons[0].astype(np.int64)
+    check(vertices, named)
+    corners, polygon_of_face = triangulate(vertices, named, polygons[1])
+    faces = named[corners]
     normals = _stack(vertex, "nx", "ny", "nz")
     if normals is None:
         normals = trimesh.Trimesh(vertices, faces, process=False).vertex_normals
@@ -71,20 +73,3 @@ def _stack(rows: Rows, *names: str) -> np.ndarray | None:
 def _ply_colors(rows: Rows) -> np.ndarray | None:
     colors = _stack(rows, "red", "green", "blue")
     return None if colors is None else to_uint8(colors, rows.columns["red"].dtype)
-
-
-def _fan(lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Triangulate polygons as fans.
-
-    Args:
-        lengths: (p,) number of corners of each polygon.
-
-    Returns:
-        (m, 3) positions in the polygons' joined corner list, and (m,) the polygon of each face.
-    """
-    lengths = lengths.astype(np.int64)
-    triangles = np.maximum(lengths - 2, 0)
-    polygon = np.repeat(np.arange(len(lengths)), triangles)
-    within = np.arange(len(polygon)) - (np.cumsum(triangles) - triangles)[polygon]
-    first = (np.cumsum(lengths) - lengths)[polygon]
-    return np.stack([first, first + within + 1, first + within + 2], axis=1), polygon
