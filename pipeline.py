@@ -156,9 +156,8 @@ def render(config, seed, out, workers, replay, shard, cluster) -> None:
     if cluster is not None and workers is not None:
         raise OptionError("--workers is of this machine; with --ray the cluster's CPUs count")
     part = parse_part(shard)
-    workers = workers or _cores()
-    sensor = config["sensor"]
-    generate(config["render"], config["scene"], out, seed, workers, sensor, part, cluster)
+    how = {"workers": workers or _cores(), "part": part, "cluster": cluster}
+    generate(config["render"], config["scene"], out, seed, sensor=config["sensor"], **how)
     of_part = "" if part == (1, 1) else f"part {shard} of "
     click.echo(f"{out}: {of_part}{config['render'].frames} frames")
 

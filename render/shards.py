@@ -10,7 +10,7 @@ import sys
 import threading
 import traceback
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, suppress
 from multiprocessing import connection
 from queue import SimpleQueue
@@ -76,9 +76,6 @@ def make_shards(open_maker: OpenMaker, shards: Sequence[S], workers: int) -> Ite
                 yield shard
         return
 
-    # One llvmpipe thread each: geometry runs on one thread, and processes scale where threads do
-    # not.
-    os.environ.setdefault("LP_NUM_THREADS", "1")
     team = _Team(open_maker, shards)
     try:
         yield from team.work(min(workers, len(shards)))
@@ -117,7 +114,7 @@ def refusal(given_up: Sequence[tuple[str, str]]) -> InputError:
 class _Worker(Generic[S]):
     """A process, and the shard that it does."""
 
-    def __init__(self, open_maker: OpenMaker, shard: S) -> None:
+    def __init__(self, open_maker: OpenMaker, shard: S, environment: Mapping[str, str]) -> None:
         # Not forked, since an OpenGL context does not survive that; not by multiprocessing, which
         # would import the main module, and so torch, again.
         self.pipe, theirs = connection.Pipe()
@@ -127,7 +124,10 @@ class _Worker(Generic[S]):
         mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
             self.process = subprocess.Popen(
-                [sys.executable, "-c", code], stdin=subprocess.DEVNULL, pass_fds=[fd]
+                [sys.executable, "-c", code],
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                pass_fds=[fd],
             )
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
@@ -156,9 +156,13 @@ class _Team(Generic[S]):
         self.workers: list[_Worker[S]] = []
         self.deaths: Counter[S] = Counter()
         self.given_up: list[tuple[str, str]] = []
+        self.environment = dict(os.environ)
 
     def work(self, size: int) -> Iterator[S]:
         """Yields shards as they are complete."""
+        if size > 1:
+            # Geometry runs on one of llvmpipe's threads: processes scale where threads do not.
+            self.environment = {"LP_NUM_THREADS": "1", **self.environment}
         for _ in range(size):
             self._hire()
         while self.workers:
@@ -187,7 +191,8 @@ class _Team(Generic[S]):
             self._dismiss(worker)
 
     def _hire(self) -> None:
-        self.workers.append(_Worker(self.open_maker, self.waiting.popleft()))
+        shard = self.waiting.popleft()
+        self.workers.append(_Worker(self.open_maker, shard, self.environment))
 
     def _dismiss(self, worker: _Worker[S]) -> None:
         worker.pipe.close()

@@ -1,5 +1,7 @@
 import json
+import multiprocessing
 import shutil
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -188,6 +190,14 @@ def test_parts_made_in_any_order_by_any_number_of_workers_are_the_whole(rendered
     for part, workers in (((3, 3), 1), ((1, 3), 2), ((2, 3), 1)):
         generate(RENDER, SCENE, tmp_path / "out", seed=0, workers=workers, part=part)
     assert same_files(tmp_path / "out", rendered)
+
+
+def test_any_number_of_the_same_command_may_run_at_once(rendered, tmp_path):
+    spawn, out = multiprocessing.get_context("spawn"), tmp_path / "out"
+    with ProcessPoolExecutor(2, spawn) as pool:
+        runs = [pool.submit(generate, RENDER, SCENE, out, 0, 1) for _ in range(2)]
+        assert [run.result() for run in runs] == [None] * 2
+    assert same_files(out, rendered)
 
 
 def test_a_mesh_that_has_changed_meanwhile_is_refused_by_name(tmp_path):
