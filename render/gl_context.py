@@ -33,12 +33,12 @@ def open_context() -> moderngl.Context:
 
 @dataclass(frozen=True, eq=False)
 class Programs:
-    """The shader programs that draw a mesh; `..._shadowed` under lights that cast shadows."""
+    """The shader programs that draw a mesh; `..._spots` also draw spots, and shadows."""
 
     plain: moderngl.Program
     textured: moderngl.Program
-    plain_shadowed: moderngl.Program
-    textured_shadowed: moderngl.Program
+    plain_spots: moderngl.Program
+    textured_spots: moderngl.Program
     silhouette: moderngl.Program
 
 
@@ -49,12 +49,12 @@ def compile_programs(context: moderngl.Context, maps: Sequence[str] = ()) -> Pro
         maps: what else is drawn, into the targets from 2 on: "normals", "coordinates".
     """
     targets = {name.upper(): str(2 + i) for i, name in enumerate(maps)}
-    plain, textured, plain_shadowed, textured_shadowed = (
+    plain, textured, plain_spots, textured_spots = (
         _program(context, "shaded.frag", {**targets, **dict.fromkeys(variant, "")})
-        for variant in ((), ("TEXTURED",), ("SHADOWS",), ("TEXTURED", "SHADOWS"))
+        for variant in ((), ("TEXTURED",), ("SPOTS",), ("TEXTURED", "SPOTS"))
     )
     silhouette = _program(context, "silhouette.frag", {})
-    return Programs(plain, textured, plain_shadowed, textured_shadowed, silhouette)
+    return Programs(plain, textured, plain_spots, textured_spots, silhouette)
 
 
 def _program(context: moderngl.Context, file: str, macros: Mapping[str, str]) -> moderngl.Program:
@@ -110,7 +110,7 @@ class Framebuffers:
         if kind == "shaded":
             depth = context.renderbuffer(size, 1, dtype="f4")
             colors, z_buffer = [context.renderbuffer(size), depth], context.depth_renderbuffer(size)
-            # float32: half floats are off by 0.014 degrees in a normal, 0.03 mm in a point.
+            # float32: half floats are off by up to 0.02 degrees in a normal and 0.03 mm in a point.
             colors += [context.renderbuffer(size, dtype="f4") for _ in range(self._maps)]
             return context.framebuffer(colors, z_buffer)
         if kind == "multisampled":

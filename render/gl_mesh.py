@@ -18,12 +18,12 @@ VERTEX_FORMAT = "3f 3f 3f1 x1 2f"
 
 @dataclass(frozen=True, eq=False)
 class DrawnMesh:
-    """A mesh in the memory of an OpenGL context; shadowed: as `Programs` has it."""
+    """A mesh in the memory of an OpenGL context; spots: as `Programs` has it."""
 
     texture: moderngl.Texture | None
     vertices: moderngl.Buffer
     shaded: moderngl.VertexArray
-    shadowed: moderngl.VertexArray
+    spots: moderngl.VertexArray
     silhouette: moderngl.VertexArray
 
     def posed(self, posture: Posture | None) -> "DrawnMesh":
@@ -45,17 +45,17 @@ def upload(context: moderngl.Context, mesh: Mesh, programs: Programs) -> DrawnMe
         raise ValueError("the mesh has no faces")
     order, faces = spatial_order(mesh.vertices, mesh.faces)
     buffer = context.buffer(vertex_records(mesh, order).tobytes())
-    texture, shaded, shadowed = None, programs.plain, programs.plain_shadowed
+    texture, shaded, spots = None, programs.plain, programs.plain_spots
     if mesh.texture is not None and mesh.uv is not None:
         texture = _upload_texture(context, mesh.texture)
-        shaded, shadowed = programs.textured, programs.textured_shadowed
+        shaded, spots = programs.textured, programs.textured_spots
 
     content = [(buffer, VERTEX_FORMAT, *ATTRIBUTES)]
     indices = context.buffer(faces.tobytes())
     # A program that ignores an attribute does not have it: skip_errors leaves it out.
     arrays = (
         context.vertex_array(p, content, index_buffer=indices, skip_errors=True)
-        for p in (shaded, shadowed, programs.silhouette)
+        for p in (shaded, spots, programs.silhouette)
     )
     return DrawnMesh(texture, buffer, *arrays)
 

@@ -8,9 +8,9 @@ import numpy as np
 from render.draw_records import GEOMETRY, MAX_LIGHTS, Bounds, View
 from render.gl_context import GEOMETRY_BINDING, SHADOW_UNIT, SHADOWS_BINDING, Framebuffers
 from render.scene import SceneSpec
-from render.shadows import TILE, caster_corners, light_matrix
+from render.shadows import caster_corners, light_matrix, map_size
 
-COLUMNS = 2  # of the atlas; so that eight maps fit a device that draws up to 8192x8192
+COLUMNS = 2  # of the atlas; so that eight of the largest maps fit a device with 16384x16384
 KERNEL = 1.5  # texels that a bilinear comparison reaches across: the diagonal, rounded up
 
 # std140 uniform block of shaded.frag.
@@ -19,9 +19,9 @@ SHADOWS = np.dtype(
 )
 
 
-def has_shadows(spec: SceneSpec) -> bool:
-    """Whether any of a spec's lights casts shadows on anything."""
-    return bool(spec.objects) and any(light.shadow for light in spec.lights)
+def needs_spots(spec: SceneSpec) -> bool:
+    """Whether a spec's lights need the programs for spots and shadows, which take longer."""
+    return any(light.shadow or light.kind == "spot" for light in spec.lights)
 
 
 class ShadowMaps:
@@ -42,31 +42,41 @@ class ShadowMaps:
         self._shadows = context.buffer(reserve=SHADOWS.itemsize, dynamic=True)
 
     def draw(self, view: View, silhouettes: Sequence[moderngl.VertexArray]) -> None:
-        """Draw the maps of a view and bind them for the shadowed programs.
+        """Draw the maps of a view, if its lights cast any shadows, and bind them.
 
         Args:
-            view: of a spec that `has_shadows`.
             silhouettes: of each of the spec's objects.
         """
         casting = [i for i, light in enumerate(view.spec.lights) if light.shadow]
+        shadows = np.zeros((), SHADOWS)
+        if casting and view.placed:
+            self._draw_atlas(view, casting, silhouettes, shadows)
+        self._shadows.write(shadows.tobytes())
+        self._shadows.bind_to_uniform_block(SHADOWS_BINDING)
+
+    def _draw_atlas(
+        self,
+        view: View,
+        casting: Sequence[int],
+        silhouettes: Sequence[moderngl.VertexArray],
+        shadows: np.ndarray,
+    ) -> None:
+        """Draw the maps of the lights `casting`, bind their texture, and fill in `shadows`."""
         columns = min(len(casting), COLUMNS)
         grid = columns, -(-len(casting) // columns)
-        atlas = self._framebuffers.get("shadows", grid[0] * TILE, grid[1] * TILE)
+        texels = map_size(view.camera)
+        atlas = self._framebuffers.get("shadows", grid[0] * texels, grid[1] * texels)
         atlas.use()
         atlas.clear()
-
-        shadows = np.zeros((), SHADOWS)
         corners = caster_corners(view, self._boxes)
         for tile, i in enumerate(casting):
             clip_from_cam, texel = light_matrix(view.spec.lights[i], view, corners)
             place = tile % columns, tile // columns
-            atlas.viewport = (place[0] * TILE, place[1] * TILE, TILE, TILE)
+            atlas.viewport = (place[0] * texels, place[1] * texels, texels, texels)
             self._draw_map(view.spec, clip_from_cam, silhouettes)
             shadows["atlas_from_cam"][i] = _atlas_from_clip(place, grid) @ clip_from_cam
             shadows["reach"][i, 0] = KERNEL * texel
 
-        self._shadows.write(shadows.tobytes())
-        self._shadows.bind_to_uniform_block(SHADOWS_BINDING)
         depth_map = atlas.depth_attachment
         assert isinstance(depth_map, moderngl.Texture)
         depth_map.use(SHADOW_UNIT)

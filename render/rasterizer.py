@@ -31,7 +31,7 @@ from render.gl_context import (
 )
 from render.gl_hand import DrawnHand
 from render.gl_mesh import DrawnMesh, upload
-from render.gl_shadows import ShadowMaps, has_shadows
+from render.gl_shadows import ShadowMaps, needs_spots
 from render.hand import HandModel
 from render.hand_skin import HandSkin
 from render.mesh import Mesh
@@ -235,8 +235,8 @@ class Rasterizer:
 
     def _draw_view(self, framebuffer: moderngl.Framebuffer, view: View, first: int) -> None:
         """Draw a view's meshes, whose uniforms start at record `first`."""
-        shadowed = has_shadows(view.spec)
-        if shadowed:
+        spots = needs_spots(view.spec)
+        if spots:
             casters = [
                 self._meshes[placed.obj_id].posed(placed.posture).silhouette
                 for placed in view.spec.objects
@@ -249,7 +249,7 @@ class Rasterizer:
             self._bind(first + i)
             if mesh.texture is not None:
                 mesh.texture.use()
-            (mesh.shadowed if shadowed else mesh.shaded).render()
+            (mesh.spots if spots else mesh.shaded).render()
 
     def _draw_silhouettes(
         self, view: View, camera: Camera, parts: Sequence[Part | None], masks: np.ndarray

@@ -13,8 +13,14 @@ from render.draw_records import NEAR, Bounds, View, corners_of
 from render.scene import Light
 from render.transforms import apply, look_at
 
-TILE = 2048  # texels along each side of a light's map
+TEXELS_A_PIXEL = 3  # of the image's longer side, along each side of a light's map
+SMALLEST_MAP, LARGEST_MAP = 512, 4096  # texels along each side
 MARGIN = 2  # texels around what is seen, so that a look a little beside it finds something too
+
+
+def map_size(camera: Camera) -> int:
+    """Texels along each side of the shadow maps for an image."""
+    return int(np.clip(TEXELS_A_PIXEL * max(camera.size), SMALLEST_MAP, LARGEST_MAP))
 
 
 def caster_corners(view: View, boxes: Mapping[int, Bounds]) -> np.ndarray:
@@ -49,7 +55,8 @@ def light_matrix(light: Light, view: View, casters: np.ndarray) -> tuple[np.ndar
         extents.append(np.tan(light.cone[1]) * np.array([[-1.0, -1.0], [1.0, 1.0]]))
     low = np.max([extent[0] for extent in extents], axis=0)
     high = np.min([extent[1] for extent in extents], axis=0)
-    half = np.maximum(high - low, 1e-6) / 2 * (1 + 2 * MARGIN / TILE)
+    texels = map_size(view.camera)
+    half = np.maximum(high - low, 1e-6) / 2 * (1 + 2 * MARGIN / texels)
 
     # A thousandth more than the bounds, so that rounding never clips a surface away.
     near, far = points[:, 2].min(), points[:, 2].max()
@@ -58,7 +65,7 @@ def light_matrix(light: Light, view: View, casters: np.ndarray) -> tuple[np.ndar
     if spot:
         near, far = max(near, NEAR), max(far, 2 * NEAR)
     clip_from_light = _projection((low + high) / 2, half, (near, far), spot)
-    return clip_from_light @ light_from_cam, float(2 * half.max() / TILE)
+    return clip_from_light @ light_from_cam, float(2 * half.max() / texels)
 
 
 def _frustum(camera: Camera, near: float, far: float) -> np.ndarray:

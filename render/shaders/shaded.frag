@@ -1,8 +1,8 @@
 #version 330
 
 // Blinn-Phong: J. Blinn, "Models of light reflection for computer synthesized pictures", 1977.
-// Variants, by macros that are defined or not: TEXTURED; SHADOWS; NORMALS and COORDINATES, the
-// number of the target that takes each.
+// Variants, by macros that are defined or not: TEXTURED; SPOTS, for spots and for lights that cast
+// shadows; NORMALS and COORDINATES, the number of the target that takes each.
 layout(std140) uniform Shading {
     vec4 tint;         // rgb; a goes to the colour's alpha as it is
     vec4 highlight;    // strength, exponent, number of lights
@@ -33,23 +33,26 @@ in vec3 point_in_obj;
 layout(location = COORDINATES) out vec4 coordinates;
 #endif
 
-#ifdef SHADOWS
+#ifdef SPOTS
 layout(std140, row_major) uniform Shadows {
     mat4 atlas_from_cam[8]; // into a light's part of the atlas, times w
-    vec4 reach[8];          // x: metres off the surface where the light is looked for, for w = 1
+    vec4 reach[8];          // x: metres off the surface to look from, for w = 1; 0: no shadows
 };
 uniform sampler2DShadow shadow_atlas;
 
 // How much of a light gets to this point, 0..1. face: the triangle's unit normal, viewer's side.
-float arriving(int light, vec3 face) {
-    if (reach[light].x == 0.0) {
-        return 1.0;
+float arriving(int light, vec3 to_light, vec3 face) {
+    float beam = intensity[light].a - dot(beams[light].xyz, to_light) * beams[light].w;
+    beam = clamp(beam, 0.0, 1.0);
+    beam *= beam;
+    if (reach[light].x == 0.0 || beam == 0.0) {
+        return beam;
     }
     // A map's texel holds one depth for all that it covers. Looked for off the surface by as much
     // as the texels that are read reach across, a plane never shadows itself, however it is tilted.
     float w = (atlas_from_cam[light] * vec4(point_in_cam, 1.0)).w;
     vec4 found = atlas_from_cam[light] * vec4(point_in_cam + reach[light].x * w * face, 1.0);
-    return textureLod(shadow_atlas, found.xyz / found.w, 0.0);
+    return beam * textureLod(shadow_atlas, found.xyz / found.w, 0.0);
 }
 #endif
 
@@ -63,7 +66,7 @@ void main() {
     vec3 to_viewer = normalize(-point_in_cam);
     vec3 normal = normalize(normal_in_cam);
     normal = dot(normal, to_viewer) < 0.0 ? -normal : normal;
-#ifdef SHADOWS
+#ifdef SPOTS
     vec3 face = cross(dFdx(point_in_cam), dFdy(point_in_cam));
     face /= max(length(face), 1e-30) * (dot(face, to_viewer) < 0.0 ? -1.0 : 1.0);
 #endif
@@ -77,11 +80,10 @@ void main() {
             to_light = normalize(to_light - point_in_cam);
         }
         float facing = dot(normal, to_light);
-        float beam = clamp(intensity[i].a - dot(beams[i].xyz, to_light) * beams[i].w, 0.0, 1.0);
-        if (facing > 0.0 && beam > 0.0) {
-            vec3 light = intensity[i].rgb * (beam * beam);
-#ifdef SHADOWS
-            light *= arriving(i, face);
+        if (facing > 0.0) {
+            vec3 light = intensity[i].rgb;
+#ifdef SPOTS
+            light *= arriving(i, to_light, face);
 #endif
             float mirrored = max(dot(normal, normalize(to_light + to_viewer)), 0.0);
             diffuse += light * facing;
