@@ -215,7 +215,7 @@ class Randomizer:
 
 
 def _prop_material(rng: np.random.Generator) -> Material:
-    tint = rng.uniform(0.7, 1.1) * rng.uniform(0.85, 1.15, 3)
+    tint = rng.uniform(0.55, 0.95) * rng.uniform(0.85, 1.15, 3)
     return Material(tuple(tint.tolist()), rng.uniform(0.0, 0.15), rng.uniform(8.0, 64.0))
 
 
