@@ -180,6 +180,20 @@ def validate(dataset, split, no_render) -> None:
 
 
 @main.command()
+@click.argument("dataset", type=PATH)
+@click.option("--split", metavar="NAME", help="Of this split only.")
+@click.option("--frames", type=click.IntRange(1), default=24, show_default=True)
+@click.option("--out", type=PATH, required=True, metavar="SHEET.png")
+def view(dataset, split, frames, out) -> None:
+    """Draw a contact sheet of any BOP dataset: boxes, contours of masks, depth."""
+    from render.image_file import write_png
+    from render.view import contact_sheet
+
+    write_png(out, contact_sheet(dataset, split, frames))
+    click.echo(out)
+
+
+@main.command()
 @configured("data", "pair")
 @out_option
 def pair(config, seed, out) -> None:

@@ -25,6 +25,25 @@ def draw_box(rgb: np.ndarray, corners: np.ndarray, color: Color, thickness: int 
     return image
 
 
+def draw_contour(rgb: np.ndarray, mask: np.ndarray, color: Color, thickness: int = 1) -> np.ndarray:
+    """Draw the border of an (H, W) bool mask, holes included, on the mask's side -> a new image."""
+    # A frame of zeros, so that a mask that the image cuts off has a border there too.
+    padded = np.pad(mask.astype(np.uint8), 1)
+    inner = cv2.erode(padded, np.ones((3, 3), np.uint8), iterations=thickness)[1:-1, 1:-1]
+    return np.where((mask & (inner == 0))[..., None], np.array(color, np.uint8), rgb)
+
+
+def draw_depth(depth: np.ndarray) -> np.ndarray:
+    """Depth as colours, near red and far blue: (H, W) metres -> (H, W, 3) uint8, 0 as black."""
+    seen = depth > 0
+    if not seen.any():
+        return np.zeros((*depth.shape, 3), np.uint8)
+    near, far = np.percentile(depth[seen], [1, 99])
+    share = np.clip((far - depth) / max(far - near, 1e-9), 0, 1)
+    colors = cv2.applyColorMap((255 * share).astype(np.uint8), cv2.COLORMAP_TURBO)[..., ::-1]
+    return np.where(seen[..., None], colors, 0).astype(np.uint8)
+
+
 def label(rgb: np.ndarray, text: str, height: int = 16) -> np.ndarray:
     """Put a line of text on a dark strip above an image: (H, W, 3) -> (H + height, W, 3)."""
     strip = np.full((height, rgb.shape[1], 3), 24, np.uint8)
