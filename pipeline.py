@@ -168,6 +168,7 @@ def render(config, seed, out, workers, replay, shard, cluster) -> None:
 @click.option("--no-render", is_flag=True, help="Leave out what needs drawing: poses, depth.")
 def validate(dataset, split, no_render) -> None:
     """Name every fault of a BOP dataset, by file."""
+    from render.contact import dataset_contact
     from render.validate import survey
     from render.validate import validate as find_faults
 
@@ -176,6 +177,9 @@ def validate(dataset, split, no_render) -> None:
         click.echo(fault)
     count = f"{len(faults)} faults" if faults else "no fault"
     click.echo(f"{survey(dataset, split, render=not no_render)}: {count}")
+    contact = None if faults else dataset_contact(dataset, split)
+    if contact is not None:
+        click.echo(contact)
     sys.exit(1 if faults else 0)
 
 
