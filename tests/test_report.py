@@ -8,8 +8,7 @@ from render.draw import draw_box
 from render.image_file import read_rgb
 from tests.small_dataset import cuboids, random_frames, smooth_picture, write_dataset
 from train import report
-from train.batches import cut
-from train.crops import CropConfig, square_crop
+from train.crops import CropConfig, cut, square_crop
 from train.evaluate import Outcome
 from train.instances import load_instances
 

@@ -12,7 +12,7 @@ from render.errors import InputError
 class PoseNet(nn.Module):
     """h(f(x)) for synthetic images, h(g(f(x))) for real ones.
 
-    extract: f, images (B, 3, size, size) -> features (B, d). mapping: g, (B, d) -> (B, d), or None
+    extract: f, images (B, c, size, size) -> features (B, d). mapping: g, (B, d) -> (B, d), or None
     where real features are read as they are. predict: h, (B, d) -> (B, outputs).
     """
 
@@ -25,7 +25,7 @@ class PoseNet(nn.Module):
         return features if self.mapping is None else self.mapping(features)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Predict from real images: (B, 3, size, size) in [-1, 1) -> (B, outputs)."""
+        """Predict from real images: (B, c, size, size) in [-1, 1] -> (B, outputs)."""
         return self.predict(self.map(self.extract(images)))
 
 
@@ -44,7 +44,9 @@ class ResidualBlock(nn.Module):
         return features + self.second(torch.relu(self.first(features)))
 
 
-def build(name: str, size: int, with_mapping: bool, outputs: int = 16) -> PoseNet:
+def build(
+    name: str, size: int, with_mapping: bool, outputs: int = 16, channels: int = 3
+) -> PoseNet:
     """Build a network with random weights.
 
     Args:

@@ -7,8 +7,7 @@ import numpy as np
 
 from render.draw import draw_box, label, sheet
 from render.image_file import write_png
-from train.batches import cut
-from train.crops import CropConfig, square_crop, training_crop
+from train.crops import CropConfig, cut, square_crop, training_crop
 from train.evaluate import Outcome
 from train.instances import Instance
 

@@ -1,11 +1,9 @@
 """The stages as the command line calls them, each from what the one before left on disk."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
-
-import torch
 
 from render.bop import read_split
 from render.config import fill, load_preset, option
@@ -13,8 +11,8 @@ from render.errors import InputError
 from render.generate import RenderConfig, generate
 from render.mesh import ObjectModel, load_models
 from render.randomize import SceneConfig
-from train.batches import COMPOSITION, METHODS, Batches
-from train.checkpoint import Checkpoint, ObjectInfo
+from train.batches import COMPOSITION, METHODS
+from train.crops import ObjectCrops
 from train.device import choose_device
 from train.evaluate import (
     evaluate_method,
@@ -33,9 +31,11 @@ from train.instances import (
     load_twins,
     write_split,
 )
+from train.methods import Inputs, train_methods, train_network
 from train.pairs import pair, twin_splits
 from train.report import contact_sheet, test_sheet
-from train.trainer import Training, train
+from train.targets import ObjectInfo
+from train.trainer import Training
 
 SIMULATED_SEED = 1_000_003  # added to the seed for simulated real frames
 
@@ -75,7 +75,7 @@ def train_one(
     root = find_dataset(data.dataset) if real_share else synthetic
     assert root is not None
     model = load_models([root / "models"], obj_ids=data.objects)[data.objects[0]]
-    inputs = Inputs()
+    inputs = Inputs(ObjectCrops(config["crop"]))
     if real_share:
         inputs = replace(inputs, real=_real(data, root, model, seed))
     if twin_share and twins is not None:
@@ -84,7 +84,7 @@ def train_one(
         inputs = replace(inputs, synthetic=_synthetic(synthetic, model, data.min_visib))
     steps, target = config["train"].steps, _target(model, inputs)
     training = Training(method, steps, target, config["train"], config["crop"], seed, start)
-    return _train(training, inputs, out, choose_device(device))
+    return train_network(training, inputs, out, choose_device(device))
 
 
 def run_all(config: Mapping[str, Any], out: Path, seed: int, workers: int, device: str) -> str:
@@ -114,7 +114,9 @@ def run_all(config: Mapping[str, Any], out: Path, seed: int, workers: int, devic
         pictures = (inputs.real, inputs.twins, inputs.synthetic)
         contact_sheet(*pictures, config["crop"], folder / "pairs.png", kind)
         tests = test_sets(part["data"], root, model, seed)
-        for method, checkpoint in _train_methods(part, model, inputs, folder, seed, torch_device):
+        options, target = config["train"], _target(model, inputs)
+        start = Training("synthetic", 0, target, options, config["crop"], seed)
+        for method, checkpoint in train_methods(methods, start, inputs, folder, torch_device):
             found, estimates = evaluate_method(
                 checkpoint, method, tests, measured[obj_id], torch_device, seed
             )
@@ -126,15 +128,6 @@ def run_all(config: Mapping[str, Any], out: Path, seed: int, workers: int, devic
     heading = f"{root}: {counts[0]} {kind} frames to train on, {counts[1]} to test on"
     about = {"dataset": data.dataset, "seed": seed, "methods": list(methods)}
     return write_results(results(outcomes, measured, methods), about, heading, out)
-
-
-@dataclass(frozen=True, eq=False)
-class Inputs:
-    """What one object's networks are trained on; twins[i] are those of real[i]."""
-
-    real: Sequence[Instance] = ()
-    twins: Sequence[Sequence[Instance]] = ()
-    synthetic: Sequence[Instance] = ()
 
 
 def _simulate(run: RunConfig, out: Path, seed: int, workers: int) -> Path:
@@ -165,49 +158,16 @@ def _prepare(
     pair(config["pair"], config["scene"], data, folder / "twins", seed)
     real = _real(data, root, model, seed)
     return Inputs(
+        crops=ObjectCrops(config["crop"]),
         real=real,
         twins=_twins(folder / "twins", real),
         synthetic=_synthetic(folder / "synthetic_images", model, data.min_visib),
     )
 
 
-def _train_methods(
-    config: Mapping[str, Any],
-    model: ObjectModel,
-    inputs: Inputs,
-    folder: Path,
-    seed: int,
-    device: torch.device,
-) -> Iterator[tuple[str, Checkpoint]]:
-    """Pre-train once, then train every method from there; `real` starts from nothing."""
-    options, crop = config["train"], config["crop"]
-    target = _target(model, inputs)
-    pretrained = None
-    if options.pretrain_steps:
-        training = Training("synthetic", options.pretrain_steps, target, options, crop, seed)
-        pretrained = _train(training, inputs, folder / "pretrained", device)
-    for method in config["run"].methods:
-        start = None if method == "real" else pretrained
-        training = Training(method, options.steps, target, options, crop, seed + 1, start)
-        yield method, Checkpoint.load(_train(training, inputs, folder / method, device), device)
-
-
 def _target(model: ObjectModel, inputs: Inputs) -> ObjectInfo:
     camera = inputs.real[0].camera if inputs.real else None
     return ObjectInfo(model.obj_id, model.box, camera)
-
-
-def _train(training: Training, inputs: Inputs, out: Path, device: torch.device) -> Path:
-    batches = Batches(
-        inputs.real,
-        inputs.twins,
-        inputs.synthetic,
-        training.method,
-        training.config.batch,
-        training.crop,
-        training.seed,
-    )
-    return train(training, batches, out, device)
 
 
 def _real(data: DataConfig, root: Path, model: ObjectModel, seed: int) -> list[Instance]:
