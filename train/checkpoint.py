@@ -9,11 +9,15 @@ import torch
 
 from render.errors import InputError
 from train.crops import CropConfig
+from train.hand_crops import HandCropConfig
 from train.networks import PoseNet, build
-from train.targets import ObjectInfo, Target
+from train.targets import HandInfo, ObjectInfo, Target
 
 # What a network may be trained for: its target and how its crops are made.
-KINDS: dict[str, tuple[Any, Any]] = {"object": (ObjectInfo, CropConfig)}
+KINDS: dict[str, tuple[Any, Any]] = {
+    "object": (ObjectInfo, CropConfig),
+    "hand": (HandInfo, HandCropConfig),
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,6 +46,17 @@ class Checkpoint:
         """
         if not isinstance(self.target, ObjectInfo):
             raise InputError(f"this network reads {self.target.name}, not an object's pose")
+        return self.target
+
+    @property
+    def hand(self) -> HandInfo:
+        """The joints that it reads.
+
+        Raises:
+            InputError: it reads something else.
+        """
+        if not isinstance(self.target, HandInfo):
+            raise InputError(f"this network reads {self.target.name}, not the joints of a hand")
         return self.target
 
     def save(self, path: Path) -> None:
