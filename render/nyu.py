@@ -19,10 +19,15 @@ from render.image_file import read_rgb, write_png
 # and palm of the test labels rigid to the last digit. So x comes out 0.16 % short.
 CAMERA = Camera(np.array([[588.03, 0, 320], [0, 587.07, 240], [0, 0, 1]]), 640, 480)
 
-# The evaluated joints, and their places among the 36 of joint_data.mat.
+# The evaluated joints, lines that join them to a skeleton, and their places among the 36 of
+# joint_data.mat.
 JOINTS = (
     *("pinky tip", "pinky root", "ring tip", "ring root", "middle tip", "middle root"),
     *("index tip", "index root", "thumb tip", "thumb R2", "thumb R1", "wrist 2", "wrist 1", "palm"),
+)
+BONES = (
+    *((0, 1), (2, 3), (4, 5), (6, 7), (8, 9), (9, 10)),  # of the fingers
+    *((1, 13), (3, 13), (5, 13), (7, 13), (10, 13), (11, 13), (12, 13)),  # of the palm
 )
 EVALUATED = (0, 3, 6, 9, 12, 15, 18, 21, 24, 25, 27, 30, 31, 32)
 
