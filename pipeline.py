@@ -18,7 +18,10 @@ from render.generate import RenderConfig
 from render.randomize import SceneConfig
 from train.batches import METHODS
 from train.crops import CropConfig
+from train.hand_crops import HandCropConfig
+from train.hand_data import HandDataConfig
 from train.instances import DataConfig
+from train.localiser import LocaliserConfig
 from train.pairs import PairConfig
 from train.run import RunConfig
 from train.trainer import TrainConfig
@@ -30,6 +33,9 @@ SECTIONS: Mapping[str, type] = {
     "scene": SceneConfig,
     "pair": PairConfig,
     "crop": CropConfig,
+    "hand": HandDataConfig,
+    "hand_crop": HandCropConfig,
+    "localiser": LocaliserConfig,
     "train": TrainConfig,
 }
 PATH = click.Path(path_type=Path)
@@ -185,13 +191,16 @@ def train(config, seed, out, device, method, **inputs) -> None:
 @main.command()
 @configured("data")
 @click.argument("run_folder", metavar="RUN", type=PATH)
+@click.option(
+    "--localiser", type=PATH, metavar="RUN", help="hands: the network that finds the palm."
+)
 @out_option
 @device_option
-def evaluate(config, seed, out, device, run_folder) -> None:
+def evaluate(config, seed, out, device, run_folder, localiser) -> None:
     """Test a trained network on a dataset's test frames."""
-    from train.evaluate import evaluate_run
+    from train.run import evaluate_one
 
-    click.echo(evaluate_run(config["data"], run_folder, out, seed, device))
+    click.echo(evaluate_one(config, run_folder, localiser, out, seed, device))
 
 
 @main.command()

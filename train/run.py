@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from render.bop import read_split
 from render.config import fill, load_preset, option
@@ -12,16 +12,20 @@ from render.generate import RenderConfig, generate
 from render.mesh import ObjectModel, load_models
 from render.randomize import SceneConfig
 from train.batches import COMPOSITION, METHODS
+from train.checkpoint import Checkpoint
 from train.crops import ObjectCrops
 from train.device import choose_device
 from train.evaluate import (
     evaluate_method,
+    evaluate_run,
     measured_model,
     results,
     test_sets,
     write_estimates,
     write_results,
 )
+from train.hand_evaluate import evaluate_hand_run
+from train.hand_run import run_hands
 from train.instances import (
     DataConfig,
     Instance,
@@ -34,7 +38,7 @@ from train.instances import (
 from train.methods import Inputs, train_methods, train_network
 from train.pairs import pair, twin_splits
 from train.report import contact_sheet, test_sheet
-from train.targets import ObjectInfo
+from train.targets import HandInfo, ObjectInfo
 from train.trainer import Training
 
 SIMULATED_SEED = 1_000_003  # added to the seed for simulated real frames
@@ -44,6 +48,9 @@ SIMULATED_SEED = 1_000_003  # added to the seed for simulated real frames
 class RunConfig:
     """What `run` compares."""
 
+    target: Literal["object", "hand"] = option(
+        "object", "What is read: objects in BOP's colour images, or a hand in NYU's depth images"
+    )
     methods: tuple[str, ...] = option(
         ("synthetic", "real", "finetune", "mixed", "mapping"), f"Among {', '.join(METHODS)}"
     )
@@ -87,6 +94,17 @@ def train_one(
     return train_network(training, inputs, out, choose_device(device))
 
 
+def evaluate_one(
+    config: Mapping[str, Any], run: Path, localiser: Path | None, out: Path, seed: int, device: str
+) -> str:
+    """`evaluate`: one network, of an object or of hands; returns the table."""
+    if isinstance(Checkpoint.load_finished(run).target, HandInfo):
+        return evaluate_hand_run(config["hand"], run, localiser, out, device)
+    if localiser is not None:
+        raise InputError(f"--localiser belongs to networks for hands; {run} is for an object")
+    return evaluate_run(config["data"], run, out, seed, device)
+
+
 def run_all(config: Mapping[str, Any], out: Path, seed: int, workers: int, device: str) -> str:
     """`run`: every stage for every object and method; what is finished is not done again.
 
@@ -97,6 +115,8 @@ def run_all(config: Mapping[str, Any], out: Path, seed: int, workers: int, devic
     unknown = [method for method in methods if method not in METHODS]
     if unknown:
         raise InputError(f"run.methods: no method {unknown[0]}; there are {', '.join(METHODS)}")
+    if config["run"].target == "hand":
+        return run_hands(config, out, seed, device)
     torch_device = choose_device(device)
     data: DataConfig = config["data"]
     if config["run"].simulated:
