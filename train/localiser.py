@@ -6,6 +6,7 @@ hands with forearm, body and a second hand in view.
 """
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -90,7 +91,8 @@ class Localiser:
 
 def mass_centers(depths: Sequence[np.ndarray]) -> np.ndarray:
     """`center_of_mass` of depth images, (n, 3) metres; NOWHERE where there is none."""
-    found = [center_of_mass(depth) for depth in depths]
+    with ThreadPoolExecutor() as pool:
+        found = list(pool.map(center_of_mass, depths))
     return np.array([NOWHERE if center is None else center for center in found]).reshape(-1, 3)
 
 
@@ -104,13 +106,14 @@ def center_of_mass(depth: np.ndarray) -> np.ndarray | None:
         (3,) metres, camera frame; None where no blob is large enough.
     """
     depth = depth[::EVERY, ::EVERY]
-    points = _rays() * depth[..., None]
     seen = (depth >= NEAR) & (depth <= FAR)
-    center = _nearest_blob(depth, seen, points)
-    if center is None:
+    blob = _nearest_blob(depth, seen)
+    if blob is None:
         return None
+    points = _rays()[seen] * depth[seen, None]  # (n, 3)
+    center = points[blob[seen]].mean(axis=0)
     for _ in range(ROUNDS):
-        inside = seen & (np.abs(points - center) <= CUBE / 2).all(axis=-1)
+        inside = (np.abs(points - center) <= CUBE / 2).all(axis=-1)
         if not inside.any():
             break
         center = points[inside].mean(axis=0)
@@ -158,8 +161,8 @@ def _rays() -> np.ndarray:
     return CAMERA.unproject(np.ones((CAMERA.height, CAMERA.width)))[::EVERY, ::EVERY]
 
 
-def _nearest_blob(depth: np.ndarray, seen: np.ndarray, points: np.ndarray) -> np.ndarray | None:
-    """Centre of the first connected blob of area AREA in bands of depth, from near to far."""
+def _nearest_blob(depth: np.ndarray, seen: np.ndarray) -> np.ndarray | None:
+    """Mask of the largest connected blob in the nearest band of depth that has one of size AREA."""
     if not seen.any():
         return None
     pixel_area = (EVERY * depth) ** 2 / np.prod(np.diag(CAMERA.K)[:2])  # square metres
@@ -169,5 +172,5 @@ def _nearest_blob(depth: np.ndarray, seen: np.ndarray, points: np.ndarray) -> np
         area = np.bincount(labels.ravel(), np.where(band, pixel_area, 0).ravel(), minlength=count)
         largest = int(area.argmax())
         if area[largest] >= AREA:
-            return points[labels == largest].mean(axis=0)
+            return labels == largest
     return None
