@@ -93,6 +93,9 @@ workers_option = click.option(
     "--workers", type=click.IntRange(1), default=None, help="Processes.  [default: one a core]"
 )
 device_option = click.option("--device", default="auto", help="auto, cpu, cuda or cuda:1")
+localiser_option = click.option(
+    "--localiser", type=PATH, metavar="RUN", help="Hands: the network that finds the palm."
+)
 out_option = click.option("--out", type=PATH, required=True, metavar="DIR")
 
 
@@ -179,10 +182,11 @@ def pair(config, seed, out) -> None:
 @click.option("--synthetic", type=PATH, metavar="DIR", help="A dataset that `render` made.")
 @click.option("--twins", type=PATH, metavar="DIR", help="What `pair` made of the real frames.")
 @click.option("--start", type=PATH, metavar="RUN", help="A run whose weights to start from.")
+@localiser_option
 @out_option
 @device_option
 def train(config, seed, out, device, method, **inputs) -> None:
-    """Train a network for one object."""
+    """Train a network for one object, or for hands."""
     from train.run import train_one
 
     click.echo(train_one(config, method, out, seed, device, **inputs))
@@ -191,9 +195,7 @@ def train(config, seed, out, device, method, **inputs) -> None:
 @main.command()
 @configured("data")
 @click.argument("run_folder", metavar="RUN", type=PATH)
-@click.option(
-    "--localiser", type=PATH, metavar="RUN", help="hands: the network that finds the palm."
-)
+@localiser_option
 @out_option
 @device_option
 def evaluate(config, seed, out, device, run_folder, localiser) -> None:
@@ -243,15 +245,16 @@ def score(config, seed, results, ground_truth, file_format, as_json, plot, compa
 @click.argument("image", type=PATH)
 @click.option("--box", metavar="x,y,w,h", help="The object's box in the image, pixels.")
 @click.option("--camera", metavar="fx,fy,cx,cy", help="Default: the one it was trained with.")
+@localiser_option
 @click.option(
     "--out", type=PATH, metavar="FILE.png", help="Overlay.  [default: IMAGE_pose.png here]"
 )
 @device_option
-def predict(run_folder, image, box, camera, out, device) -> None:
-    """Print the pose seen in an image, or in a BOP frame's boxes, and draw it."""
-    from train.predict import predict_image
+def predict(run_folder, image, box, camera, localiser, out, device) -> None:
+    """Print the pose seen in an image, in a BOP frame's boxes or in NYU's depth, and draw it."""
+    from train.run import predict_one
 
-    click.echo(predict_image(run_folder, image, box, camera, out, device))
+    click.echo(predict_one(run_folder, image, box, camera, localiser, out, device))
 
 
 @main.command()

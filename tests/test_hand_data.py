@@ -8,7 +8,14 @@ from render.nyu_dataset import SENSOR, SYNTHETIC, depth_path, read_split
 from tests.hand_scenes import write_hands
 from train import hand_data
 from train.hand_crops import HandCropConfig, HandCrops
-from train.hand_data import at_palm, find_nyu, load_frames, load_twins, spread_split
+from train.hand_data import (
+    at_centers_of,
+    at_palm,
+    find_nyu,
+    load_frames,
+    spread_split,
+    twins_of,
+)
 from train.targets import HandInfo
 
 CROP = HandCropConfig(size=32)
@@ -55,9 +62,9 @@ def test_locate_is_given_the_places_and_images_of_every_frame_once(root, monkeyp
 def test_twins_are_the_drawn_images_in_the_cubes_of_the_real_ones(root):
     split = read_split(root, "train")
     real = load_frames(split, CROP, at_palm(split))
-    twins = load_twins(root, split, real, CROP)
+    twins = load_frames(twins_of(root, split), CROP, at_centers_of(real))
     drawn = read_split(root, "train", SYNTHETIC)
-    for i, (frame, (twin,)) in enumerate(zip(real, twins, strict=True)):
+    for i, (frame, twin) in enumerate(zip(real, twins, strict=True)):
         np.testing.assert_array_equal(twin.center, frame.center)
         crop = CROPS.draw(np.random.default_rng(i), frame)
         np.testing.assert_allclose(
@@ -69,12 +76,11 @@ def test_twins_are_the_drawn_images_in_the_cubes_of_the_real_ones(root):
 def test_images_of_other_poses_are_no_twins(root, tmp_path):
     other = write_hands(tmp_path / "other", np.random.default_rng(5), {"train": 7})
     split = read_split(root, "train")
-    real = load_frames(split, CROP, at_palm(split))
     with pytest.raises(InputError, match=r"frame \d is no twin of the real one, .* mm away; give"):
-        load_twins(other, split, real, CROP)
+        twins_of(other, split)
     depth_path(other / "train", SYNTHETIC, 6).unlink()
     with pytest.raises(InputError, match=r"synthdepth_1_0000006\.png: no such file"):
-        load_twins(other, split, real, CROP)
+        twins_of(other, split)
 
 
 @pytest.mark.parametrize(

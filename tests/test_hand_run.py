@@ -5,13 +5,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from click.testing import CliRunner
 
 from pipeline import main
 from render.image_file import read_rgb
-from render.nyu import EVALUATED, read_joints, write_joints
+from render.nyu import EVALUATED, JOINTS, joints_from_uvd, read_joints, write_joints
 from render.nyu_dataset import SENSOR, SYNTHETIC, depth_path, read_split
 from tests.hand_scenes import write_hands
+from train.checkpoint import Checkpoint
+from train.report import PREDICTED
 
 METHODS = ["synthetic", "real", "finetune", "mixed", "mapping"]
 TINY = [
@@ -93,6 +96,7 @@ def test_a_finished_run_is_not_done_again(root, finished):
     assert checkpoints(finished) == before
 
 
+@pytest.mark.slow
 def test_two_runs_of_one_seed_are_the_same(root, finished, tmp_path):
     run(root, tmp_path / "again", "--set", "run.methods=mapping")
     for file in ("mapping/predictions.txt", "pairs.png"):
@@ -126,6 +130,7 @@ def test_evaluate_measures_the_centres_of_a_localiser(root, finished, tmp_path):
     assert f"centres {results['center']['center_mm']:.1f} mm from the palm" in done.output
 
 
+@pytest.mark.slow
 def test_crops_may_be_centred_on_the_annotated_palm_in_training_only(root, finished, tmp_path):
     run(root, tmp_path, "--set", "hand.center=palm", "--set", "run.methods=synthetic")
     results, before = (
@@ -135,16 +140,54 @@ def test_crops_may_be_centred_on_the_annotated_palm_in_training_only(root, finis
     assert results["mean"]["synthetic"] != before["mean"]["synthetic"]
 
 
-def test_a_network_for_hands_reads_no_objects_and_the_reverse(finished, tmp_path):
-    message = fail("predict", finished / "mapping", tmp_path / "a.png", "--box", "1,1,9,9")
-    assert "a.png: no such file" in message or "14 joints of a hand, not an object" in message
-    split = read_split_path(finished)
-    line = fail("predict", finished / "mapping", split, "--box", "1,1,9,9", "--out", tmp_path / "b")
-    assert "this network reads 14 joints of a hand, not an object's pose" in line
+def test_train_makes_the_network_of_run(root, finished, tmp_path):
+    """Step by step, from what run left: the same weights."""
+    step = ["train", *TINY, "--seed", 1, "--method", "mapping"]
+    step += ["--set", f"hand.dataset={root}", "--start", finished / "pretrained" / "checkpoint.pt"]
+    done = invoke(*step, "--localiser", finished / "localiser", "--out", tmp_path / "mapping")
+    assert done.exit_code == 0, done.output
+    one, other = (Checkpoint.load(out / "mapping") for out in (tmp_path, finished))
+    for name, tensor in one.net.state_dict().items():
+        assert torch.equal(tensor, other.net.state_dict()[name]), name
+    assert "needs --localiser RUN, or --set hand.center=palm" in fail(
+        *step, "--out", tmp_path / "b"
+    )
 
 
-def read_split_path(finished: Path) -> Path:
-    return finished / "pairs.png"
+def test_what_a_method_does_not_see_is_not_looked_for(root, tmp_path, monkeypatch):
+    """synthetic needs no real frame: its folder is all that there is."""
+    monkeypatch.delenv("NYU_PATH", raising=False)
+    step = ["train", *TINY, "--set", "hand.center=palm", "--synthetic", root]
+    done = invoke(*step, "--method", "synthetic", "--out", tmp_path / "a")
+    assert done.exit_code == 0, done.output
+    assert "NYU_PATH" in fail(*step, "--method", "real", "--out", tmp_path / "b")
+    assert "NYU_PATH" in fail(*step, "--method", "mapping", "--out", tmp_path / "c")
+
+
+def test_predict_prints_what_evaluate_found(root, finished, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    expected = joints_from_uvd(read_joints(finished / "mapping" / "predictions.txt"))
+    for i in (0, 2):  # large hands; that it is a small one predict is not told
+        image = depth_path(root / "test", SENSOR, i + 1)
+        flags = ["--localiser", finished / "localiser", "--device", "cpu"]
+        result = invoke("predict", finished / "mapping", image, *flags)
+        assert result.exit_code == 0, result.output
+        line, overlay = result.output.splitlines()
+        found = json.loads(line)["joints_cam_mm"]
+        assert list(found) == list(JOINTS) and overlay == f"overlay: {image.stem}_pose.png"
+        np.testing.assert_allclose(list(found.values()), 1000 * expected[i], atol=0.01)
+        drawn = read_rgb(tmp_path / f"{image.stem}_pose.png")
+        assert drawn.shape == (480, 640, 3) and (drawn == PREDICTED).all(axis=-1).any()
+
+
+def test_options_of_the_other_kind_and_unusable_images_are_refused(finished, tmp_path):
+    image, run_folder = finished / "pairs.png", finished / "mapping"
+    line = fail("predict", run_folder, image, "--box", "1,1,9,9")
+    assert "--box and --camera belong to objects" in line
+    assert "must be 640x480" in fail("predict", run_folder, image)
+    assert "a.png: no such file" in fail("predict", run_folder, tmp_path / "a.png")
+    line = fail("predict", run_folder, image, "--localiser", tmp_path)
+    assert "holds no checkpoint.pt" in line
 
 
 def test_what_is_missing_is_said_in_one_line(root, tmp_path, monkeypatch):

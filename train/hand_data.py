@@ -109,13 +109,11 @@ def at_centers_of(frames: Sequence[HandFrame]) -> Locate:
     return lambda chunk, _: np.array([frames[i].center for i in chunk])
 
 
-def load_twins(
-    root: Path, real: NyuSplit, frames: Sequence[HandFrame], crop: HandCropConfig
-) -> list[list[HandFrame]]:
-    """For each real frame a list of its one twin: the drawn image of that number, in that cube.
+def twins_of(root: Path, real: NyuSplit) -> NyuSplit:
+    """The drawn images in `root` that have the numbers of real frames.
 
     Raises:
-        InputError: a twin is missing, or shows a hand that is posed otherwise.
+        InputError: one is missing, or shows a hand that is posed otherwise.
     """
     split = read_split(root, real.folder.name, SYNTHETIC, real.numbers)
     apart = np.linalg.norm(split.joints - real.joints, axis=-1).mean(axis=1)
@@ -125,4 +123,4 @@ def load_twins(
             f"{split.folder}: frame {split.numbers[i]} is no twin of the real one, its joints are"
             f" {1000 * apart[i]:.0f} mm away; give the twins of this dataset"
         )
-    return [[twin] for twin in load_frames(split, crop, at_centers_of(frames))]
+    return split

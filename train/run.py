@@ -25,7 +25,8 @@ from train.evaluate import (
     write_results,
 )
 from train.hand_evaluate import evaluate_hand_run
-from train.hand_run import run_hands
+from train.hand_image import predict_depth
+from train.hand_run import run_hands, train_hand
 from train.instances import (
     DataConfig,
     Instance,
@@ -37,6 +38,7 @@ from train.instances import (
 )
 from train.methods import Inputs, train_methods, train_network
 from train.pairs import pair, twin_splits
+from train.predict import predict_image
 from train.report import contact_sheet, test_sheet
 from train.targets import HandInfo, ObjectInfo
 from train.trainer import Training
@@ -69,8 +71,21 @@ def train_one(
     synthetic: Path | None = None,
     twins: Path | None = None,
     start: Path | None = None,
+    localiser: Path | None = None,
 ) -> Path:
-    """`train`: one method for one object; returns the run folder's checkpoint."""
+    """`train`: one method for one object, or for hands; returns the run folder's checkpoint.
+
+    Args:
+        synthetic, twins: folders of datasets. start: a run whose weights to start from.
+        localiser: hands: the run of the network that finds the palm.
+    """
+    if config["run"].target == "hand":
+        given = {"synthetic": synthetic, "twins": twins}
+        folders = {name: str(folder) for name, folder in given.items() if folder is not None}
+        config = {**config, "hand": replace(config["hand"], **folders)}
+        return train_hand(config, method, out, seed, device, start, localiser)
+    if localiser is not None:
+        raise InputError("--localiser belongs to --set run.target=hand")
     data: DataConfig = config["data"]
     if len(data.objects) != 1:
         raise InputError("train needs one object id: --objects 5")
@@ -103,6 +118,25 @@ def evaluate_one(
     if localiser is not None:
         raise InputError(f"--localiser belongs to networks for hands; {run} is for an object")
     return evaluate_run(config["data"], run, out, seed, device)
+
+
+def predict_one(
+    run: Path,
+    image: Path,
+    box: str | None,
+    camera: str | None,
+    localiser: Path | None,
+    out: Path | None,
+    device: str,
+) -> str:
+    """`predict`: what one network, of an object or of hands, reads from an image."""
+    if isinstance(Checkpoint.load_finished(run).target, HandInfo):
+        if box is not None or camera is not None:
+            raise InputError(f"--box and --camera belong to objects; {run} is for hands")
+        return predict_depth(run, image, localiser, out, device)
+    if localiser is not None:
+        raise InputError(f"--localiser belongs to networks for hands; {run} is for an object")
+    return predict_image(run, image, box, camera, out, device)
 
 
 def run_all(config: Mapping[str, Any], out: Path, seed: int, workers: int, device: str) -> str:
