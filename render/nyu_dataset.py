@@ -22,7 +22,6 @@ from render.nyu import (
     joints_from_uvd,
     read_depth,
     read_joints,
-    uvd_from_joints,
     write_depth,
     xyz_from_uvd,
 )
@@ -73,13 +72,14 @@ class NyuSplit:
 
 @dataclass(frozen=True, eq=False)
 class NyuFrame:
-    """A frame to be written; it is seen by nyu.CAMERA.
+    """A frame to be written.
 
-    joints: (36, 3), or the 14 evaluated (14, 3), metres, camera frame; NaN where not known.
-    depth, synthdepth: (480, 640) metres; what is None is not written.
+    uvd: (36, 3) joints, or the 14 evaluated (14, 3), px, px, mm; NaN where not known. Of joints in
+    front of nyu.CAMERA they are `nyu.uvd_from_joints`. depth, synthdepth: (480, 640) metres; what
+    is None is not written.
     """
 
-    joints: np.ndarray
+    uvd: np.ndarray
     depth: np.ndarray | None = None
     synthdepth: np.ndarray | None = None
 
@@ -196,7 +196,9 @@ def write_shard(folder: Path, first: int, frames: Iterable[NyuFrame]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     uvd = []
     for number, frame in enumerate(frames, start=first):
-        uvd.append(_uvd_36(frame.joints))
+        if frame.uvd.shape not in ((36, 3), (14, 3)):
+            raise ValueError(f"uvd must be (36, 3) or (14, 3), got {frame.uvd.shape}")
+        uvd.append(frame.uvd if len(frame.uvd) == 36 else _spread(frame.uvd))
         for stream, depth in ((SENSOR, frame.depth), (SYNTHETIC, frame.synthdepth)):
             if depth is not None:
                 if depth.shape[::-1] != CAMERA.size:
@@ -240,14 +242,6 @@ def _read_uvd(folder: Path) -> tuple[np.ndarray, Path]:
     if path.is_file() or folder.name != "test" or not labels.is_file():
         return read_joint_data(path)[0][0], path
     return np.stack([_spread(uvd) for uvd in read_joints(labels)]), labels
-
-
-def _uvd_36(joints: np.ndarray) -> np.ndarray:
-    """(36, 3) or (14, 3) metres -> (36, 3) px, px, mm."""
-    if joints.shape not in ((36, 3), (14, 3)):
-        raise ValueError(f"joints must be (36, 3) or (14, 3), got {joints.shape}")
-    uvd = uvd_from_joints(joints)
-    return uvd if len(uvd) == 36 else _spread(uvd)
 
 
 def _spread(uvd: np.ndarray) -> np.ndarray:

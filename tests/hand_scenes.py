@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from render.nyu import CAMERA, EVALUATED
+from render.nyu import CAMERA, uvd_from_joints
 from render.nyu_dataset import NyuFrame, finish_split, write_shard
 from render.transforms import random_rotation
 
@@ -66,9 +66,8 @@ def write_hands(root: Path, rng: np.random.Generator, counts: dict[str, int]) ->
             joints = random_hand(rng)
             drawn = hand_depth(joints)
             noise = rng.normal(0, 0.002, drawn.shape)
-            all_joints = np.full((36, 3), np.nan)
-            all_joints[list(EVALUATED)] = joints
-            frames.append(NyuFrame(all_joints, np.where(drawn > 0, drawn + noise, 2.001), drawn))
+            seen = np.where(drawn > 0, drawn + noise, 2.001)
+            frames.append(NyuFrame(uvd_from_joints(joints), seen, drawn))
         write_shard(root / split, 1, frames)
         finish_split(root / split, count)
     return root
