@@ -19,7 +19,10 @@ from render.randomize import SceneConfig
 from render.sensor_config import SensorConfig
 from train.batches import METHODS
 from train.crops import CropConfig
+from train.hand_crops import HandCropConfig
+from train.hand_data import HandDataConfig
 from train.instances import DataConfig
+from train.localiser import LocaliserConfig
 from train.pairs import PairConfig
 from train.run import RunConfig
 from train.trainer import TrainConfig
@@ -32,6 +35,9 @@ SECTIONS: Mapping[str, type] = {
     "sensor": SensorConfig,
     "pair": PairConfig,
     "crop": CropConfig,
+    "hand": HandDataConfig,
+    "hand_crop": HandCropConfig,
+    "localiser": LocaliserConfig,
     "train": TrainConfig,
 }
 PATH = click.Path(path_type=Path)
@@ -89,6 +95,9 @@ workers_option = click.option(
     "--workers", type=click.IntRange(1), default=None, help="Processes.  [default: one a core]"
 )
 device_option = click.option("--device", default="auto", help="auto, cpu, cuda or cuda:1")
+localiser_option = click.option(
+    "--localiser", type=PATH, metavar="RUN", help="Hands: the network that finds the palm."
+)
 out_option = click.option("--out", type=PATH, required=True, metavar="DIR")
 
 
@@ -214,10 +223,11 @@ def pair(config, seed, out) -> None:
 @click.option("--synthetic", type=PATH, metavar="DIR", help="A dataset that `render` made.")
 @click.option("--twins", type=PATH, metavar="DIR", help="What `pair` made of the real frames.")
 @click.option("--start", type=PATH, metavar="RUN", help="A run whose weights to start from.")
+@localiser_option
 @out_option
 @device_option
 def train(config, seed, out, device, method, **inputs) -> None:
-    """Train a network for one object."""
+    """Train a network for one object, or for hands."""
     from train.run import train_one
 
     click.echo(train_one(config, method, out, seed, device, **inputs))
@@ -226,13 +236,14 @@ def train(config, seed, out, device, method, **inputs) -> None:
 @main.command()
 @configured("data")
 @click.argument("run_folder", metavar="RUN", type=PATH)
+@localiser_option
 @out_option
 @device_option
-def evaluate(config, seed, out, device, run_folder) -> None:
+def evaluate(config, seed, out, device, run_folder, localiser) -> None:
     """Test a trained network on a dataset's test frames."""
-    from train.evaluate import evaluate_run
+    from train.run import evaluate_one
 
-    click.echo(evaluate_run(config["data"], run_folder, out, seed, device))
+    click.echo(evaluate_one(config, run_folder, localiser, out, seed, device))
 
 
 @main.command()
@@ -275,15 +286,16 @@ def score(config, seed, results, ground_truth, file_format, as_json, plot, compa
 @click.argument("image", type=PATH)
 @click.option("--box", metavar="x,y,w,h", help="The object's box in the image, pixels.")
 @click.option("--camera", metavar="fx,fy,cx,cy", help="Default: the one it was trained with.")
+@localiser_option
 @click.option(
     "--out", type=PATH, metavar="FILE.png", help="Overlay.  [default: IMAGE_pose.png here]"
 )
 @device_option
-def predict(run_folder, image, box, camera, out, device) -> None:
-    """Print the pose seen in an image, or in a BOP frame's boxes, and draw it."""
-    from train.predict import predict_image
+def predict(run_folder, image, box, camera, localiser, out, device) -> None:
+    """Print the pose seen in an image, in a BOP frame's boxes or in NYU's depth, and draw it."""
+    from train.run import predict_one
 
-    click.echo(predict_image(run_folder, image, box, camera, out, device))
+    click.echo(predict_one(run_folder, image, box, camera, localiser, out, device))
 
 
 @main.command()

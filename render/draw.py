@@ -7,6 +7,8 @@ import numpy as np
 
 Color = tuple[int, int, int]
 
+SHIFT = 4  # OpenCV draws at a sixteenth of a pixel
+
 # Edges of the box whose corners are in the order of layout.box_corners (z fastest).
 BOX_EDGES = [(a, a | bit) for bit in (1, 2, 4) for a in range(8) if not a & bit]
 
@@ -15,13 +17,28 @@ def draw_box(rgb: np.ndarray, corners: np.ndarray, color: Color, thickness: int 
     """Draw a 3D box by its projected corners: (H, W, 3) uint8 and (8, 2) pixels -> a new image."""
     if corners.shape != (8, 2):
         raise ValueError(f"corners must be (8, 2), got {corners.shape}")
-    image = np.ascontiguousarray(rgb).copy()
-    if not np.isfinite(corners).all() or np.abs(corners).max() > 1e5:
-        return image
-    shift = 4  # OpenCV draws at a sixteenth of a pixel
-    points = np.round(corners * (1 << shift)).astype(int).tolist()
-    for a, b in BOX_EDGES:
-        cv2.line(image, points[a], points[b], color, thickness, cv2.LINE_AA, shift)
+    return _draw_lines(rgb, corners, BOX_EDGES, color, thickness)
+
+
+def draw_skeleton(
+    rgb: np.ndarray,
+    joints: np.ndarray,
+    bones: Sequence[tuple[int, int]],
+    color: Color,
+    thickness: int = 1,
+) -> np.ndarray:
+    """Draw a skeleton by its projected joints: (H, W, 3) uint8 -> a new image.
+
+    Args:
+        joints: (n, 2) pixels.
+        bones: pairs of joints that a line connects.
+    """
+    if joints.ndim != 2 or joints.shape[1] != 2:
+        raise ValueError(f"joints must be (n, 2), got {joints.shape}")
+    image = _draw_lines(rgb, joints, bones, color, thickness)
+    radius = (thickness + 1) << SHIFT
+    for point in _fixed_point(joints):
+        cv2.circle(image, point, radius, color, -1, cv2.LINE_AA, SHIFT)
     return image
 
 
@@ -42,6 +59,28 @@ def draw_depth(depth: np.ndarray) -> np.ndarray:
     share = np.clip((far - depth) / max(far - near, 1e-9), 0, 1)
     colors = cv2.applyColorMap((255 * share).astype(np.uint8), cv2.COLORMAP_TURBO)[..., ::-1]
     return np.where(seen[..., None], colors, 0).astype(np.uint8)
+
+
+def _draw_lines(
+    rgb: np.ndarray,
+    points: np.ndarray,
+    edges: Sequence[tuple[int, int]],
+    color: Color,
+    thickness: int,
+) -> np.ndarray:
+    """A new image with lines between points (n, 2); without any where one is beyond all bounds."""
+    image = np.ascontiguousarray(rgb).copy()
+    fixed = _fixed_point(points)
+    for a, b in edges if fixed else ():
+        cv2.line(image, fixed[a], fixed[b], color, thickness, cv2.LINE_AA, SHIFT)
+    return image
+
+
+def _fixed_point(points: np.ndarray) -> list[list[int]]:
+    """Pixels (n, 2) as OpenCV draws them, none where one is beyond all bounds."""
+    if not np.isfinite(points).all() or np.abs(points).max() > 1e5:
+        return []
+    return np.round(points * (1 << SHIFT)).astype(int).tolist()
 
 
 def label(rgb: np.ndarray, text: str, height: int = 16) -> np.ndarray:

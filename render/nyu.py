@@ -1,5 +1,7 @@
 """The NYU hand dataset's own formats: joints as lines of text, depth as colour PNG.
 
+render/nyu_dataset.py reads and writes its folders.
+
 A joint is (u, v, d): its pixel and its depth z in millimetres. As (x, y, z) it is in millimetres in
 NYU's camera frame: x right, y *up*, z forward, which is a left-handed frame.
 """
@@ -17,11 +19,17 @@ from render.image_file import read_rgb, write_png
 # and palm of the test labels rigid to the last digit. So x comes out 0.16 % short.
 CAMERA = Camera(np.array([[588.03, 0, 320], [0, 587.07, 240], [0, 0, 1]]), 640, 480)
 
-# The evaluated joints; of the 36 in joint_data.mat 0 3 6 9 12 15 18 21 24 25 27 30 31 32.
+# The evaluated joints, lines that join them to a skeleton, and their places among the 36 of
+# joint_data.mat.
 JOINTS = (
     *("pinky tip", "pinky root", "ring tip", "ring root", "middle tip", "middle root"),
     *("index tip", "index root", "thumb tip", "thumb R2", "thumb R1", "wrist 2", "wrist 1", "palm"),
 )
+BONES = (
+    *((0, 1), (2, 3), (4, 5), (6, 7), (8, 9), (9, 10)),  # of the fingers
+    *((1, 13), (3, 13), (5, 13), (7, 13), (10, 13), (11, 13), (12, 13)),  # of the palm
+)
+EVALUATED = (0, 3, 6, 9, 12, 15, 18, 21, 24, 25, 27, 30, 31, 32)
 
 XYZ_FLIP = np.array([1.0, -1.0, 1.0])  # between NYU's y up and the camera's y down
 LARGEST = 1e6  # px or mm; no joint is that far away, and a square of it is far from overflowing
@@ -38,6 +46,16 @@ def uvd_from_xyz(xyz: np.ndarray) -> np.ndarray:
     """Project joints into the image: (..., 3) mm, y up -> (..., 3) px, px, mm."""
     xyz = np.asarray(xyz, np.float64)
     return np.concatenate([CAMERA.project(xyz * XYZ_FLIP), xyz[..., 2:]], axis=-1)
+
+
+def joints_from_uvd(uvd: np.ndarray) -> np.ndarray:
+    """Lift joints to the camera frame: (..., 3) px, px, mm -> (..., 3) metres, y down."""
+    return xyz_from_uvd(uvd) * XYZ_FLIP / 1000
+
+
+def uvd_from_joints(joints: np.ndarray) -> np.ndarray:
+    """Undo `joints_from_uvd`: (..., 3) metres in the camera frame -> (..., 3) px, px, mm."""
+    return uvd_from_xyz(1000 * np.asarray(joints, np.float64) * XYZ_FLIP)
 
 
 def read_joints(path: Path) -> np.ndarray:

@@ -8,7 +8,7 @@ import torch
 from render.bop import read_split
 from tests.small_dataset import CAMERA, cuboids, random_frames, smooth_picture, write_dataset
 from train.batches import COMPOSITION, METHODS, WITH_MAPPING, Batch, Batches
-from train.crops import CropConfig
+from train.crops import CropConfig, ObjectCrops
 from train.instances import Instance, load_instances
 
 MODELS = cuboids()
@@ -26,7 +26,7 @@ def instances(tmp_path_factory) -> list[Instance]:
 @pytest.fixture
 def unaugmented(monkeypatch):
     """Crops keep the light they were taken in."""
-    monkeypatch.setattr("train.batches.augment", lambda images, rng: images)
+    monkeypatch.setattr("train.crops.augment", lambda images, rng: images)
 
 
 def other_pixels(instances: Sequence[Instance], seed: int) -> list[Instance]:
@@ -36,7 +36,9 @@ def other_pixels(instances: Sequence[Instance], seed: int) -> list[Instance]:
 
 def make(instances, method="mapping", size=16, seed=1, twins=None, crop=CROP) -> Batches:
     twins = [[a, b] for a, b in zip(*(other_pixels(instances, s) for s in (1, 2)), strict=True)]
-    return Batches(instances, twins, other_pixels(instances, 3), method, size, crop, seed)
+    return Batches(
+        instances, twins, other_pixels(instances, 3), method, size, ObjectCrops(crop), seed
+    )
 
 
 def assert_same(one: Batch, other: Batch):
@@ -80,7 +82,9 @@ def test_every_share_adds_up_and_mappings_are_trained_on_real_images():
 def test_both_images_of_a_pair_get_the_same_crop_and_the_same_light(instances, method):
     """Twins that are the real images come out as the very same tensors."""
     twins = [[instance] * 2 for instance in instances]
-    batches = Batches(instances, twins, other_pixels(instances, 3), method, 24, CROP, 1)
+    batches = Batches(
+        instances, twins, other_pixels(instances, 3), method, 24, ObjectCrops(CROP), 1
+    )
     for step in range(3):
         batch = batches.batch(step)
         assert torch.equal(batch.twins, batch.real[: len(batch.twins)])
@@ -98,7 +102,7 @@ def test_a_twin_is_one_of_its_own_real_images(instances, unaugmented):
 
     real = [flat(10 * i, instance) for i, instance in enumerate(instances)]
     twins = [[flat(10 * i + k, x) for k in (1, 2)] for i, x in enumerate(instances)]
-    batches = Batches(real, twins, real, "mapping", 64, CROP, 0)
+    batches = Batches(real, twins, real, "mapping", 64, ObjectCrops(CROP), 0)
     seen, gaps = set(), set()
     for batch in map(batches.batch, range(4)):
         seen |= set(levels(batch.real))
@@ -117,7 +121,7 @@ def test_targets_are_where_the_corners_lie_in_the_crop(instances, unaugmented):
             if 0 <= u < CAMERA.width and 0 <= v < CAMERA.height:
                 window[int(v), int(u)] = 255
                 dotted.append(replace(instance, window=window, corners=corners))
-        batch = Batches([], [], dotted, "synthetic", 12, crop, 5).batch(corner)
+        batch = Batches([], [], dotted, "synthetic", 12, ObjectCrops(crop), 5).batch(corner)
 
         for image, targets in zip(batch.synthetic, batch.synthetic_targets, strict=True):
             target = targets[0].reshape(8, 2)[corner].numpy() * 48 + 47.5  # pixels of the crop
@@ -162,9 +166,9 @@ def test_the_fingerprint_tells_the_images_that_are_drawn_from(instances):
     assert make(changed, "synthetic").fingerprint() == make(instances, "synthetic").fingerprint()
 
 
-@pytest.mark.parametrize("missing", ["real instances", "twins", "synthetic instances"])
+@pytest.mark.parametrize("missing", ["real samples", "twins", "synthetic samples"])
 def test_a_method_without_its_images_is_a_value_error(instances, missing):
-    given = {"real instances": instances, "twins": [[i] for i in instances]}
-    given |= {"synthetic instances": instances, missing: []}
+    given = {"real samples": instances, "twins": [[i] for i in instances]}
+    given |= {"synthetic samples": instances, missing: []}
     with pytest.raises(ValueError, match=f"method mapping needs {missing}, got none"):
-        Batches(*given.values(), "mapping", 16, CROP, 0)
+        Batches(*given.values(), "mapping", 16, ObjectCrops(CROP), 0)

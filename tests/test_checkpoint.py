@@ -7,9 +7,10 @@ import torch
 
 from render.errors import InputError
 from tests.small_dataset import CAMERA, cuboids
-from train.checkpoint import Checkpoint, ObjectInfo
+from train.checkpoint import Checkpoint
 from train.crops import CropConfig
 from train.networks import build
+from train.targets import ObjectInfo
 
 BOX = cuboids()[2].box
 

@@ -2,8 +2,9 @@ import numpy as np
 import pytest
 
 from render.camera import Camera
-from render.draw import BOX_EDGES, draw_box, label, sheet
+from render.draw import BOX_EDGES, draw_box, draw_skeleton, label, sheet
 from render.layout import box_corners
+from render.nyu import BONES, JOINTS
 from render.transforms import apply, random_rotation, rigid
 
 RED = (255, 0, 0)
@@ -82,3 +83,42 @@ def test_a_sheet_holds_every_image_in_its_place_over_white(rng):
 def test_a_sheet_of_nothing_is_a_value_error(rows):
     with pytest.raises(ValueError, match="at least one image"):
         sheet(rows)
+
+
+def test_a_skeleton_is_drawn_along_its_bones_and_nowhere_else(rng):
+    joints, bones = rng.uniform(10, 70, (5, 2)), [(0, 1), (1, 2), (3, 4)]
+    black = np.zeros((80, 80, 3), np.uint8)
+    drawn = draw_skeleton(black, joints, bones, RED)
+    v, u = np.mgrid[:80, :80]
+    points, gap = np.stack([u.ravel(), v.ravel()], axis=1), np.full(80 * 80, np.inf)
+    for a, b in bones:
+        along = joints[b] - joints[a]
+        part = np.clip((points - joints[a]) @ along / (along @ along), 0, 1)
+        distance = np.linalg.norm(points - joints[a] - part[:, None] * along, axis=1)
+        gap = np.minimum(gap, distance)
+    gap = gap.reshape(80, 80)
+    assert (drawn[gap > 4.2] == 0).all()
+    assert (drawn[gap < 0.3, 0] > 120).all() and (drawn[..., 1:] == 0).all()
+    assert (black == 0).all()
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, 1e9])
+def test_a_skeleton_beyond_all_bounds_is_left_out(value, rng):
+    image = rng.integers(0, 256, (20, 30, 3)).astype(np.uint8)
+    joints = rng.uniform(0, 20, (14, 2))
+    joints[2, 1] = value
+    np.testing.assert_array_equal(draw_skeleton(image, joints, BONES, RED), image)
+    with pytest.raises(ValueError, match=r"\(n, 2\), got \(14, 3\)"):
+        draw_skeleton(image, np.zeros((14, 3)), BONES, RED)
+
+
+def test_nyus_skeleton_is_a_tree_from_the_palm_over_all_joints():
+    reached = {JOINTS.index("palm")}
+    left = list(BONES)
+    while left:
+        (a, b), *_ = [bone for bone in left if len(reached & set(bone)) == 1]
+        left.remove((a, b))
+        reached |= {a, b}
+    assert reached == set(range(len(JOINTS))) and len(BONES) == len(JOINTS) - 1
+    named = {(JOINTS[a].split()[0], JOINTS[b].split()[0]) for a, b in BONES[:6]}
+    assert named == {(f, f) for f in ("pinky", "ring", "middle", "index", "thumb")}

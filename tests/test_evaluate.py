@@ -10,11 +10,11 @@ from render.bop_results import read_results
 from render.errors import InputError
 from tests.small_dataset import CAMERA, cuboids, random_frames, write_dataset
 from train import evaluate
-from train.batches import cut
-from train.checkpoint import Checkpoint, ObjectInfo
-from train.crops import CropConfig, detector_crop, square_crop, to_crop, warp
+from train.checkpoint import Checkpoint
+from train.crops import CropConfig, cut, detector_crop, square_crop, to_crop, warp
 from train.instances import DataConfig, Instance
 from train.networks import build
+from train.targets import ObjectInfo
 
 MODELS = cuboids()
 CROP = CropConfig(size=32)

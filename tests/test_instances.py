@@ -13,8 +13,7 @@ from render.layout import box_corners
 from render.transforms import apply, rigid
 from tests.small_dataset import CAMERA, annotate, cuboids, random_frames, write_dataset
 from tests.small_dataset import smooth_picture as picture
-from train.batches import cut
-from train.crops import CropConfig, square_crop, training_crop, warp
+from train.crops import CropConfig, cut, square_crop, training_crop, warp
 from train.instances import (
     DataConfig,
     choose_images,

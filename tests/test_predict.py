@@ -12,10 +12,11 @@ from render.image_file import read_rgb
 from render.layout import box_corners
 from render.transforms import apply, random_rotation, rigid
 from tests.small_dataset import CAMERA, cuboids, random_frames, write_dataset
-from train.checkpoint import Checkpoint, ObjectInfo
+from train.checkpoint import Checkpoint
 from train.crops import CropConfig, square_crop, to_crop, training_crop
 from train.networks import PoseNet, build
 from train.predict import predict, predict_corners, predict_image, solve_pose
+from train.targets import ObjectInfo
 
 MODEL = cuboids()[1]
 POINTS = box_corners(MODEL.box)

@@ -8,8 +8,7 @@ from render.draw import draw_box
 from render.image_file import read_rgb
 from tests.small_dataset import cuboids, random_frames, smooth_picture, write_dataset
 from train import report
-from train.batches import cut
-from train.crops import CropConfig, square_crop
+from train.crops import CropConfig, cut, square_crop
 from train.evaluate import Outcome
 from train.instances import load_instances
 
@@ -69,5 +68,5 @@ def test_the_test_sheet_has_the_true_box_in_green_and_the_predicted_in_red(insta
 
 
 def test_a_sheet_spreads_its_columns_over_all_there_is():
-    assert report._spread(100, 5) == [0, 25, 50, 74, 99]
-    assert report._spread(3, 8) == [0, 1, 2] and report._spread(0, 8) == []
+    assert report.spread(100, 5) == [0, 25, 50, 74, 99]
+    assert report.spread(3, 8) == [0, 1, 2] and report.spread(0, 8) == []

@@ -10,10 +10,11 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from render.errors import InputError
 from tests.small_dataset import CAMERA, cuboids
 from train.batches import COMPOSITION, METHODS, WITH_MAPPING, Batch
-from train.checkpoint import Checkpoint, ObjectInfo
+from train.checkpoint import Checkpoint
 from train.crops import CropConfig
 from train.losses import pose_loss
 from train.networks import build
+from train.targets import ObjectInfo
 from train.trainer import TrainConfig, Training, losses, train
 
 MODEL = cuboids()[2]

@@ -1,15 +1,15 @@
-"""Instances -> batches: what each method sees at each step, fixed by (seed, step)."""
+"""Samples -> batches: what each method sees at each step, fixed by (seed, step).
 
-import zlib
+A sample is whatever a `Crops` makes images and targets of: an object's instance, a hand's frame.
+"""
+
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor
-
-from train.crops import CropConfig, augment, normalize, to_crop, training_crop, warp
-from train.instances import Instance
 
 # Share of a batch that is real, twin and synthetic.
 COMPOSITION = {
@@ -25,9 +25,43 @@ METHODS = tuple(COMPOSITION)
 WITH_MAPPING = ("mapping", "mixed_layers")  # methods whose network has g
 
 
+Sample = TypeVar("Sample", contravariant=True)
+Crop = TypeVar("Crop")
+
+
+class Crops(Protocol[Sample, Crop]):
+    """How samples of one kind become a network's input and targets.
+
+    size: side of the images in pixels. channels: of the images. outputs: numbers to be predicted.
+    """
+
+    size: int
+
+    @property
+    def channels(self) -> int: ...
+
+    @property
+    def outputs(self) -> int: ...
+
+    def draw(self, rng: np.random.Generator, sample: Sample) -> Crop:
+        """A random crop for training; both images of a pair get the same one."""
+
+    def image(self, sample: Sample, crop: Crop) -> np.ndarray:
+        """(size, size, channels) float32 in [-1, 1]."""
+
+    def targets(self, sample: Sample, crop: Crop) -> np.ndarray:
+        """(s, outputs), a row for each of s poses that look alike."""
+
+    def augment(self, images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Vary the pixels of (n, size, size, channels) images; equal draws vary them alike."""
+
+    def checksum(self, sample: Sample, before: int) -> int:
+        """A sample's pixels and pose, added to the checksum of those before it."""
+
+
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """Images (n, 3, size, size) in [-1, 1), corner targets (n, s, 16); twins[i] pairs real[i]."""
+    """Images (n, c, size, size) in [-1, 1], targets (n, s, outputs); twins[i] pairs real[i]."""
 
     real: Tensor
     real_targets: Tensor
@@ -41,31 +75,31 @@ class Batches:
 
     def __init__(
         self,
-        real: Sequence[Instance],
-        twins: Sequence[Sequence[Instance]],
-        synthetic: Sequence[Instance],
+        real: Sequence[Any],
+        twins: Sequence[Sequence[Any]],
+        synthetic: Sequence[Any],
         method: str,
         size: int,
-        crop: CropConfig,
+        crops: Crops,
         seed: int,
     ) -> None:
         """
         Args:
-            twins: for each real instance its synthetic twins.
+            twins: for each real sample its synthetic twins.
             size: images in a batch.
         """
         real_share, twin_share, _ = COMPOSITION[method]
         self.n_real, self.n_twins = round(real_share * size), round(twin_share * size)
         self.n_synthetic = size - self.n_real - self.n_twins
         for count, found, what in (
-            (self.n_real, real, "real instances"),
+            (self.n_real, real, "real samples"),
             (self.n_twins, twins, "twins"),
-            (self.n_synthetic, synthetic, "synthetic instances"),
+            (self.n_synthetic, synthetic, "synthetic samples"),
         ):
             if count and not found:
                 raise ValueError(f"method {method} needs {what}, got none")
         self.real, self.twins, self.synthetic = real, twins, synthetic
-        self.crop, self.seed = crop, seed
+        self.crops, self.seed = crops, seed
 
     def fingerprint(self) -> dict[str, str]:
         """What is drawn from, down to the pixels: the same texts for the same images only."""
@@ -75,7 +109,7 @@ class Batches:
             "twins": twins if self.n_twins else [],
             "synthetic": self.synthetic if self.n_synthetic else [],
         }
-        return {name: _fingerprint(instances) for name, instances in used.items()}
+        return {name: self._fingerprint(samples) for name, samples in used.items()}
 
     def batch(self, step: int) -> Batch:
         """The batch of one step."""
@@ -86,11 +120,12 @@ class Batches:
         # The same crop for both images of a pair.
         pairs = chosen[: self.n_twins]
         picked = [self.twins[i][int(rng.integers(len(self.twins[i])))] for i in pairs]
-        twins = self._warped(picked, crops[: self.n_twins])
+        twins = self._images(picked, crops[: self.n_twins])
 
         drawn = _draw(rng, len(self.synthetic), self.n_synthetic)
         synthetic, synthetic_targets, _ = self._cut([self.synthetic[i] for i in drawn], rng)
 
+        augment = self.crops.augment
         return Batch(
             real=_to_tensor(augment(real, np.random.default_rng([self.seed, step, 1]))),
             real_targets=real_targets,
@@ -100,35 +135,26 @@ class Batches:
             synthetic_targets=synthetic_targets,
         )
 
-    def _cut(self, instances: Sequence[Instance], rng: np.random.Generator):
-        """Crops under random jitter, their targets (n, s, 16) and the affine maps."""
-        crops = [training_crop(rng, instance.box, self.crop) for instance in instances]
+    def _cut(self, samples: Sequence[Any], rng: np.random.Generator):
+        """Images under random crops, their targets (n, s, outputs) and the crops."""
+        crops = [self.crops.draw(rng, sample) for sample in samples]
         targets = [
-            to_crop(instance.corners, crop, self.crop.size).reshape(len(instance.corners), -1)
-            for instance, crop in zip(instances, crops, strict=True)
+            self.crops.targets(sample, crop) for sample, crop in zip(samples, crops, strict=True)
         ]
-        stacked = np.stack(targets).astype(np.float32) if targets else np.zeros((0, 1, 16), "f4")
-        return self._warped(instances, crops), torch.from_numpy(stacked), crops
+        none = np.zeros((0, 1, self.crops.outputs), np.float32)
+        stacked = np.stack(targets).astype(np.float32) if targets else none
+        return self._images(samples, crops), torch.from_numpy(stacked), crops
 
-    def _warped(self, instances: Sequence[Instance], crops: Sequence[np.ndarray]) -> np.ndarray:
-        size = self.crop.size
-        images = [cut(i, crop, size) for i, crop in zip(instances, crops, strict=True)]
-        return normalize(np.stack(images)) if images else np.zeros((0, size, size, 3), np.float32)
+    def _images(self, samples: Sequence[Any], crops: Sequence[Any]) -> np.ndarray:
+        size = self.crops.size
+        images = [self.crops.image(s, crop) for s, crop in zip(samples, crops, strict=True)]
+        return np.stack(images) if images else np.zeros((0, size, size, self.crops.channels), "f4")
 
-
-def cut(instance: Instance, crop_from_image: np.ndarray, size: int) -> np.ndarray:
-    """Crop an instance out of its window: (size, size, 3) uint8."""
-    crop_from_window = crop_from_image.copy()
-    crop_from_window[:, 2] += crop_from_image[:, :2] @ instance.corner
-    return warp(instance.window, crop_from_window, size)
-
-
-def _fingerprint(instances: Sequence[Instance]) -> str:
-    checksum = 0
-    for instance in instances:
-        checksum = zlib.crc32(instance.corners.tobytes(), checksum)
-        checksum = zlib.crc32(instance.window.tobytes(), checksum)
-    return f"{len(instances)} instances ({checksum:08x})"
+    def _fingerprint(self, samples: Sequence[Any]) -> str:
+        checksum = 0
+        for sample in samples:
+            checksum = self.crops.checksum(sample, checksum)
+        return f"{len(samples)} samples ({checksum:08x})"
 
 
 def _draw(rng: np.random.Generator, among: int, count: int) -> list[int]:
@@ -136,5 +162,5 @@ def _draw(rng: np.random.Generator, among: int, count: int) -> list[int]:
 
 
 def _to_tensor(images: np.ndarray) -> Tensor:
-    """(n, h, w, 3) numpy -> (n, 3, h, w) torch; the memory keeps channels last."""
+    """(n, h, w, c) numpy -> (n, c, h, w) torch; the memory keeps channels last."""
     return torch.from_numpy(np.ascontiguousarray(images)).permute(0, 3, 1, 2)

@@ -5,26 +5,19 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
-from render.camera import Camera
 from render.errors import InputError
 from train.crops import CropConfig
+from train.hand_crops import HandCropConfig
 from train.networks import PoseNet, build
+from train.targets import HandInfo, ObjectInfo, Target
 
-
-@dataclass(frozen=True, eq=False)
-class ObjectInfo:
-    """What prediction must know of the object.
-
-    box: (2, 3) corners, metres, object frame. camera: of the real frames it was trained on, for
-    images that come without one; None where it saw no real frame.
-    """
-
-    obj_id: int
-    box: np.ndarray
-    camera: Camera | None = None
+# What a network may be trained for: its target and how its crops are made.
+KINDS: dict[str, tuple[Any, Any]] = {
+    "object": (ObjectInfo, CropConfig),
+    "hand": (HandInfo, HandCropConfig),
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,25 +30,44 @@ class Checkpoint:
 
     net: PoseNet
     network: str
-    crop: CropConfig
-    target: ObjectInfo
+    crop: Any
+    target: Target
     method: str
     step: int
     settings: dict[str, Any]
     optimizer: dict[str, Any]
 
+    @property
+    def object(self) -> ObjectInfo:
+        """The object that it reads.
+
+        Raises:
+            InputError: it reads something else.
+        """
+        if not isinstance(self.target, ObjectInfo):
+            raise InputError(f"this network reads {self.target.name}, not an object's pose")
+        return self.target
+
+    @property
+    def hand(self) -> HandInfo:
+        """The joints that it reads.
+
+        Raises:
+            InputError: it reads something else.
+        """
+        if not isinstance(self.target, HandInfo):
+            raise InputError(f"this network reads {self.target.name}, not the joints of a hand")
+        return self.target
+
     def save(self, path: Path) -> None:
         """Write the file whole, or leave the old one."""
-        camera = self.target.camera
+        (kind,) = (name for name, (cls, _) in KINDS.items() if isinstance(self.target, cls))
         record = {
             "net": self.net.state_dict(),
             "network": self.network,
+            "kind": kind,
             "crop": asdict(self.crop),
-            "target": {
-                "obj_id": self.target.obj_id,
-                "box": self.target.box.tolist(),
-                "camera": None if camera is None else [camera.K.tolist(), *camera.size],
-            },
+            "target": self.target.record(),
             "method": self.method,
             "step": self.step,
             "settings": self.settings,
@@ -91,22 +103,20 @@ class Checkpoint:
             )
         try:
             record = torch.load(file, map_location=device, weights_only=True)
-            crop = CropConfig(**record["crop"])
+            target_class, crop_class = KINDS[record["kind"]]
+            crop = crop_class(**record["crop"])
+            target = target_class.from_record(record["target"])
             # f and g and h are told apart by name: g is there if its weights are.
             with_mapping = any(name.startswith("mapping.") for name in record["net"])
-            net = build(record["network"], crop.size, with_mapping)
+            net = build(record["network"], crop.size, with_mapping, target.outputs, target.channels)
             net.load_state_dict(record["net"])
-            target = record["target"]
-            camera = target["camera"] and Camera(
-                np.array(target["camera"][0]), *target["camera"][1:]
-            )
         except Exception as error:
             raise InputError(f"{file} is no checkpoint of ours ({type(error).__name__})") from error
         return Checkpoint(
             net=net.to(device),
             network=record["network"],
             crop=crop,
-            target=ObjectInfo(target["obj_id"], np.array(target["box"]), camera),
+            target=target,
             method=record["method"],
             step=record["step"],
             settings=record["settings"],

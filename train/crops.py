@@ -1,5 +1,9 @@
-"""Frames -> normalised crops and targets, one path for real and synthetic, training and test."""
+"""Frames -> normalised crops and targets, one path for real and synthetic, training and test.
 
+Of objects in colour images; hand_crops.py does the same for hands in depth images.
+"""
+
+import zlib
 from dataclasses import dataclass
 
 import cv2
@@ -7,6 +11,8 @@ import numpy as np
 
 from render.config import option
 from render.frame import Box
+from train.instances import Instance
+from train.targets import ObjectInfo
 
 
 @dataclass(frozen=True)
@@ -119,3 +125,35 @@ def augment(images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 def normalize(crops: np.ndarray) -> np.ndarray:
     """(..., 3) uint8 -> float32 in [-1, 1): x / 128 - 1, as the paper's networks take it."""
     return crops.astype(np.float32) / 128 - 1
+
+
+def cut(instance: Instance, crop_from_image: np.ndarray, size: int) -> np.ndarray:
+    """Crop an instance out of its window: (size, size, 3) uint8."""
+    crop_from_window = crop_from_image.copy()
+    crop_from_window[:, 2] += crop_from_image[:, :2] @ instance.corner
+    return warp(instance.window, crop_from_window, size)
+
+
+class ObjectCrops:
+    """`batches.Crops` of object instances: their crops are affine maps crop_from_image (2, 3)."""
+
+    channels, outputs = ObjectInfo.channels, ObjectInfo.outputs
+
+    def __init__(self, config: CropConfig) -> None:
+        self.config, self.size = config, config.size
+
+    def draw(self, rng: np.random.Generator, sample: Instance) -> np.ndarray:
+        return training_crop(rng, sample.box, self.config)
+
+    def image(self, sample: Instance, crop: np.ndarray) -> np.ndarray:
+        return normalize(cut(sample, crop, self.size))
+
+    def targets(self, sample: Instance, crop: np.ndarray) -> np.ndarray:
+        """(s, 16): the corners' places in the crop under each of the object's symmetries."""
+        return to_crop(sample.corners, crop, self.size).reshape(len(sample.corners), -1)
+
+    def augment(self, images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        return augment(images, rng)
+
+    def checksum(self, sample: Instance, before: int) -> int:
+        return zlib.crc32(sample.window.tobytes(), zlib.crc32(sample.corners.tobytes(), before))

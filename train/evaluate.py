@@ -17,9 +17,8 @@ from render.errors import InputError
 from render.layout import box_corners
 from render.mesh import ObjectModel, load_models
 from render.transforms import apply
-from train.batches import cut
 from train.checkpoint import Checkpoint
-from train.crops import detector_crop, square_crop
+from train.crops import cut, detector_crop, square_crop
 from train.device import choose_device
 from train.instances import (
     DataConfig,
@@ -81,7 +80,7 @@ def evaluate_run(data: DataConfig, run: Path, out: Path, seed: int, device: str)
     """
     torch_device = choose_device(device)
     checkpoint = Checkpoint.load_finished(run, torch_device)
-    obj_id, method = checkpoint.target.obj_id, checkpoint.method
+    obj_id, method = checkpoint.object.obj_id, checkpoint.method
     data = replace(data, objects=(obj_id,))
     root = find_dataset(data.dataset)
     tests = test_sets(data, root, load_models([root / "models"], obj_ids=[obj_id])[obj_id], seed)

@@ -5,14 +5,14 @@ from torch import Tensor
 
 
 def pose_loss(predicted: Tensor, targets: Tensor, delta: float) -> Tensor:
-    """Huber loss summed over an object's corner coordinates, averaged over the batch.
+    """Huber loss summed over the predicted coordinates, averaged over the batch.
 
     Divided by delta, so that beyond delta it grows with slope 1 (BB8 trains with delta 0.01).
 
     Args:
-        predicted: (B, 16).
-        targets: (B, s, 16), one row for each of the object's s symmetries; the smallest counts.
-        delta: where the loss turns from quadratic to linear, in half sides of the crop.
+        predicted: (B, n) coordinates of box corners or joints, relative to the crop.
+        targets: (B, s, n), one row for each of the object's s symmetries; the smallest counts.
+        delta: where the loss turns from quadratic to linear, in half sides of the crop or cube.
 
     Returns:
         A scalar.

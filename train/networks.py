@@ -7,12 +7,13 @@ import torch
 from torch import Tensor, nn
 
 from render.errors import InputError
+from train.depth_networks import SHRINK, deep_prior
 
 
 class PoseNet(nn.Module):
     """h(f(x)) for synthetic images, h(g(f(x))) for real ones.
 
-    extract: f, images (B, 3, size, size) -> features (B, d). mapping: g, (B, d) -> (B, d), or None
+    extract: f, images (B, c, size, size) -> features (B, d). mapping: g, (B, d) -> (B, d), or None
     where real features are read as they are. predict: h, (B, d) -> (B, outputs).
     """
 
@@ -25,7 +26,7 @@ class PoseNet(nn.Module):
         return features if self.mapping is None else self.mapping(features)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Predict from real images: (B, 3, size, size) in [-1, 1) -> (B, outputs)."""
+        """Predict from real images: (B, c, size, size) in [-1, 1] -> (B, outputs)."""
         return self.predict(self.map(self.extract(images)))
 
 
@@ -44,37 +45,35 @@ class ResidualBlock(nn.Module):
         return features + self.second(torch.relu(self.first(features)))
 
 
-def build(name: str, size: int, with_mapping: bool, outputs: int = 16) -> PoseNet:
+def build(
+    name: str, size: int, with_mapping: bool, outputs: int = 16, channels: int = 3
+) -> PoseNet:
     """Build a network with random weights.
 
     Args:
-        name: "small" trains on two CPU cores; "paper" is the paper's VGG-10 with two FC-1024.
-        size: side of the square input in pixels, a multiple of 16.
+        name: "small" trains on two CPU cores; "paper" is the paper's, with two FC-1024: VGG-10 for
+            colour, the residual network of DeepPrior++ for depth.
+        size: side of the square input in pixels, a multiple of 16; of 32 for depth's "paper".
         with_mapping: whether real features pass through g.
-        outputs: 16, the positions of the 8 box corners in the crop.
+        outputs: 16, the positions of the 8 box corners in the crop, or 3 for each joint.
+        channels: 3 for colour images, 1 for depth.
     """
-    if size % 16:
-        raise InputError(f"crop.size must be a multiple of 16, got {size}")
-    if name == "small":
-        convolutions = [
-            *_conv_norm(3, 32, stride=2),
-            *_conv_norm(32, 64, stride=2),
-            *_conv_norm(64, 64),
-            *_conv_norm(64, 128, stride=2),
-            *_conv_norm(128, 128),
-            *_conv_norm(128, 256, stride=2),
-        ]  # (B, 256, size / 16, size / 16)
-        channels, width = 256, 512
-    elif name == "paper":
-        convolutions = _vgg10()  # (B, 512, size / 16, size / 16)
-        channels, width = 512, 1024
-    else:
+    if name not in ("small", "paper"):
         raise ValueError(f"network must be small or paper, got {name!r}")
+    shrink = SHRINK if name == "paper" and channels == 1 else 16
+    if size % shrink:
+        raise InputError(f"the size of crops must be a multiple of {shrink}, got {size}")
+    if name == "small":
+        convolutions, filters, width = _small(channels), 256, 512
+    elif channels == 1:
+        convolutions, filters, width = deep_prior(), 256, 1024
+    else:
+        convolutions, filters, width = _vgg10(), 512, 1024
 
     extract = nn.Sequential(
-        *convolutions,
+        *convolutions,  # (B, filters, size / shrink, size / shrink)
         nn.Flatten(),
-        nn.Linear(channels * (size // 16) ** 2, width),
+        nn.Linear(filters * (size // shrink) ** 2, width),
         nn.ReLU(inplace=True),
         nn.Linear(width, width),
         nn.ReLU(inplace=True),
@@ -107,6 +106,17 @@ def load_vgg16(net: PoseNet, file: Path) -> None:
                 raise InputError(f"train.init: {key} in {file} is {shapes}")
             with torch.no_grad():
                 tensor.copy_(weights[key])
+
+
+def _small(channels: int) -> list[nn.Module]:
+    return [
+        *_conv_norm(channels, 32, stride=2),
+        *_conv_norm(32, 64, stride=2),
+        *_conv_norm(64, 64),
+        *_conv_norm(64, 128, stride=2),
+        *_conv_norm(128, 128),
+        *_conv_norm(128, 256, stride=2),
+    ]
 
 
 def _conv_norm(channels_in: int, channels_out: int, stride: int = 1) -> list[nn.Module]:

@@ -71,7 +71,7 @@ def predict(
     ):
         in_image = from_crop(corners, crop_from_image, size)
         side = size / float(np.sqrt(abs(np.linalg.det(crop_from_image[:, :2]))))
-        pose = solve_pose(in_image, box_corners(checkpoint.target.box), camera)
+        pose = solve_pose(in_image, box_corners(checkpoint.object.box), camera)
         predictions.append(Prediction(in_image, pose, side))
     return predictions
 
@@ -120,9 +120,9 @@ def predict_image(
     checkpoint = Checkpoint.load_finished(run, torch_device)
     rgb = read_rgb(image)
     size = rgb.shape[1], rgb.shape[0]
-    found_camera, boxes = _from_scene(image, checkpoint.target.obj_id)
+    found_camera, boxes = _from_scene(image, checkpoint.object.obj_id)
     boxes = [_parse_box(box, size)] if box is not None else boxes
-    used_camera = _parse_camera(camera, size) or found_camera or checkpoint.target.camera
+    used_camera = _parse_camera(camera, size) or found_camera or checkpoint.object.camera
     if not boxes:
         raise InputError(f"{image} lies in no BOP scene that shows the object: give --box x,y,w,h")
     if used_camera is None or used_camera.size != size:
@@ -135,9 +135,9 @@ def predict_image(
     lines = []
     for found in predict(checkpoint, crops, maps, [used_camera] * len(maps), torch_device):
         pose = found.cam_from_obj
-        record: dict = {"obj_id": checkpoint.target.obj_id, "R": None, "t_mm": None}
+        record: dict = {"obj_id": checkpoint.object.obj_id, "R": None, "t_mm": None}
         if pose is not None:
-            corners = used_camera.project(apply(pose, box_corners(checkpoint.target.box)))
+            corners = used_camera.project(apply(pose, box_corners(checkpoint.object.box)))
             rgb = draw_box(rgb, corners, (255, 70, 40), 2)
             record |= {"R": pose[:3, :3].tolist(), "t_mm": (1000 * pose[:3, 3]).tolist()}
         lines.append(json.dumps(record))

@@ -7,8 +7,7 @@ import numpy as np
 
 from render.draw import draw_box, label, sheet
 from render.image_file import write_png
-from train.batches import cut
-from train.crops import CropConfig, square_crop, training_crop
+from train.crops import CropConfig, cut, square_crop, training_crop
 from train.evaluate import Outcome
 from train.instances import Instance
 
@@ -30,7 +29,7 @@ def contact_sheet(
     The third and fourth row are what training sees: one random crop for both images of a pair.
     """
     tile = CropConfig(**{**vars(crop), "size": TILE})
-    chosen = _spread(len(real), columns)
+    chosen = spread(len(real), columns)
     rows: list[list[np.ndarray]] = [[], [], [], [], []]
     for column, i in enumerate(chosen):
         rng = np.random.default_rng([0, column])
@@ -44,7 +43,7 @@ def contact_sheet(
             )
         ):
             rows[row].append(label(cut(instance, map_, TILE), name))
-    for i in _spread(len(synthetic), columns):
+    for i in spread(len(synthetic), columns):
         crop_ = square_crop(synthetic[i].box, tile)
         rows[4].append(label(cut(synthetic[i], crop_, TILE), "synthetic"))
     write_png(file, sheet(rows))
@@ -57,7 +56,7 @@ def test_sheet(outcomes: Sequence[Outcome], crop: CropConfig, file: Path, column
     for method in dict.fromkeys(outcome.method for outcome in outcomes):
         of_method = [outcome for outcome in outcomes if outcome.method == method]
         row = []
-        for i in _spread(len(of_method), columns):
+        for i in spread(len(of_method), columns):
             instance, found = of_method[i].instance, of_method[i].corners
             crop_from_image = square_crop(instance.box, tile)
             picture = cut(instance, crop_from_image, TILE)
@@ -73,6 +72,6 @@ def _into(crop_from_image: np.ndarray, points: np.ndarray) -> np.ndarray:
     return points @ crop_from_image[:, :2].T + crop_from_image[:, 2]
 
 
-def _spread(count: int, wanted: int) -> list[int]:
+def spread(count: int, wanted: int) -> list[int]:
     """At most `wanted` indices, evenly over 0..count-1."""
     return [int(i) for i in np.unique(np.linspace(0, count - 1, min(wanted, count)).round())]

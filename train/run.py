@@ -1,11 +1,9 @@
 """The stages as the command line calls them, each from what the one before left on disk."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
-
-import torch
+from typing import Any, Literal
 
 from render.bop import read_split
 from render.config import fill, load_preset, option
@@ -14,17 +12,22 @@ from render.generate import RenderConfig, generate
 from render.mesh import ObjectModel, load_models
 from render.randomize import SceneConfig
 from render.sensor_config import SensorConfig
-from train.batches import COMPOSITION, METHODS, Batches
-from train.checkpoint import Checkpoint, ObjectInfo
+from train.batches import COMPOSITION, METHODS
+from train.checkpoint import Checkpoint
+from train.crops import ObjectCrops
 from train.device import choose_device
 from train.evaluate import (
     evaluate_method,
+    evaluate_run,
     measured_model,
     results,
     test_sets,
     write_estimates,
     write_results,
 )
+from train.hand_evaluate import evaluate_hand_run
+from train.hand_image import predict_depth
+from train.hand_run import run_hands, train_hand
 from train.instances import (
     DataConfig,
     Instance,
@@ -34,9 +37,12 @@ from train.instances import (
     load_twins,
     write_split,
 )
+from train.methods import Inputs, train_methods, train_network
 from train.pairs import pair, twin_splits
+from train.predict import predict_image
 from train.report import contact_sheet, test_sheet
-from train.trainer import Training, train
+from train.targets import HandInfo, ObjectInfo
+from train.trainer import Training
 
 SIMULATED_SEED = 1_000_003  # added to the seed for simulated real frames
 
@@ -45,6 +51,9 @@ SIMULATED_SEED = 1_000_003  # added to the seed for simulated real frames
 class RunConfig:
     """What `run` compares."""
 
+    target: Literal["object", "hand"] = option(
+        "object", "What is read: objects in BOP's colour images, or a hand in NYU's depth images"
+    )
     methods: tuple[str, ...] = option(
         ("synthetic", "real", "finetune", "mixed", "mapping"), f"Among {', '.join(METHODS)}"
     )
@@ -63,8 +72,21 @@ def train_one(
     synthetic: Path | None = None,
     twins: Path | None = None,
     start: Path | None = None,
+    localiser: Path | None = None,
 ) -> Path:
-    """`train`: one method for one object; returns the run folder's checkpoint."""
+    """`train`: one method for one object, or for hands; returns the run folder's checkpoint.
+
+    Args:
+        synthetic, twins: folders of datasets. start: a run whose weights to start from.
+        localiser: hands: the run of the network that finds the palm.
+    """
+    if config["run"].target == "hand":
+        given = {"synthetic": synthetic, "twins": twins}
+        folders = {name: str(folder) for name, folder in given.items() if folder is not None}
+        config = {**config, "hand": replace(config["hand"], **folders)}
+        return train_hand(config, method, out, seed, device, start, localiser)
+    if localiser is not None:
+        raise InputError("--localiser belongs to --set run.target=hand")
     data: DataConfig = config["data"]
     if len(data.objects) != 1:
         raise InputError("train needs one object id: --objects 5")
@@ -76,7 +98,7 @@ def train_one(
     root = find_dataset(data.dataset) if real_share else synthetic
     assert root is not None
     model = load_models([root / "models"], obj_ids=data.objects)[data.objects[0]]
-    inputs = Inputs()
+    inputs = Inputs(ObjectCrops(config["crop"]))
     if real_share:
         inputs = replace(inputs, real=_real(data, root, model, seed))
     if twin_share and twins is not None:
@@ -85,7 +107,37 @@ def train_one(
         inputs = replace(inputs, synthetic=_synthetic(synthetic, model, data.min_visib))
     steps, target = config["train"].steps, _target(model, inputs)
     training = Training(method, steps, target, config["train"], config["crop"], seed, start)
-    return _train(training, inputs, out, choose_device(device))
+    return train_network(training, inputs, out, choose_device(device))
+
+
+def evaluate_one(
+    config: Mapping[str, Any], run: Path, localiser: Path | None, out: Path, seed: int, device: str
+) -> str:
+    """`evaluate`: one network, of an object or of hands; returns the table."""
+    if isinstance(Checkpoint.load_finished(run).target, HandInfo):
+        return evaluate_hand_run(config["hand"], run, localiser, out, device)
+    if localiser is not None:
+        raise InputError(f"--localiser belongs to networks for hands; {run} is for an object")
+    return evaluate_run(config["data"], run, out, seed, device)
+
+
+def predict_one(
+    run: Path,
+    image: Path,
+    box: str | None,
+    camera: str | None,
+    localiser: Path | None,
+    out: Path | None,
+    device: str,
+) -> str:
+    """`predict`: what one network, of an object or of hands, reads from an image."""
+    if isinstance(Checkpoint.load_finished(run).target, HandInfo):
+        if box is not None or camera is not None:
+            raise InputError(f"--box and --camera belong to objects; {run} is for hands")
+        return predict_depth(run, image, localiser, out, device)
+    if localiser is not None:
+        raise InputError(f"--localiser belongs to networks for hands; {run} is for an object")
+    return predict_image(run, image, box, camera, out, device)
 
 
 def run_all(config: Mapping[str, Any], out: Path, seed: int, workers: int, device: str) -> str:
@@ -98,6 +150,8 @@ def run_all(config: Mapping[str, Any], out: Path, seed: int, workers: int, devic
     unknown = [method for method in methods if method not in METHODS]
     if unknown:
         raise InputError(f"run.methods: no method {unknown[0]}; there are {', '.join(METHODS)}")
+    if config["run"].target == "hand":
+        return run_hands(config, out, seed, device)
     torch_device = choose_device(device)
     data: DataConfig = config["data"]
     if config["run"].simulated:
@@ -115,7 +169,9 @@ def run_all(config: Mapping[str, Any], out: Path, seed: int, workers: int, devic
         pictures = (inputs.real, inputs.twins, inputs.synthetic)
         contact_sheet(*pictures, config["crop"], folder / "pairs.png", kind)
         tests = test_sets(part["data"], root, model, seed)
-        for method, checkpoint in _train_methods(part, model, inputs, folder, seed, torch_device):
+        options, target = config["train"], _target(model, inputs)
+        start = Training("synthetic", 0, target, options, config["crop"], seed)
+        for method, checkpoint in train_methods(methods, start, inputs, folder, torch_device):
             found, estimates = evaluate_method(
                 checkpoint, method, tests, measured[obj_id], torch_device, seed
             )
@@ -127,15 +183,6 @@ def run_all(config: Mapping[str, Any], out: Path, seed: int, workers: int, devic
     heading = f"{root}: {counts[0]} {kind} frames to train on, {counts[1]} to test on"
     about = {"dataset": data.dataset, "seed": seed, "methods": list(methods)}
     return write_results(results(outcomes, measured, methods), about, heading, out)
-
-
-@dataclass(frozen=True, eq=False)
-class Inputs:
-    """What one object's networks are trained on; twins[i] are those of real[i]."""
-
-    real: Sequence[Instance] = ()
-    twins: Sequence[Sequence[Instance]] = ()
-    synthetic: Sequence[Instance] = ()
 
 
 def _simulate(run: RunConfig, out: Path, seed: int, workers: int) -> Path:
@@ -168,49 +215,16 @@ def _prepare(
     pair(config["pair"], scene, data, folder / "twins", seed, sensor)
     real = _real(data, root, model, seed)
     return Inputs(
+        crops=ObjectCrops(config["crop"]),
         real=real,
         twins=_twins(folder / "twins", real),
         synthetic=_synthetic(folder / "synthetic_images", model, data.min_visib),
     )
 
 
-def _train_methods(
-    config: Mapping[str, Any],
-    model: ObjectModel,
-    inputs: Inputs,
-    folder: Path,
-    seed: int,
-    device: torch.device,
-) -> Iterator[tuple[str, Checkpoint]]:
-    """Pre-train once, then train every method from there; `real` starts from nothing."""
-    options, crop = config["train"], config["crop"]
-    target = _target(model, inputs)
-    pretrained = None
-    if options.pretrain_steps:
-        training = Training("synthetic", options.pretrain_steps, target, options, crop, seed)
-        pretrained = _train(training, inputs, folder / "pretrained", device)
-    for method in config["run"].methods:
-        start = None if method == "real" else pretrained
-        training = Training(method, options.steps, target, options, crop, seed + 1, start)
-        yield method, Checkpoint.load(_train(training, inputs, folder / method, device), device)
-
-
 def _target(model: ObjectModel, inputs: Inputs) -> ObjectInfo:
     camera = inputs.real[0].camera if inputs.real else None
     return ObjectInfo(model.obj_id, model.box, camera)
-
-
-def _train(training: Training, inputs: Inputs, out: Path, device: torch.device) -> Path:
-    batches = Batches(
-        inputs.real,
-        inputs.twins,
-        inputs.synthetic,
-        training.method,
-        training.config.batch,
-        training.crop,
-        training.seed,
-    )
-    return train(training, batches, out, device)
 
 
 def _real(data: DataConfig, root: Path, model: ObjectModel, seed: int) -> list[Instance]:

@@ -5,7 +5,7 @@ import math
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import nn
@@ -15,10 +15,10 @@ from render.config import first_difference, option, to_dict
 from render.errors import InputError
 from render.progress import progress
 from train.batches import WITH_MAPPING, Batch, Batches
-from train.checkpoint import Checkpoint, ObjectInfo
-from train.crops import CropConfig
+from train.checkpoint import Checkpoint
 from train.losses import mapping_loss, pose_loss
 from train.networks import PoseNet, build, load_vgg16
+from train.targets import Target
 
 log = logging.getLogger(__name__)
 
@@ -89,15 +89,16 @@ def freeze_statistics(net: PoseNet) -> None:
 class Training:
     """One network to train: what for, how, and from where.
 
-    method: one of batches.METHODS. steps: how many. start: a checkpoint whose weights to start
-    from; random ones where None.
+    method: one of batches.METHODS. steps: how many. crop: the config of the target's crops, a
+    dataclass with a `size`. start: a checkpoint whose weights to start from; random ones where
+    None.
     """
 
     method: str
     steps: int
-    target: ObjectInfo
+    target: Target
     config: TrainConfig
-    crop: CropConfig
+    crop: Any
     seed: int
     start: Path | None = None
 
@@ -109,7 +110,7 @@ class Training:
             "crop": to_dict(self.crop),
             "method": self.method,
             "steps": self.steps,
-            "object": self.target.obj_id,
+            **self.target.settings,
             "seed": self.seed,
             "start": str(self.start.resolve()) if self.start else None,
         }
@@ -194,15 +195,18 @@ def _begin(
         net, first, optimizer_state = checkpoint.net, checkpoint.step, checkpoint.optimizer
     else:
         torch.manual_seed(training.seed)
-        net = build(config.network, training.crop.size, training.method in WITH_MAPPING)
+        target, with_mapping = training.target, training.method in WITH_MAPPING
+        net = build(
+            config.network, training.crop.size, with_mapping, target.outputs, target.channels
+        )
         if training.start is not None:
             before = Checkpoint.load_finished(training.start)
             _check_start(before, training)
             # g is new where pre-training had none: it starts as the identity.
             net.load_state_dict({**net.state_dict(), **before.net.state_dict()})
         elif config.init:
-            if config.network != "paper":
-                raise InputError("train.init needs train.network=paper")
+            if config.network != "paper" or target.channels != 3:
+                raise InputError("train.init needs train.network=paper, and colour images")
             load_vgg16(net, Path(config.init))
 
     net.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -213,12 +217,12 @@ def _begin(
 
 
 def _check_start(before: Checkpoint, training: Training) -> None:
-    found = (before.network, before.crop.size, before.target.obj_id)
-    wanted = (training.config.network, training.crop.size, training.target.obj_id)
+    found = (before.network, before.crop.size, before.target.name)
+    wanted = (training.config.network, training.crop.size, training.target.name)
     if found != wanted:
         raise InputError(
-            "{} is a {} network for {} px crops of object {}".format(training.start, *found)
-            + ", not {} for {} px crops of object {}".format(*wanted)
+            "{} is a {} network for {} px crops of {}".format(training.start, *found)
+            + ", not {} for {} px crops of {}".format(*wanted)
         )
     if before.net.mapping is not None and training.method not in WITH_MAPPING:
         raise InputError(

@@ -1,0 +1,57 @@
+"""`predict` for hands: the joints in one depth image, drawn beside it."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from render.draw import draw_skeleton
+from render.errors import InputError
+from render.image_file import write_png
+from render.nyu import BONES, CAMERA, JOINTS, read_depth
+from train.checkpoint import Checkpoint
+from train.device import choose_device
+from train.hand_crops import hand_frame
+from train.hand_predict import predict_joints
+from train.localiser import Localiser
+from train.report import PREDICTED
+
+SHOWN = 0.3  # metres before and behind the hand that are told apart in the picture
+
+
+def predict_depth(
+    run: Path, image: Path, localiser: Path | None, out: Path | None, device: str
+) -> str:
+    """Read the joints of the nearest hand in a depth PNG as NYU's, and draw them.
+
+    Args:
+        localiser: the run of the network that finds the palm; None centres the crop on the centre
+            of mass.
+        out: the overlay's file; IMAGE_pose.png in the working folder where None.
+
+    Returns:
+        A line of JSON, joints_cam_mm: name -> x, y, z in mm, camera frame; and the overlay's name.
+
+    Raises:
+        InputError: the image is unusable, or the network reads something else.
+    """
+    torch_device = choose_device(device)
+    checkpoint = Checkpoint.load_finished(run, torch_device)
+    finder = Checkpoint.load_finished(localiser, torch_device) if localiser else None
+    names = [JOINTS[i] for i in checkpoint.hand.joints]
+    depth = read_depth(image)
+    if depth.shape[::-1] != CAMERA.size:
+        width, height = depth.shape[::-1]
+        raise InputError(f"{image}: must be 640x480 as NYU's images are, got {width}x{height}")
+
+    (center,) = Localiser(finder, torch_device).locate([depth])
+    frame = hand_frame(0, depth, center, np.zeros((len(JOINTS), 3)), checkpoint.crop)
+    (joints,) = predict_joints(checkpoint, [frame], torch_device)
+    record = {"joints_cam_mm": dict(zip(names, (1000 * joints).round(3).tolist(), strict=True))}
+
+    gray = np.clip((center[2] + SHOWN - depth) / (2 * SHOWN), 0, 1) * (depth > 0)
+    picture = np.repeat(np.round(255 * gray).astype(np.uint8)[..., None], 3, axis=2)
+    bones = BONES if len(joints) == len(JOINTS) else ()
+    overlay = out or Path(f"{image.stem}_pose.png")
+    write_png(overlay, draw_skeleton(picture, CAMERA.project(joints), bones, PREDICTED))
+    return f"{json.dumps(record)}\noverlay: {overlay}"

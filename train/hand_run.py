@@ -1,0 +1,149 @@
+"""`train` and `run` for hands: folders in NYU's layout -> localiser -> methods -> results."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from render.errors import InputError
+from render.nyu import JOINTS
+from render.nyu_dataset import SENSOR, SYNTHETIC, NyuSplit
+from train.batches import COMPOSITION
+from train.checkpoint import Checkpoint
+from train.device import choose_device
+from train.hand_crops import HandCropConfig, HandCrops
+from train.hand_data import (
+    HandDataConfig,
+    Locate,
+    at_centers_of,
+    at_palm,
+    find_nyu,
+    load_frames,
+    spread_split,
+    twins_of,
+)
+from train.hand_evaluate import evaluate_hand, load_test, write_hand_results
+from train.hand_report import hand_sheet, pair_sheet
+from train.localiser import Localiser, train_localiser
+from train.methods import Inputs, train_methods, train_network
+from train.targets import HandInfo
+from train.trainer import Training
+
+ALL_JOINTS = HandInfo(tuple(range(len(JOINTS))))
+
+
+@dataclass(frozen=True, eq=False)
+class HandSplits:
+    """Frames to train on; None are those that a method does not see.
+
+    real: the sensor's images. twins: drawn ones of the same frames. synthetic: drawn ones.
+    """
+
+    real: NyuSplit | None = None
+    twins: NyuSplit | None = None
+    synthetic: NyuSplit | None = None
+
+
+def train_hand(
+    config: Mapping[str, Any],
+    method: str,
+    out: Path,
+    seed: int,
+    device: str,
+    start: Path | None = None,
+    localiser: Path | None = None,
+) -> Path:
+    """`train`: one method for hands; returns the run folder's checkpoint.
+
+    Args:
+        start: a run whose weights to start from.
+        localiser: the run of the network that finds the palm.
+    """
+    data, torch_device = config["hand"], choose_device(device)
+    if data.center == "localiser" and localiser is None:
+        raise InputError("train for hands needs --localiser RUN, or --set hand.center=palm")
+    splits = find_splits(data, COMPOSITION[method])
+    finder = Checkpoint.load_finished(localiser, torch_device) if localiser else None
+    inputs = load_inputs(data, config["hand_crop"], splits, Localiser(finder, torch_device))
+    options, crop = config["train"], config["hand_crop"]
+    training = Training(method, options.steps, ALL_JOINTS, options, crop, seed, start)
+    return train_network(training, inputs, out, torch_device)
+
+
+def run_hands(config: Mapping[str, Any], out: Path, seed: int, device: str) -> str:
+    """`run`: train the localiser and every method, and test them; what is finished is left.
+
+    Args:
+        config: section -> options; of run, hand, hand_crop, localiser and train.
+
+    Returns:
+        The table of results.
+
+    Raises:
+        InputError: a folder or frame is missing or malformed.
+    """
+    data, methods, torch_device = config["hand"], config["run"].methods, choose_device(device)
+    splits = find_splits(data)
+    assert splits.synthetic is not None
+    finder, options = config["localiser"], config["train"]
+    localiser = train_localiser(
+        finder, options, splits.synthetic, out / "localiser", seed, torch_device
+    )
+    inputs = load_inputs(data, config["hand_crop"], splits, localiser)
+    crops = HandCrops(config["hand_crop"], ALL_JOINTS)
+    pair_sheet(inputs.real, inputs.twins, inputs.synthetic, crops, out / "pairs.png")
+
+    test = load_test(data, config["hand_crop"], localiser)
+    first = Training("synthetic", 0, ALL_JOINTS, options, config["hand_crop"], seed)
+    predictions = {}
+    for method, checkpoint in train_methods(methods, first, inputs, out, torch_device):
+        file = out / method / "predictions.txt"
+        predictions[method] = evaluate_hand(checkpoint, test, torch_device, file)
+    hand_sheet(predictions, test.frames, crops, out / "test_frames.png")
+    about = {"dataset": str(find_nyu(data.dataset)), "seed": seed, "methods": list(methods)}
+    return write_hand_results(predictions, test, about, out)
+
+
+def find_splits(data: HandDataConfig, shares: tuple[float, float, float] = (1, 1, 1)) -> HandSplits:
+    """Find the frames to train on, before anything is done with them.
+
+    Synthetic frames and twins are the dataset's own where no folder is named.
+
+    Args:
+        shares: of real frames, twins and synthetic frames; those of share 0 are not looked for.
+    """
+    root = find_nyu(data.dataset) if shares[0] or not data.synthetic else Path()
+    splits = HandSplits()
+    if shares[0]:
+        real = spread_split(root, "train", SENSOR, data.train_frames)
+        splits = replace(splits, real=real)
+        if shares[1]:
+            twins = find_nyu(data.twins, "hand.twins") if data.twins else root
+            splits = replace(splits, twins=twins_of(twins, real))
+    if shares[2]:
+        folder = find_nyu(data.synthetic, "hand.synthetic") if data.synthetic else root
+        synthetic = spread_split(folder, "train", SYNTHETIC, data.synthetic_frames)
+        splits = replace(splits, synthetic=synthetic)
+    return splits
+
+
+def load_inputs(
+    data: HandDataConfig, crop: HandCropConfig, splits: HandSplits, localiser: Localiser
+) -> Inputs:
+    """Load all that is trained on, centred as `hand.center` says."""
+
+    def locate(split: NyuSplit) -> Locate:
+        if data.center == "palm":
+            return at_palm(split)
+        return lambda _, depths: localiser.locate(depths)
+
+    inputs = Inputs(HandCrops(crop, ALL_JOINTS))
+    if splits.real is not None:
+        inputs = replace(inputs, real=load_frames(splits.real, crop, locate(splits.real)))
+    if splits.twins is not None:
+        twins = load_frames(splits.twins, crop, at_centers_of(inputs.real))
+        inputs = replace(inputs, twins=[[twin] for twin in twins])
+    if splits.synthetic is not None:
+        synthetic = load_frames(splits.synthetic, crop, locate(splits.synthetic))
+        inputs = replace(inputs, synthetic=synthetic)
+    return inputs

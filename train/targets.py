@@ -1,0 +1,82 @@
+"""What a network is trained to read from a crop, and what its reader must know to use it."""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from render.camera import Camera
+
+
+@dataclass(frozen=True, eq=False)
+class ObjectInfo:
+    """The 8 corners of an object's box, in a colour crop.
+
+    box: (2, 3) corners, metres, object frame. camera: of the real frames it was trained on, for
+    images that come without one; None where it saw no real frame.
+    """
+
+    obj_id: int
+    box: np.ndarray
+    camera: Camera | None = None
+
+    channels: ClassVar[int] = 3  # of a crop
+    outputs: ClassVar[int] = 16  # numbers that the network gives
+
+    @property
+    def name(self) -> str:
+        """For messages."""
+        return f"object {self.obj_id}"
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What of it decides the result of a training."""
+        return {"object": self.obj_id}
+
+    def record(self) -> dict[str, Any]:
+        """As plain data; `from_record` takes it back."""
+        camera = None if self.camera is None else [self.camera.K.tolist(), *self.camera.size]
+        return {"obj_id": self.obj_id, "box": self.box.tolist(), "camera": camera}
+
+    @classmethod
+    def from_record(cls, record: dict[str, Any]) -> "ObjectInfo":
+        camera = record["camera"] and Camera(np.array(record["camera"][0]), *record["camera"][1:])
+        return cls(record["obj_id"], np.array(record["box"]), camera)
+
+
+@dataclass(frozen=True)
+class HandInfo:
+    """Joints of a hand, in a depth crop.
+
+    joints: which of nyu.JOINTS, by their indices, in the order of the outputs.
+    """
+
+    joints: tuple[int, ...]
+
+    channels: ClassVar[int] = 1  # of a crop
+
+    @property
+    def outputs(self) -> int:
+        """Numbers that the network gives: x, y, z of each joint."""
+        return 3 * len(self.joints)
+
+    @property
+    def name(self) -> str:
+        """For messages."""
+        return f"{len(self.joints)} joints of a hand"
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What of it decides the result of a training."""
+        return self.record()
+
+    def record(self) -> dict[str, Any]:
+        """As plain data; `from_record` takes it back."""
+        return {"joints": list(self.joints)}
+
+    @classmethod
+    def from_record(cls, record: dict[str, Any]) -> "HandInfo":
+        return cls(tuple(record["joints"]))
+
+
+Target = ObjectInfo | HandInfo
