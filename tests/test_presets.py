@@ -9,7 +9,7 @@ from render.props import props
 from render.randomize import Randomizer, SceneConfig
 from render.sensor_config import SensorConfig
 
-NAMES = sorted(path.stem for path in PRESETS.glob("*.toml"))
+NAMES = sorted(path.stem for path in PRESETS.glob("*.toml") if "scene" in load_preset(path.stem))
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +27,7 @@ def renderer(models):
 @pytest.mark.parametrize("name", NAMES)
 def test_every_preset_draws_what_a_network_can_learn_from(name, models, renderer):
     sections = load_preset(name)
-    scene = fill(SceneConfig, sections.get("scene", {}), "scene")
+    scene = fill(SceneConfig, sections["scene"], "scene")
     sensor = fill(SensorConfig, sections.get("sensor", {}), "sensor")
     size = fill(RenderConfig, sections["render"], "render").size
     draw = Randomizer(scene, models, size, seed=0, sensor=sensor)
