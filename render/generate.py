@@ -23,6 +23,7 @@ from render.bop_writer import measure, write_camera_json, write_scene
 from render.config import first_difference, option, to_dict
 from render.errors import InputError
 from render.frame import Frame
+from render.level_of_detail import load_levels
 from render.mesh import ObjectModel, load_models, write_models
 from render.progress import progress
 from render.randomize import Randomizer, SceneConfig
@@ -50,6 +51,9 @@ class RenderConfig:
     split: str = option("train", "Name of the split's folder")
     frames_per_scene: int = option(100, "Frames in one scene folder", minimum=1, maximum=1000)
     antialias: bool = option(False, "Anti-alias the colour image (slower)")
+    exact: bool = option(
+        False, "Draw every face, also where a coarser mesh is the same to a quarter of a pixel"
+    )
     renderer: Literal["moderngl", "pyrender"] = option(
         "moderngl", "pyrender is the independent check, and slower"
     )
@@ -73,7 +77,10 @@ class Renderer(Protocol):
 
 
 def make_renderer(models: Mapping[int, ObjectModel], config: RenderConfig) -> Renderer:
-    """Open an OpenGL context that draws these models. OpenGL is imported here and not before."""
+    """Open an OpenGL context that draws these models. OpenGL is imported here and not before.
+
+    Unless it shall be exact, levels of detail are made, where an earlier call has not.
+    """
     meshes = {obj_id: model.mesh for obj_id, model in models.items()}
     if config.renderer == "pyrender":
         from render.reference import PyrenderRenderer
@@ -81,7 +88,8 @@ def make_renderer(models: Mapping[int, ObjectModel], config: RenderConfig) -> Re
         return PyrenderRenderer(meshes)
     from render.rasterizer import Rasterizer
 
-    return Rasterizer(meshes, antialias=config.antialias)
+    levels = None if config.exact else load_levels(meshes)
+    return Rasterizer(meshes, antialias=config.antialias, levels=levels)
 
 
 def see(renderer: Renderer, specs: Sequence[SceneSpec]) -> list[Frame]:
@@ -114,7 +122,7 @@ def generate(config: RenderConfig, scene: SceneConfig, out: Path, seed: int, wor
     _check_ids(config, models)
     Randomizer(scene, models, config.size, seed, config.obj_ids or None)  # before `out` is begun
     settings = {"render": to_dict(config), "scene": to_dict(scene), "seed": seed}
-    with closing(make_renderer({}, config)) as renderer:
+    with closing(make_renderer(models, config)) as renderer:  # makes levels of detail for workers
         begin_dataset(out, settings, renderer.name)
     if not (out / "models" / "models_info.json").is_file():
         with whole_folder(out / "models") as folder:
@@ -153,7 +161,8 @@ def begin_dataset(out: Path, settings: Mapping[str, Any], renderer: str) -> None
     if out.is_dir() and any(out.iterdir()):
         raise InputError(f"{out} is not empty and holds no generation.json; give another --out")
     out.mkdir(parents=True, exist_ok=True)
-    packages = ("numpy", "opencv-python-headless", "moderngl", "trimesh", "scipy")
+    packages = ["numpy", "opencv-python-headless", "moderngl", "trimesh", "scipy"]
+    packages.append("fast-simplification")
     text = json.dumps(
         {
             "settings": settings,

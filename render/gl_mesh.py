@@ -17,14 +17,20 @@ VERTEX_FORMAT = "3f 3f 3f1 x1 2f"
 
 @dataclass(frozen=True, eq=False)
 class DrawnMesh:
-    """A mesh in the memory of an OpenGL context."""
+    """A mesh in the memory of an OpenGL context.
+
+    closed: the backs of its faces need not be drawn.
+    """
 
     shaded: moderngl.VertexArray
     silhouette: moderngl.VertexArray
     texture: moderngl.Texture | None
+    closed: bool
 
 
-def upload(context: moderngl.Context, mesh: Mesh, programs: Programs) -> DrawnMesh:
+def upload(
+    context: moderngl.Context, mesh: Mesh, programs: Programs, closed: bool = False
+) -> DrawnMesh:
     """Copy a mesh into a context.
 
     Raises:
@@ -51,7 +57,7 @@ def upload(context: moderngl.Context, mesh: Mesh, programs: Programs) -> DrawnMe
         context.vertex_array(p, content, index_buffer=indices, skip_errors=True)
         for p in (program, programs.silhouette)
     )
-    return DrawnMesh(shaded, silhouette, texture)
+    return DrawnMesh(shaded, silhouette, texture, closed)
 
 
 def spatial_order(vertices: np.ndarray, faces: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

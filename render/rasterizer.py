@@ -11,6 +11,7 @@ from render.camera import Camera
 from render.compose import annotations, check_background, put_before
 from render.draw_records import (
     GEOMETRY,
+    NEAR,
     RECORD,
     SHADING,
     View,
@@ -27,7 +28,8 @@ from render.gl_context import (
     compile_programs,
     open_context,
 )
-from render.gl_mesh import upload
+from render.gl_mesh import DrawnMesh, upload
+from render.level_of_detail import Level, allowed_error
 from render.mesh import Mesh
 from render.scene import SceneSpec
 
@@ -50,12 +52,19 @@ class Rasterizer:
     name: the OpenGL renderer and version, on which the last bits of an image depend.
     """
 
-    def __init__(self, meshes: Mapping[int, Mesh], antialias: bool = False) -> None:
+    def __init__(
+        self,
+        meshes: Mapping[int, Mesh],
+        antialias: bool = False,
+        levels: Mapping[int, Sequence[Level]] | None = None,
+    ) -> None:
         """
         Args:
             meshes: what specs may place, by obj_id.
             antialias: draw the colour once more with several samples a pixel; depth and instance
                 ids stay as they are.
+            levels: coarser meshes, fine to coarse, to draw in place of those where the difference
+                stays below a quarter of a pixel; none are drawn where None.
 
         Raises:
             InputError: no OpenGL 3.3 over EGL here, or a texture is larger than the device allows.
@@ -70,7 +79,16 @@ class Rasterizer:
             self._packed = self._context.buffer(reserve=RECORD.itemsize, dynamic=True)
             programs = compile_programs(self._context)
             self._meshes = {i: upload(self._context, m, programs) for i, m in meshes.items()}
-        self._boxes = {obj_id: mesh_corners(mesh) for obj_id, mesh in meshes.items()}
+            self._levels = {
+                i: [(lv.error, upload(self._context, lv.mesh, programs, lv.closed)) for lv in some]
+                for i, some in (levels or {}).items()
+            }
+            # The image's first row is the framebuffer's first, so that all is drawn upside down.
+            self._context.front_face = "cw"
+        self._boxes = {
+            i: mesh_corners(mesh, *(level.mesh for level in (levels or {}).get(i, ())))
+            for i, mesh in meshes.items()
+        }
 
     def __enter__(self) -> "Rasterizer":
         return self
@@ -194,11 +212,12 @@ class Rasterizer:
         """Draw a view's meshes, whose uniforms start at record `first`."""
         framebuffer.use()
         framebuffer.clear()
-        for i, (placed, _) in enumerate(view.placed):
-            mesh = self._meshes[placed.obj_id]
+        for i in range(len(view.placed)):
+            mesh = self._mesh(view, i)
             self._bind(first + i)
             if mesh.texture is not None:
                 mesh.texture.use()
+            self._cull(mesh)
             mesh.shaded.render()
 
     def _draw_silhouettes(
@@ -208,18 +227,35 @@ class Rasterizer:
         self._send(fill_records(view, camera))
         self._context.enable_only(moderngl.NOTHING)
         framebuffer = self._framebuffers.get("silhouette", *camera.size)
-        for i, ((placed, instance), part) in enumerate(zip(view.placed, parts, strict=True)):
+        for i, ((_, instance), part) in enumerate(zip(view.placed, parts, strict=True)):
             if not instance or part is None:
                 continue
             framebuffer.scissor = part
             framebuffer.use()
             framebuffer.clear()
             self._bind(i)
-            self._meshes[placed.obj_id].silhouette.render()
+            self._cull(mesh := self._mesh(view, i))
+            mesh.silhouette.render()
             x, y, width, height = part
             covered = np.empty((height, width), np.uint8)
             framebuffer.read_into(covered, viewport=part, components=1)
             masks[instance - 1, y : y + height, x : x + width] = covered > 0
+
+    def _mesh(self, view: View, i: int) -> DrawnMesh:
+        """The coarsest mesh that is good enough for what is placed i-th in a view."""
+        placed, depth = view.placed[i][0], float(view.corners[i, :, 2].min())
+        # Of what the near plane cuts open, or is turned inside out, the backs of faces are seen.
+        if depth > NEAR and min(placed.stretch) > 0:
+            allowed = allowed_error(view.camera, depth) / max(placed.stretch)
+            for error, mesh in reversed(self._levels.get(placed.obj_id, ())):
+                if error < allowed:
+                    return mesh
+        return self._meshes[placed.obj_id]
+
+    def _cull(self, mesh: DrawnMesh) -> None:
+        """Let the next draw leave out the backs of a closed mesh's faces."""
+        switch = self._context.enable if mesh.closed else self._context.disable
+        switch(moderngl.CULL_FACE)
 
     def _send(self, records: np.ndarray) -> None:
         """Hand (n,) RECORD to the shaders."""
