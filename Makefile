@@ -27,7 +27,7 @@ test-all: setup
 lint: setup
 	$(python) -m ruff check .
 	$(python) -m ruff format --check .
-	$(python) -m mypy pipeline.py render train assets
+	$(python) -m mypy pipeline.py render train assets benchmarks
 
 # Leaves runs/ and out/ alone: they hold results.
 clean:

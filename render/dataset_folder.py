@@ -28,7 +28,14 @@ from render.errors import InputError
 
 RECORD = "generation.json"
 AREA, LOCK = ".partial-", "lock"
-PACKAGES = ("numpy", "opencv-python-headless", "moderngl", "trimesh", "scipy")
+PACKAGES = (
+    "numpy",
+    "opencv-python-headless",
+    "moderngl",
+    "trimesh",
+    "scipy",
+    "fast-simplification",
+)
 
 
 def begin_dataset(out: Path, settings: Mapping[str, Any], renderer: str) -> None:

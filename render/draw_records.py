@@ -60,9 +60,11 @@ class View:
 Bounds = np.ndarray | Callable[[Posture | None], np.ndarray]
 
 
-def mesh_corners(mesh: Mesh) -> np.ndarray:
-    """The 8 corners of a mesh's bounds in its own frame: (8, 3) metres."""
-    bounds = np.stack([mesh.vertices.min(axis=0), mesh.vertices.max(axis=0)]).astype(np.float64)
+def mesh_corners(*meshes: Mesh) -> np.ndarray:
+    """The 8 corners of the bounds of meshes in their own frame: (8, 3) metres."""
+    low = np.min([mesh.vertices.min(axis=0) for mesh in meshes], axis=0)
+    high = np.max([mesh.vertices.max(axis=0) for mesh in meshes], axis=0)
+    bounds = np.stack([low, high]).astype(np.float64)
     return np.stack(np.meshgrid(*bounds.T), axis=-1).reshape(8, 3)
 
 

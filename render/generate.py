@@ -26,6 +26,7 @@ from render.dataset_folder import (
 from render.depth_sensor import apply_depth_sensor
 from render.errors import InputError
 from render.frame import Frame
+from render.level_of_detail import Level, load_levels
 from render.mesh import ObjectModel, load_models, write_models
 from render.model_points import keypoints
 from render.progress import progress
@@ -64,6 +65,9 @@ class RenderConfig:
     antialias: bool = option(False, "Anti-alias the colour image (slower)")
     normals: bool = option(False, "Write surface normals: normals/, 16-bit PNG")
     coordinates: bool = option(False, "Write object coordinates (NOCS): nocs/, 16-bit PNG")
+    exact: bool = option(
+        False, "Draw every face, also where a coarser mesh is the same to a quarter of a pixel"
+    )
     renderer: Literal["moderngl", "pyrender"] = option(
         "moderngl", "pyrender is the independent check, and slower"
     )
@@ -87,7 +91,10 @@ class Renderer(Protocol):
 
 
 def make_renderer(models: Mapping[int, ObjectModel], config: RenderConfig) -> Renderer:
-    """Open an OpenGL context that draws these models. OpenGL is imported here and not before."""
+    """Open an OpenGL context that draws these models. OpenGL is imported here and not before.
+
+    Unless it shall be exact, levels of detail are made, where an earlier call has not.
+    """
     meshes = {obj_id: model.mesh for obj_id, model in models.items()}
     if config.renderer == "pyrender":
         from render.reference import PyrenderRenderer
@@ -95,7 +102,13 @@ def make_renderer(models: Mapping[int, ObjectModel], config: RenderConfig) -> Re
         return PyrenderRenderer(meshes)
     from render.rasterizer import Rasterizer
 
-    return Rasterizer(meshes, config.antialias, config.normals, config.coordinates)
+    levels = None if config.exact else levels_of(models)
+    return Rasterizer(meshes, config.antialias, config.normals, config.coordinates, levels)
+
+
+def levels_of(models: Mapping[int, ObjectModel]) -> dict[int, list[Level]]:
+    """Levels of detail of the models, kept or made now; props are drawn as they are."""
+    return load_levels({i: model.mesh for i, model in models.items() if i > 0})
 
 
 def see(renderer: Renderer, specs: Sequence[SceneSpec]) -> list[Frame]:
@@ -138,11 +151,13 @@ def generate(
             settings or cannot be written to, or OpenGL or a library is not what it was begun with.
     """
     config = replace(config, objects=config.objects or ("assets",))
-    settings = _Inputs(config, scene, sensor, seed).settings
-    is_begun(out, settings)
+    inputs = _Inputs(config, scene, sensor, seed)
+    is_begun(out, inputs.settings)
     count = -(-config.frames // config.frames_per_scene)
     jobs = [_Job(config, scene, sensor, out, seed, i) for i in range(part[0] - 1, count, part[1])]
     left = [job for job in jobs if not job.path.exists()]
+    if left and config.renderer == "moderngl" and not config.exact:
+        levels_of(inputs.models)  # once, rather than in every worker
     if cluster is None:
         made = make_shards(_SceneMaker, left, workers)
     else:

@@ -18,10 +18,14 @@ VERTEX_FORMAT = "3f 3f 3f1 x1 2f"
 
 @dataclass(frozen=True, eq=False)
 class DrawnMesh:
-    """A mesh in the memory of an OpenGL context; spots: as `Programs` has it."""
+    """A mesh in the memory of an OpenGL context.
+
+    spots: as `Programs` has it. closed: the backs of its faces need not be drawn.
+    """
 
     texture: moderngl.Texture | None
     vertices: moderngl.Buffer
+    closed: bool
     shaded: moderngl.VertexArray
     spots: moderngl.VertexArray
     silhouette: moderngl.VertexArray
@@ -34,7 +38,9 @@ class DrawnMesh:
         """Nothing: there is only one of it."""
 
 
-def upload(context: moderngl.Context, mesh: Mesh, programs: Programs) -> DrawnMesh:
+def upload(
+    context: moderngl.Context, mesh: Mesh, programs: Programs, closed: bool = False
+) -> DrawnMesh:
     """Copy a mesh into a context.
 
     Raises:
@@ -57,7 +63,7 @@ def upload(context: moderngl.Context, mesh: Mesh, programs: Programs) -> DrawnMe
         context.vertex_array(p, content, index_buffer=indices, skip_errors=True)
         for p in (shaded, spots, programs.silhouette)
     )
-    return DrawnMesh(texture, buffer, *arrays)
+    return DrawnMesh(texture, buffer, closed, *arrays)
 
 
 def vertex_records(mesh: Mesh, order: np.ndarray) -> np.ndarray:

@@ -12,6 +12,7 @@ from render.camera import Camera
 from render.compose import annotations, check_background, put_before
 from render.draw_records import (
     GEOMETRY,
+    NEAR,
     RECORD,
     SHADING,
     Bounds,
@@ -34,6 +35,7 @@ from render.gl_mesh import DrawnMesh, upload
 from render.gl_shadows import ShadowMaps, needs_spots
 from render.hand import HandModel
 from render.hand_skin import HandSkin
+from render.level_of_detail import Level, allowed_error
 from render.mesh import Mesh
 from render.scene import SceneSpec
 
@@ -62,6 +64,7 @@ class Rasterizer:
         antialias: bool = False,
         normals: bool = False,
         coordinates: bool = False,
+        levels: Mapping[int, Sequence[Level]] | None = None,
     ) -> None:
         """
         Args:
@@ -69,6 +72,8 @@ class Rasterizer:
             antialias: draw the colour once more with several samples a pixel; depth and instance
                 ids stay as they are.
             normals, coordinates: frames shall have them; see `Frame`.
+            levels: coarser meshes, fine to coarse, to draw in place of those where the difference
+                stays below a quarter of a pixel; none are drawn where None.
 
         Raises:
             InputError: no OpenGL 3.3 over EGL here, or a texture is larger than the device allows.
@@ -79,7 +84,10 @@ class Rasterizer:
         self._maps = [name for name, wanted in asked.items() if wanted]
         rigid = {i: m for i, m in meshes.items() if isinstance(m, Mesh)}
         self._hands = {i: HandSkin(m) for i, m in meshes.items() if isinstance(m, HandModel)}
-        self._boxes: dict[int, Bounds] = {i: mesh_corners(m) for i, m in rigid.items()}
+        coarser = {i: [level.mesh for level in some] for i, some in (levels or {}).items()}
+        self._boxes: dict[int, Bounds] = {
+            i: mesh_corners(m, *coarser.get(i, ())) for i, m in rigid.items()
+        }
         self._boxes |= {i: skin.corners for i, skin in self._hands.items()}
         self._context = open_context()
         self.name = "{GL_RENDERER}, OpenGL {GL_VERSION}".format(**self._context.info)
@@ -93,6 +101,12 @@ class Rasterizer:
                 i: DrawnHand(self._context, skin, programs) for i, skin in self._hands.items()
             }
             self._meshes |= {i: upload(self._context, m, programs) for i, m in rigid.items()}
+            self._levels = {
+                i: [(lv.error, upload(self._context, lv.mesh, programs, lv.closed)) for lv in some]
+                for i, some in (levels or {}).items()
+            }
+            # The image's first row is the framebuffer's first, so that all is drawn upside down.
+            self._context.front_face = "cw"
 
     def __enter__(self) -> "Rasterizer":
         return self
@@ -236,19 +250,23 @@ class Rasterizer:
     def _draw_view(self, framebuffer: moderngl.Framebuffer, view: View, first: int) -> None:
         """Draw a view's meshes, whose uniforms start at record `first`."""
         spots = needs_spots(view.spec)
+        meshes = [self._mesh(view, i) for i in range(len(view.placed))]
         if spots:
+            # As it is drawn: a surface must not lie in the shadow of a finer one.
+            levels = {placed: mesh for (placed, _), mesh in zip(view.placed, meshes, strict=True)}
             casters = [
-                self._meshes[placed.obj_id].posed(placed.posture).silhouette
+                levels.get(placed) or self._meshes[placed.obj_id].posed(placed.posture)
                 for placed in view.spec.objects
             ]
-            self._shadows.draw(view, casters)
+            self._context.disable(moderngl.CULL_FACE)
+            self._shadows.draw(view, [caster.silhouette for caster in casters])
         framebuffer.use()
         framebuffer.clear()
-        for i, (placed, _) in enumerate(view.placed):
-            mesh = self._meshes[placed.obj_id].posed(placed.posture)
+        for i, mesh in enumerate(meshes):
             self._bind(first + i)
             if mesh.texture is not None:
                 mesh.texture.use()
+            self._cull(mesh)
             (mesh.spots if spots else mesh.shaded).render()
 
     def _draw_silhouettes(
@@ -258,18 +276,35 @@ class Rasterizer:
         self._send(fill_records(view, camera))
         self._context.enable_only(moderngl.NOTHING)
         framebuffer = self._framebuffers.get("silhouette", *camera.size)
-        for i, ((placed, instance), part) in enumerate(zip(view.placed, parts, strict=True)):
+        for i, ((_, instance), part) in enumerate(zip(view.placed, parts, strict=True)):
             if not instance or part is None:
                 continue
             framebuffer.scissor = part
             framebuffer.use()
             framebuffer.clear()
             self._bind(i)
-            self._meshes[placed.obj_id].posed(placed.posture).silhouette.render()
+            self._cull(mesh := self._mesh(view, i))
+            mesh.silhouette.render()
             x, y, width, height = part
             covered = np.empty((height, width), np.uint8)
             framebuffer.read_into(covered, viewport=part, components=1)
             masks[instance - 1, y : y + height, x : x + width] = covered > 0
+
+    def _mesh(self, view: View, i: int) -> DrawnMesh:
+        """The coarsest mesh that is good enough for what is placed i-th in a view."""
+        placed, depth = view.placed[i][0], float(view.corners[i, :, 2].min())
+        # Of what the near plane cuts open, or is turned inside out, the backs of faces are seen.
+        if depth > NEAR and min(placed.stretch) > 0:
+            allowed = allowed_error(view.camera, depth) / max(placed.stretch)
+            for error, mesh in reversed(self._levels.get(placed.obj_id, ())):
+                if error < allowed:
+                    return mesh
+        return self._meshes[placed.obj_id].posed(placed.posture)
+
+    def _cull(self, mesh: DrawnMesh) -> None:
+        """Let the next draw leave out the backs of a closed mesh's faces."""
+        switch = self._context.enable if mesh.closed else self._context.disable
+        switch(moderngl.CULL_FACE)
 
     def _send(self, records: np.ndarray) -> None:
         """Hand (n,) RECORD to the shaders."""

@@ -28,7 +28,7 @@ def data_of(root: Path, **changes) -> DataConfig:
 
 
 def render(folder: Path, scene: SceneConfig, **changes) -> Path:
-    config = RenderConfig(frames=4, size=(160, 120), frames_per_scene=2)
+    config = RenderConfig(frames=4, size=(160, 120), frames_per_scene=2, exact=True)
     generate(replace(config, **changes), scene, folder, seed=0, workers=1)
     return folder
 
@@ -197,7 +197,7 @@ def test_on_real_frames_the_meshes_land_where_the_dataset_says(lmo):
     """Boxes of LM-O's whole silhouettes, which the benchmark drew with its own renderer."""
     images = read_split(lmo, "test", [(2, 27), (2, 691), (2, 1144)])
     models = load_models([lmo / "models"])
-    with closing(make_renderer(models, RenderConfig())) as renderer:
+    with closing(make_renderer(models, RenderConfig(exact=True))) as renderer:
         maker = _TwinMaker(renderer, TWINS, {5}, seed=0)
         for image in images:
             spec = maker.spec(image, 0)

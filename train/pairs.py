@@ -78,7 +78,7 @@ def pair(
         "objects": sorted(obj_ids),
         "seed": seed,
     }
-    with closing(make_renderer(models, RenderConfig())) as renderer:
+    with closing(make_renderer(models, RenderConfig(exact=True))) as renderer:
         begin_dataset(out, settings, renderer.name)
         if (root / "camera.json").is_file():
             shutil.copyfile(root / "camera.json", out / "camera.json")
