@@ -2,10 +2,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 from render.nyu import CAMERA, JOINTS, uvd_from_joints
 from render.nyu_dataset import read_split
 from tests.hand_scenes import draw_balls, hand_depth, random_hand
+from train.batches import Batches
 from train.hand_crops import HandCrop, HandCropConfig, HandCrops, HandFrame, hand_frame
 from train.targets import HandInfo
 
@@ -123,6 +125,20 @@ def test_a_small_hand_gets_the_small_cube(rng):
     config = replace(CONFIG, angle_deg=0.0, shift_mm=0.0, scale=0.1)
     halves = [HandCrops(config, ALL).draw(rng, frame).half for _ in range(200)]
     assert 0.135 <= min(halves) < 0.138 and 0.162 < max(halves) <= 0.165
+
+
+def test_in_a_batch_both_images_of_a_pair_get_the_same_crop(rng):
+    """Twins that are the real images come out as the very same tensors; no two crops are alike."""
+    frames = [frame_of(rng) for _ in range(3)]
+    batches = Batches(frames, [[frame] for frame in frames], frames, "mapping", 24, CROPS, 1)
+    for batch in map(batches.batch, range(2)):
+        assert batch.real.shape == (9, 1, 96, 96) and batch.real_targets.shape == (9, 1, 42)
+        assert torch.equal(batch.twins, batch.real)
+        assert len(torch.unique(batch.real.flatten(1), dim=0)) == 9
+        assert len(torch.unique(batch.real_targets.flatten(1), dim=0)) == 9
+        assert batch.real.min() >= -1 and batch.real.max() == 1
+    again = Batches(frames, [[frame] for frame in frames], frames, "mapping", 24, CROPS, 1)
+    assert torch.equal(again.batch(1).synthetic, batch.synthetic)
 
 
 # Targets

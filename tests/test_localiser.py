@@ -23,7 +23,7 @@ from train.networks import build
 from train.trainer import TrainConfig
 
 CPU = torch.device("cpu")
-TINY = LocaliserConfig(frames=6, steps=2, size=32)
+TINY = LocaliserConfig(frames=4, steps=2, size=16)
 
 
 @pytest.fixture(scope="module")
@@ -103,7 +103,7 @@ def test_whatever_the_network_says_the_centre_is_within_reach(rng):
 def test_a_training_frame_depends_on_the_seed_and_its_number_only(hands):
     few, more = (
         cluttered_frames(TINY, hands, 4),
-        cluttered_frames(replace(TINY, frames=9), hands, 4),
+        cluttered_frames(replace(TINY, frames=6), hands, 4),
     )
     other = cluttered_frames(TINY, hands, 5)
     assert [f.packed for f in few] == [f.packed for f in more[: len(few)]]

@@ -112,19 +112,18 @@ def find_splits(data: HandDataConfig, shares: tuple[float, float, float] = (1, 1
     Args:
         shares: of real frames, twins and synthetic frames; those of share 0 are not looked for.
     """
-    root = find_nyu(data.dataset) if shares[0] or not data.synthetic else Path()
-    splits = HandSplits()
+
+    def folder(name: str, where: str) -> Path:
+        return find_nyu(name, where) if name else find_nyu(data.dataset)
+
+    real = twins = synthetic = None
     if shares[0]:
-        real = spread_split(root, "train", SENSOR, data.train_frames)
-        splits = replace(splits, real=real)
-        if shares[1]:
-            twins = find_nyu(data.twins, "hand.twins") if data.twins else root
-            splits = replace(splits, twins=twins_of(twins, real))
+        real = spread_split(find_nyu(data.dataset), "train", SENSOR, data.train_frames)
+        twins = twins_of(folder(data.twins, "hand.twins"), real) if shares[1] else None
     if shares[2]:
-        folder = find_nyu(data.synthetic, "hand.synthetic") if data.synthetic else root
-        synthetic = spread_split(folder, "train", SYNTHETIC, data.synthetic_frames)
-        splits = replace(splits, synthetic=synthetic)
-    return splits
+        root = folder(data.synthetic, "hand.synthetic")
+        synthetic = spread_split(root, "train", SYNTHETIC, data.synthetic_frames)
+    return HandSplits(real, twins, synthetic)
 
 
 def load_inputs(
