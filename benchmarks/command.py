@@ -13,14 +13,14 @@ from render.mesh import write_ply
 
 ROOT = Path(__file__).resolve().parents[1]
 OURS, PLAIN = 400, 40  # frames
-PERFECT_CAMERA = {
-    "background": "plain",
-    "gain": "1,1",
-    "white_balance": "0",
-    "gamma": "1,1",
-    "blur_px": "0,0",
-    "noise": "0,0",
-}
+PERFECT_CAMERA = (
+    "scene.background=plain",
+    "sensor.gain=1,1",
+    "sensor.white_balance=0",
+    "sensor.gamma=1,1",
+    "sensor.blur_px=0,0",
+    "sensor.noise=0,0",
+)
 
 
 def time_commands(
@@ -37,7 +37,7 @@ def time_commands(
         _render(arguments, Path(folder) / "warm", 2)  # levels of detail are made once for all
         for repeat in range(repeats):
             out = Path(folder) / f"ours{repeat}"
-            perfect = [f"--set=scene.{name}={value}" for name, value in PERFECT_CAMERA.items()]
+            perfect = [f"--set={setting}" for setting in PERFECT_CAMERA]
             rates["f"].append(OURS / _render([*arguments, *perfect], out, OURS))
             plain = [str(out), str(Path(folder) / f"plain{repeat}"), str(PLAIN)]
             script = str(ROOT / "benchmarks" / "plain_pyrender.py")
@@ -53,7 +53,7 @@ def _arguments(workload: Workload, folder: Path, workers: int | None) -> list[st
         mesh = mesh_of("blob", workload.obj_id, workload.faces)
         write_ply(folder / f"obj_{workload.obj_id:06d}.ply", mesh)
         source, unit = str(folder), ["--unit=mm"]
-    layout = "crop" if workload.size == CROP else "tabletop"
+    layout = "crop" if workload.size == CROP else "upright"
     return [
         f"--objects={source}",
         f"--obj-ids={workload.obj_id}",

@@ -23,7 +23,7 @@ class UnreadRasterizer(Rasterizer):
 
     def draw(self, specs: Sequence[SceneSpec]) -> None:
         """Draw specs of one size."""
-        views = [make_view(spec, self._boxes) for spec in specs]
+        views = [make_view(spec, self._models.boxes) for spec in specs]
         with self._context:
             self._send(np.concatenate([fill_records(view) for view in views]))
             self._context.enable_only(moderngl.DEPTH_TEST)

@@ -12,14 +12,11 @@ from render.camera import Camera
 from render.compose import annotations, check_background, put_before
 from render.draw_records import (
     GEOMETRY,
-    NEAR,
     RECORD,
     SHADING,
-    Bounds,
     View,
     fill_records,
     make_view,
-    mesh_corners,
     pixel_box,
 )
 from render.frame import Frame
@@ -30,12 +27,11 @@ from render.gl_context import (
     compile_programs,
     open_context,
 )
-from render.gl_hand import DrawnHand
-from render.gl_mesh import DrawnMesh, upload
+from render.gl_mesh import DrawnMesh
+from render.gl_models import DrawnModels
 from render.gl_shadows import ShadowMaps, needs_spots
 from render.hand import HandModel
-from render.hand_skin import HandSkin
-from render.level_of_detail import Level, allowed_error
+from render.level_of_detail import Level
 from render.mesh import Mesh
 from render.scene import SceneSpec
 
@@ -82,29 +78,15 @@ class Rasterizer:
         self._antialias = antialias
         asked = {"normals": normals, "coordinates": coordinates}
         self._maps = [name for name, wanted in asked.items() if wanted]
-        rigid = {i: m for i, m in meshes.items() if isinstance(m, Mesh)}
-        self._hands = {i: HandSkin(m) for i, m in meshes.items() if isinstance(m, HandModel)}
-        coarser = {i: [level.mesh for level in some] for i, some in (levels or {}).items()}
-        self._boxes: dict[int, Bounds] = {
-            i: mesh_corners(m, *coarser.get(i, ())) for i, m in rigid.items()
-        }
-        self._boxes |= {i: skin.corners for i, skin in self._hands.items()}
+        self._models = DrawnModels(meshes, levels or {})
         self._context = open_context()
         self.name = "{GL_RENDERER}, OpenGL {GL_VERSION}".format(**self._context.info)
         with self._context:
             self._framebuffers = Framebuffers(self._context, len(self._maps))
-            self._shadows = ShadowMaps(self._context, self._framebuffers, self._boxes)
+            self._shadows = ShadowMaps(self._context, self._framebuffers, self._models.boxes)
             self._uniforms = self._context.buffer(reserve=RECORD.itemsize, dynamic=True)
             self._packed = self._context.buffer(reserve=RECORD.itemsize, dynamic=True)
-            programs = compile_programs(self._context, self._maps)
-            self._meshes: dict[int, DrawnMesh | DrawnHand] = {
-                i: DrawnHand(self._context, skin, programs) for i, skin in self._hands.items()
-            }
-            self._meshes |= {i: upload(self._context, m, programs) for i, m in rigid.items()}
-            self._levels = {
-                i: [(lv.error, upload(self._context, lv.mesh, programs, lv.closed)) for lv in some]
-                for i, some in (levels or {}).items()
-            }
+            self._models.upload(self._context, compile_programs(self._context, self._maps))
             # The image's first row is the framebuffer's first, so that all is drawn upside down.
             self._context.front_face = "cw"
 
@@ -140,7 +122,7 @@ class Rasterizer:
         backgrounds = [None] * len(specs) if backgrounds is None else backgrounds
         for spec, background in zip(specs, backgrounds, strict=True):
             check_background(spec, background)
-        views = [make_view(spec, self._boxes) for spec in specs]
+        views = [make_view(spec, self._models.boxes) for spec in specs]
 
         frames: dict[int, Frame] = {}
         with self._context:
@@ -151,7 +133,7 @@ class Rasterizer:
                     named = zip(self._maps, maps[:, position], strict=True)
                     frames[i] = replace(
                         frame,
-                        annotations=annotations(views[i].spec, self._hands),
+                        annotations=annotations(views[i].spec, self._models.hands),
                         **{name: map_.copy() for name, map_ in named},
                     )
         return [frames[i] for i in range(len(specs))]
@@ -172,15 +154,14 @@ class Rasterizer:
         """
         if canvas < 1 or canvas % 2 == 0:
             raise ValueError(f"canvas must be odd and positive, got {canvas}")
-        view = make_view(spec, self._boxes)
+        view = make_view(spec, self._models.boxes)
         (width, height), count = spec.size, len(annotations(spec))
         masks = np.zeros((count, canvas * height, canvas * width), bool)
         tiles = masks.reshape(count, canvas, height, canvas, width)
         whole = _shifted(view.camera, -(canvas // 2), canvas)
         boxes = [pixel_box(corners, whole) for corners in view.corners]
         with self._context:
-            for mesh in self._meshes.values():
-                mesh.forget()
+            self._models.forget()
             # Each tile is an image of its own through a shifted camera: the one in the centre is
             # drawn just as the image itself, and no tile is larger than the device can draw.
             for row, column in np.ndindex(canvas, canvas):
@@ -205,8 +186,7 @@ class Rasterizer:
         self._packed = _with_room(self._packed, planes.nbytes + maps.nbytes)
         plane, image = planes.strides[:2]
 
-        for mesh in self._meshes.values():
-            mesh.forget()
+        self._models.forget()
         records = np.concatenate([fill_records(view) for view in views])
         self._send(records)
         self._context.enable_only(moderngl.DEPTH_TEST)
@@ -250,19 +230,13 @@ class Rasterizer:
     def _draw_view(self, framebuffer: moderngl.Framebuffer, view: View, first: int) -> None:
         """Draw a view's meshes, whose uniforms start at record `first`."""
         spots = needs_spots(view.spec)
-        meshes = [self._mesh(view, i) for i in range(len(view.placed))]
         if spots:
-            # As it is drawn: a surface must not lie in the shadow of a finer one.
-            levels = {placed: mesh for (placed, _), mesh in zip(view.placed, meshes, strict=True)}
-            casters = [
-                levels.get(placed) or self._meshes[placed.obj_id].posed(placed.posture)
-                for placed in view.spec.objects
-            ]
             self._context.disable(moderngl.CULL_FACE)
+            casters = self._models.casters(view)
             self._shadows.draw(view, [caster.silhouette for caster in casters])
         framebuffer.use()
         framebuffer.clear()
-        for i, mesh in enumerate(meshes):
+        for i, mesh in enumerate(self._models.seen(view)):
             self._bind(first + i)
             if mesh.texture is not None:
                 mesh.texture.use()
@@ -276,6 +250,7 @@ class Rasterizer:
         self._send(fill_records(view, camera))
         self._context.enable_only(moderngl.NOTHING)
         framebuffer = self._framebuffers.get("silhouette", *camera.size)
+        meshes = self._models.seen(view)
         for i, ((_, instance), part) in enumerate(zip(view.placed, parts, strict=True)):
             if not instance or part is None:
                 continue
@@ -283,23 +258,12 @@ class Rasterizer:
             framebuffer.use()
             framebuffer.clear()
             self._bind(i)
-            self._cull(mesh := self._mesh(view, i))
-            mesh.silhouette.render()
+            self._cull(meshes[i])
+            meshes[i].silhouette.render()
             x, y, width, height = part
             covered = np.empty((height, width), np.uint8)
             framebuffer.read_into(covered, viewport=part, components=1)
             masks[instance - 1, y : y + height, x : x + width] = covered > 0
-
-    def _mesh(self, view: View, i: int) -> DrawnMesh:
-        """The coarsest mesh that is good enough for what is placed i-th in a view."""
-        placed, depth = view.placed[i][0], float(view.corners[i, :, 2].min())
-        # Of what the near plane cuts open, or is turned inside out, the backs of faces are seen.
-        if depth > NEAR and min(placed.stretch) > 0:
-            allowed = allowed_error(view.camera, depth) / max(placed.stretch)
-            for error, mesh in reversed(self._levels.get(placed.obj_id, ())):
-                if error < allowed:
-                    return mesh
-        return self._meshes[placed.obj_id].posed(placed.posture)
 
     def _cull(self, mesh: DrawnMesh) -> None:
         """Let the next draw leave out the backs of a closed mesh's faces."""

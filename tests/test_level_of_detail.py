@@ -109,8 +109,8 @@ def test_the_full_mask_is_drawn_of_the_level_that_is_seen(bumpy, levels, rng):
     ]
     spec = scene(SMALL, *placed)
     with Rasterizer({1: bumpy}, levels={1: levels}) as rasterizer:
-        view = make_view(spec, rasterizer._boxes)
-        drawn = {rasterizer._mesh(view, i) for i in range(5)}
+        view = make_view(spec, rasterizer._models.boxes)
+        drawn = set(rasterizer._models.seen(view))
         together = rasterizer.render([spec])[0]
         alone = [rasterizer.render([dataclasses.replace(spec, objects=(p,))])[0] for p in placed]
         masks = rasterizer.full_masks(spec)
@@ -218,12 +218,12 @@ def test_a_cache_that_cannot_be_written_is_refused_by_name(bumpy, levels, tmp_pa
         load_levels({1: bumpy})
 
 
-def check_promise(mesh: Mesh, rng, views: int = 25, times: int = 8):
+def check_promise(mesh: Mesh, rng, views: int = 15, times: int = 8):
     """Draw levels where they are just allowed, `times` as large, beside the exact mesh."""
     center = (mesh.vertices.min(axis=0) + mesh.vertices.max(axis=0)).astype(np.float64) / 2
     radius = np.linalg.norm(mesh.vertices - center, axis=1).max()
     light = (Light("directional", (0.0, 0.6, -0.8)),)
-    for level in make_levels(mesh)[1:]:
+    for level in load_levels({1: mesh})[1][1:]:
         distance = 8 * radius
         # In pixels of the image in which the level is drawn: what is `times` as large has these.
         focal = PIXELS * (distance - radius) / level.error
