@@ -17,7 +17,7 @@ from render.progress import progress
 
 PIXELS = 0.25  # the error that a level may have where it is drawn
 FACES = (16_000, 8_000, 4_000, 2_000, 1_000, 500)
-FEW = 2_000  # faces of a mesh that is drawn as it is: there would be nothing to gain
+FEW = 3_000  # faces of a mesh that is drawn as it is: there would be nothing to gain
 SAVING = 1.4  # a level has fewer faces than the one before by this factor at least
 VIEWS, FIRST_VIEWS, SEED = 200, 10, 0
 LARGEST_ERROR = 0.02  # of the object's size; what is worse is hardly ever good enough to be drawn
