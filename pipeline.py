@@ -15,6 +15,7 @@ from click.core import ParameterSource
 from render.config import OptionError, explicit, options_of, resolve
 from render.errors import InputError
 from render.generate import RenderConfig
+from render.hand_scene import HandSceneConfig
 from render.randomize import SceneConfig
 from render.sensor_config import SensorConfig
 from train.batches import METHODS
@@ -32,6 +33,7 @@ SECTIONS: Mapping[str, type] = {
     "data": DataConfig,
     "render": RenderConfig,
     "scene": SceneConfig,
+    "hand_scene": HandSceneConfig,
     "sensor": SensorConfig,
     "pair": PairConfig,
     "crop": CropConfig,
@@ -151,7 +153,7 @@ def doctor() -> None:
 @out_option
 @workers_option
 def render(config, seed, out, workers, replay, shard, cluster) -> None:
-    """Render random scenes of meshes into a BOP dataset."""
+    """Render random scenes of meshes into a BOP dataset, or of a hand into one like NYU's."""
     if replay is not None:
         from render.replay import replay_frame
 
@@ -166,7 +168,13 @@ def render(config, seed, out, workers, replay, shard, cluster) -> None:
         raise OptionError("--workers is of this machine; with --ray the cluster's CPUs count")
     part = parse_part(shard)
     how = {"workers": workers or _cores(), "part": part, "cluster": cluster}
-    generate(config["render"], config["scene"], out, seed, sensor=config["sensor"], **how)
+    how |= {"sensor": config["sensor"]}
+    if config["render"].hand is not None or config["render"].format == "nyu":
+        from render.hand_dataset import generate_hands
+
+        generate_hands(config["render"], config["hand_scene"], out, seed, **how)
+    else:
+        generate(config["render"], config["scene"], out, seed, **how)
     of_part = "" if part == (1, 1) else f"part {shard} of "
     click.echo(f"{out}: {of_part}{config['render'].frames} frames")
 

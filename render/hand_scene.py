@@ -5,6 +5,7 @@ of the back of the hand.
 """
 
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 
@@ -65,6 +66,9 @@ class HandSceneConfig:
     body_chance: float = option(0.7, "Of a body and head behind the hand", minimum=0, maximum=1)
     wall_chance: float = option(0.5, "Of a wall behind all", minimum=0, maximum=1)
     second_chance: float = option(0.3, "Of the person's other hand", minimum=0, maximum=1)
+    joints: Literal["all", "evaluated"] = option(
+        "all", "nyu: which joints are annotated, NYU's 36 or the 14 evaluated ones"
+    )
 
 
 class HandRandomizer:
@@ -167,17 +171,12 @@ class HandRandomizer:
 
     def _direction(self, rng: np.random.Generator) -> np.ndarray:
         """(3, 3) rotation to the camera from the frame of the palm."""
-        cos = rng.uniform(np.cos(np.radians(self.config.tilt_deg)), 1)
-        around = rng.uniform(0, np.pi)  # the half circle on the camera's side: the forearm, which
-        # points the other way, would hide the hand
-        sin = np.sqrt(1 - cos**2)
-        up, fingers = (
-            np.array([0, -1.0, 0]),
-            np.array([sin * np.cos(around), -cos, -sin * np.sin(around)]),
-        )
-        axis = np.cross(up, fingers)
-        lean = rodrigues(axis / max(np.linalg.norm(axis), 1e-12) * np.arccos(cos))
-        twist = rodrigues(np.radians(rng.uniform(*self.config.twist_deg)) * -up)
+        tilt = np.arccos(rng.uniform(np.cos(np.radians(self.config.tilt_deg)), 1))
+        # Fingers turn about an axis in the plane of x and z, down which they do not lean away from
+        # the camera: there the forearm would hide the hand.
+        towards = rng.uniform(-np.pi / 2, np.pi / 2)
+        lean = rodrigues(tilt * np.array([np.cos(towards), 0, np.sin(towards)]))
+        twist = rodrigues(np.radians(rng.uniform(*self.config.twist_deg)) * np.array([0, 1.0, 0]))
         return lean @ twist @ UPRIGHT
 
     def _forearm(self, rng: np.random.Generator, hand: Placed) -> Placed:
