@@ -48,6 +48,8 @@ def generate_hands(
 ) -> None:
     """Make a split of hands in NYU's layout; what is finished of it already is kept.
 
+    A split has a generation.json of its own: train and test may be made by other settings.
+
     Arguments and errors as of `render.generate.generate`. Every frame depends on (seed, frame id)
     only.
 
@@ -56,7 +58,7 @@ def generate_hands(
     """
     _check_options(config)
     settings = _settings(config, scene, sensor, seed, load_hand(config.hand or ""))
-    is_begun(out, settings)
+    is_begun(out / config.split, settings)
     jobs = [
         _Job(config, scene, sensor, out, seed, first)
         for first in range(1, config.frames + 1, config.frames_per_scene)
@@ -73,7 +75,6 @@ def generate_hands(
         for _ in progress(made, len(own), "render, shards of hands", done=len(own) - len(left)):
             pass
     finally:
-        sweep(out)
         sweep(out / config.split)
     if all(job.is_made() for job in jobs) and not jobs[0].is_finished():
         try:
@@ -125,8 +126,8 @@ class _HandMaker:
         self.points = nyu_points(model, names)
         self.rasterizer = Rasterizer(self.randomizer.meshes)
         settings = _settings(job.config, job.scene, job.sensor, job.seed, model)
-        begin_dataset(job.out, settings, self.rasterizer.name)
-        check_machine(job.out, self.rasterizer.name)
+        begin_dataset(job.folder, settings, self.rasterizer.name)
+        check_machine(job.folder, self.rasterizer.name)
 
     def close(self) -> None:
         """Free the OpenGL context."""
@@ -138,23 +139,22 @@ class _HandMaker:
             return  # made meanwhile, by another process
         following = min(job.first + job.config.frames_per_scene, job.config.frames + 1)
         specs = [self.randomizer.scene(number - 1) for number in range(job.first, following)]
-        job.folder.mkdir(parents=True, exist_ok=True)
         with work_area(job.folder) as area:
-            write_shard(area, job.first, self._frames(specs))
+            write_shard(area, job.first, self._frames(specs, job.scene.images))
             joints = shard_path(area, job.first)
             for image in area.glob("*.png"):
                 image.replace(job.folder / image.name)
             joints.replace(job.folder / joints.name)
 
-    def _frames(self, specs: Sequence[SceneSpec]) -> Iterator[NyuFrame]:
+    def _frames(self, specs: Sequence[SceneSpec], images: str) -> Iterator[NyuFrame]:
         for first in range(0, len(specs), BATCH):
             part = specs[first : first + BATCH]
-            alone = [replace(spec, objects=spec.objects[:1]) for spec in part]
-            drawn = self.rasterizer.render([*part, *alone])
-            for spec, whole, hand in zip(part, drawn[: len(part)], drawn[len(part) :], strict=True):
-                yield NyuFrame(
-                    uvd_from_joints(self.joints(spec)), sensor_image(spec, whole), hand.depth
-                )
+            alone = self.rasterizer.render([replace(s, objects=s.objects[:1]) for s in part])
+            whole = self.rasterizer.render(part) if images == "both" else [None] * len(part)
+            for spec, hand, scene in zip(part, alone, whole, strict=True):
+                uvd = uvd_from_joints(self.joints(spec))
+                seen = None if scene is None else sensor_image(spec, scene)
+                yield NyuFrame(uvd, seen, hand.depth)
 
     def joints(self, spec: SceneSpec) -> np.ndarray:
         """(K, 3) NYU's joints of a spec's annotated hand, metres, camera frame."""

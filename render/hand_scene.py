@@ -69,6 +69,9 @@ class HandSceneConfig:
     joints: Literal["all", "evaluated"] = option(
         "all", "nyu: which joints are annotated, NYU's 36 or the 14 evaluated ones"
     )
+    images: Literal["both", "alone"] = option(
+        "both", "nyu: both depth and synthdepth, or synthdepth, the hand alone, in a third the time"
+    )
 
 
 class HandRandomizer:
