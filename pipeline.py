@@ -4,7 +4,7 @@ import dataclasses
 import logging
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from click.core import ParameterSource
 from render.config import OptionError, explicit, options_of, resolve
 from render.errors import InputError
 from render.generate import RenderConfig
+from render.hand_scene import HandSceneConfig
 from render.randomize import SceneConfig
 from render.sensor_config import SensorConfig
 from train.batches import METHODS
@@ -32,6 +33,7 @@ SECTIONS: Mapping[str, type] = {
     "data": DataConfig,
     "render": RenderConfig,
     "scene": SceneConfig,
+    "hand_scene": HandSceneConfig,
     "sensor": SensorConfig,
     "pair": PairConfig,
     "crop": CropConfig,
@@ -151,7 +153,7 @@ def doctor() -> None:
 @out_option
 @workers_option
 def render(config, seed, out, workers, replay, shard, cluster) -> None:
-    """Render random scenes of meshes into a BOP dataset."""
+    """Render random scenes of meshes into a BOP dataset, or of a hand into one like NYU's."""
     if replay is not None:
         from render.replay import replay_frame
 
@@ -166,7 +168,13 @@ def render(config, seed, out, workers, replay, shard, cluster) -> None:
         raise OptionError("--workers is of this machine; with --ray the cluster's CPUs count")
     part = parse_part(shard)
     how = {"workers": workers or _cores(), "part": part, "cluster": cluster}
-    generate(config["render"], config["scene"], out, seed, sensor=config["sensor"], **how)
+    how |= {"sensor": config["sensor"]}
+    if config["render"].hand is not None or config["render"].format == "nyu":
+        from render.hand_dataset import generate_hands
+
+        generate_hands(config["render"], config["hand_scene"], out, seed, **how)
+    else:
+        generate(config["render"], config["scene"], out, seed, **how)
     of_part = "" if part == (1, 1) else f"part {shard} of "
     click.echo(f"{out}: {of_part}{config['render'].frames} frames")
 
@@ -207,10 +215,29 @@ def view(dataset, split, frames, out) -> None:
 
 
 @main.command()
+@click.option(
+    "--real",
+    type=click.Choice(("bop", "nyu")),
+    default="bop",
+    show_default=True,
+    help="nyu: hands, hand.dataset or NYU_PATH; --split train (where none is given) or test.",
+)
 @configured("data", "pair")
 @out_option
-def pair(config, seed, out) -> None:
+@workers_option
+def pair(config, seed, out, real, workers) -> None:
     """Make the synthetic twins of annotated real frames."""
+    both = ("preset", "config", "sets", "seed", "out", "split")
+    _refuse_foreign_options("--real", real, both, ("hand", "workers"))
+    if real == "nyu":
+        from train.hand_data import find_nyu
+        from train.hand_pairs import pair_hands
+
+        split = config["data"].split if _given("split") else "train"
+        root, workers = find_nyu(config["hand"].dataset), workers or _cores()
+        click.echo(pair_hands(config["pair"].hand, root, split, out, workers))
+        return
+
     from train import pairs
 
     ranges = config["scene"], config["sensor"]
@@ -270,7 +297,8 @@ def evaluate(config, seed, out, device, run_folder, localiser) -> None:
 def score(config, seed, results, ground_truth, file_format, as_json, plot, compare) -> None:
     """Metrics of a results file, ours or another's."""
     del seed
-    _refuse_foreign_options(file_format)
+    both = ("results", "ground_truth", "file_format", "as_json")
+    _refuse_foreign_options("--format", file_format, both, ("plot", "compare"))
     if file_format == "nyu":
         from train.hand_score import score_files
 
@@ -310,17 +338,23 @@ def run(config, seed, out, workers, device) -> None:
     click.echo(run_all(config, out, seed, workers or _cores(), device))
 
 
-def _refuse_foreign_options(file_format: str) -> None:
-    """Refuse what was given to `score` but belongs to another file format."""
-    context = click.get_current_context()
-    for parameter in context.command.params:
-        if parameter.name in ("results", "ground_truth", "file_format", "as_json"):
+def _refuse_foreign_options(
+    choice: str, chosen: str, of_both: Sequence[str], of_nyu: Sequence[str]
+) -> None:
+    """Refuse what was given to a command but belongs to the other kind of data, bop or nyu."""
+    for parameter in click.get_current_context().command.params:
+        name, flag = parameter.name, parameter.opts[0]
+        if name is None or f"--{name}" == choice or name in of_both:
             continue
-        owner = "nyu" if parameter.name in ("plot", "compare") else "bop"
-        given = context.get_parameter_source(parameter.name) is ParameterSource.COMMANDLINE
-        if given and owner != file_format:
-            flag = parameter.opts[0]
-            raise OptionError(f"{flag} belongs to --format {owner}, not to {file_format}")
+        owner = "nyu" if name in of_nyu else "bop"
+        if owner != chosen and _given(name):
+            raise OptionError(f"{flag} belongs to {choice} {owner}, not to {choice} {chosen}")
+
+
+def _given(name: str) -> bool:
+    """Whether the user gave this parameter on the command line."""
+    source = click.get_current_context().get_parameter_source(name)
+    return source is ParameterSource.COMMANDLINE
 
 
 def _cores() -> int:

@@ -59,8 +59,12 @@ class RenderConfig:
     frames_per_scene: int = option(
         100, "Frames in one scene folder or shard", minimum=1, maximum=1000
     )
-    format: Literal["bop", "bop-webdataset"] = option(
-        "bop", "bop: scene folders; bop-webdataset: the same as tar shards"
+    format: Literal["bop", "bop-webdataset", "nyu"] = option(
+        "bop",
+        "bop: scene folders; bop-webdataset: the same as tar shards; nyu: hands, as NYU's dataset",
+    )
+    hand: str | None = option(
+        None, "Draw this hand, not objects: bundled, bundled-left, or a .glb or MANO file"
     )
     antialias: bool = option(False, "Anti-alias the colour image (slower)")
     normals: bool = option(False, "Write surface normals: normals/, 16-bit PNG")

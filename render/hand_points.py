@@ -4,8 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from render.hand import POINTS, HandModel
+from render.hand import POINTS, HandModel, forward_kinematics, shaped
 from render.hand_pose import HandAngles, angle_rotations
+from render.transforms import apply
 
 EXACT = 1e-4  # metres: loose enough to be computed with
 
@@ -44,6 +45,21 @@ def model_points(model: HandModel) -> BonePoints:
         np.concatenate([model.joint_directions, model.shape_directions[tips]]),
         np.full(J + len(tips), EXACT),
     )
+
+
+def posed_points(
+    model: HandModel,
+    points: BonePoints,
+    pose: np.ndarray,
+    shape: np.ndarray,
+    cam_from_hand: np.ndarray,
+) -> np.ndarray:
+    """Where points are on hands given as `render.hand.pose_hand` takes them: (B, K, 3) metres."""
+    joints = shaped(model, shape)[1]
+    cam_from_joint = cam_from_hand[:, None] @ forward_kinematics(joints, model.parents, pose)
+    places = points.places + np.einsum("kis,bs->bki", points.directions, shape)
+    arms = places - joints[:, points.bones]
+    return apply(cam_from_joint[:, points.bones], arms[..., None, :])[..., 0, :]
 
 
 @dataclass(frozen=True, eq=False)

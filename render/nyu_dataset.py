@@ -102,7 +102,7 @@ def read_split(
     folder = root / split
     if not folder.is_dir():
         raise InputError(f"{root}: no folder {split}; NYU's holds train and test")
-    uvd, source = _read_uvd(folder)
+    uvd, source = read_uvd(folder)
     chosen = tuple(range(1, len(uvd) + 1) if numbers is None else numbers)
     unknown = [number for number in chosen if not 1 <= number <= len(uvd)]
     if unknown:
@@ -125,6 +125,18 @@ def read_split(
             f" {len(chosen)} frames, {len(missing)} of them without {stream} image"
         )
     return NyuSplit(folder, stream, chosen, uvd)
+
+
+def read_uvd(folder: Path) -> tuple[np.ndarray, Path]:
+    """All joints of a split's folder, as `NyuSplit.uvd` but unchecked, and the file they stand in.
+
+    Raises:
+        InputError: there is no such file, or it is malformed.
+    """
+    path, labels = folder / "joint_data.mat", folder.parent / LABELS
+    if path.is_file() or folder.name != "test" or not labels.is_file():
+        return read_joint_data(path)[0][0], path
+    return np.stack([_spread(uvd) for uvd in read_joints(labels)]), labels
 
 
 def depth_path(folder: Path, stream: str, number: int) -> Path:
@@ -234,14 +246,6 @@ def finish_split(folder: Path, count: int) -> None:
     write_joint_data(folder / "joint_data.mat", np.concatenate(list(parts.values()))[None])
     for path in shards:
         path.unlink()
-
-
-def _read_uvd(folder: Path) -> tuple[np.ndarray, Path]:
-    """(frames, 36, 3) uvd of camera 1, and the file they stand in."""
-    path, labels = folder / "joint_data.mat", folder.parent / LABELS
-    if path.is_file() or folder.name != "test" or not labels.is_file():
-        return read_joint_data(path)[0][0], path
-    return np.stack([_spread(uvd) for uvd in read_joints(labels)]), labels
 
 
 def _spread(uvd: np.ndarray) -> np.ndarray:

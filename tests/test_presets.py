@@ -9,7 +9,8 @@ from render.props import props
 from render.randomize import Randomizer, SceneConfig
 from render.sensor_config import SensorConfig
 
-NAMES = sorted(path.stem for path in PRESETS.glob("*.toml") if "scene" in load_preset(path.stem))
+NAMES = sorted(path.stem for path in PRESETS.glob("*.toml"))
+OBJECTS = [name for name in NAMES if "scene" in load_preset(name)]
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +25,7 @@ def renderer(models):
     with_props.close()
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", OBJECTS)
 def test_every_preset_draws_what_a_network_can_learn_from(name, models, renderer):
     sections = load_preset(name)
     scene = fill(SceneConfig, sections["scene"], "scene")

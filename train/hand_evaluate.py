@@ -73,9 +73,13 @@ def center_metrics(test: HandTest) -> dict[str, float]:
 
 
 def write_hand_results(
-    predictions: Mapping[str, np.ndarray], test: HandTest, about: Mapping[str, Any], out: Path
+    predictions: Mapping[str, np.ndarray],
+    test: HandTest,
+    about: Mapping[str, Any],
+    out: Path,
+    heading: str = "",
 ) -> str:
-    """Write results.json, results.txt and curve.png; returns the text.
+    """Write results.json, results.txt and curve.png; returns the text, `heading` before it.
 
     Args:
         predictions: method -> (n, 14, 3) uvd.
@@ -94,7 +98,8 @@ def write_hand_results(
         }
     out.mkdir(parents=True, exist_ok=True)
     plot_curves(errors, out / "curve.png")
-    return _write(record, f"{_centers_text(test)}\n\n{format_table(metrics)}", out)
+    text = f"{_centers_text(test)}\n\n{format_table(metrics)}"
+    return _write(record, f"{heading}\n{text}" if heading else text, out)
 
 
 def evaluate_hand_run(

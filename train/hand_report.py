@@ -20,16 +20,21 @@ def pair_sheet(
     synthetic: Sequence[HandFrame],
     crops: HandCrops,
     file: Path,
+    kind: str = "real",
     columns: int = 8,
 ) -> None:
-    """Real frames above their twins, both under one random crop, and synthetic frames."""
+    """Real frames above their twins, both under one random crop, and synthetic frames.
+
+    Args:
+        kind: what the real frames are called, "simulated real" for instance.
+    """
     rows: list[list[np.ndarray]] = [[], [], [], [], []]
     for column, i in enumerate(spread(len(real), columns)):
         rng = np.random.default_rng([0, column])
         plain, jittered = crops.plain(real[i]), crops.draw(rng, real[i])
         for row, (name, frame, crop) in enumerate(
             (
-                ("real", real[i], plain),
+                (kind, real[i], plain),
                 ("its twin", twins[i][0], plain),
                 ("the same, jittered", real[i], jittered),
                 ("its twin", twins[i][-1], jittered),

@@ -24,6 +24,7 @@ from train.hand_data import (
 )
 from train.hand_evaluate import evaluate_hand, load_test, write_hand_results
 from train.hand_report import hand_sheet, pair_sheet
+from train.hand_sources import make_sources
 from train.localiser import Localiser, train_localiser
 from train.methods import Inputs, train_methods, train_network
 from train.targets import HandInfo
@@ -70,11 +71,12 @@ def train_hand(
     return train_network(training, inputs, out, torch_device)
 
 
-def run_hands(config: Mapping[str, Any], out: Path, seed: int, device: str) -> str:
-    """`run`: train the localiser and every method, and test them; what is finished is left.
+def run_hands(config: Mapping[str, Any], out: Path, seed: int, workers: int, device: str) -> str:
+    """`run`: render, train the localiser and every method, test them; what is finished is left.
 
     Args:
-        config: section -> options; of run, hand, hand_crop, localiser and train.
+        config: section -> options; of run, hand, hand_crop, localiser and train, and those of
+            `make_sources`.
 
     Returns:
         The table of results.
@@ -82,7 +84,8 @@ def run_hands(config: Mapping[str, Any], out: Path, seed: int, device: str) -> s
     Raises:
         InputError: a folder or frame is missing or malformed.
     """
-    data, methods, torch_device = config["hand"], config["run"].methods, choose_device(device)
+    methods, torch_device = config["run"].methods, choose_device(device)
+    data = make_sources(config, out, seed, workers)
     splits = find_splits(data)
     assert splits.synthetic is not None
     finder, options = config["localiser"], config["train"]
@@ -91,7 +94,8 @@ def run_hands(config: Mapping[str, Any], out: Path, seed: int, device: str) -> s
     )
     inputs = load_inputs(data, config["hand_crop"], splits, localiser)
     crops = HandCrops(config["hand_crop"], ALL_JOINTS)
-    pair_sheet(inputs.real, inputs.twins, inputs.synthetic, crops, out / "pairs.png")
+    kind = "simulated real" if config["run"].simulated else "real"
+    pair_sheet(inputs.real, inputs.twins, inputs.synthetic, crops, out / "pairs.png", kind)
 
     test = load_test(data, config["hand_crop"], localiser)
     first = Training("synthetic", 0, ALL_JOINTS, options, config["hand_crop"], seed)
@@ -101,7 +105,9 @@ def run_hands(config: Mapping[str, Any], out: Path, seed: int, device: str) -> s
         predictions[method] = evaluate_hand(checkpoint, test, torch_device, file)
     hand_sheet(predictions, test.frames, crops, out / "test_frames.png")
     about = {"dataset": str(find_nyu(data.dataset)), "seed": seed, "methods": list(methods)}
-    return write_hand_results(predictions, test, about, out)
+    about |= {"frames": kind}
+    heading = f"{len(inputs.real)} {kind} frames to train on, {len(test.frames)} to test on"
+    return write_hand_results(predictions, test, about, out, heading)
 
 
 def find_splits(data: HandDataConfig, shares: tuple[float, float, float] = (1, 1, 1)) -> HandSplits:

@@ -31,6 +31,7 @@ class PairConfig:
 
     variants: int = option(3, "Twins of a frame, each under another light", minimum=1)
     models: str = option("models", "The dataset's folder of meshes to draw")
+    hand: str = option("bundled", "Hands: the model to draw, bundled, bundled-left or a file")
 
 
 def pair(

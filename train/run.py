@@ -151,7 +151,7 @@ def run_all(config: Mapping[str, Any], out: Path, seed: int, workers: int, devic
     if unknown:
         raise InputError(f"run.methods: no method {unknown[0]}; there are {', '.join(METHODS)}")
     if config["run"].target == "hand":
-        return run_hands(config, out, seed, device)
+        return run_hands(config, out, seed, workers, device)
     torch_device = choose_device(device)
     data: DataConfig = config["data"]
     if config["run"].simulated:
