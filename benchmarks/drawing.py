@@ -10,9 +10,9 @@ import numpy as np
 
 from benchmarks.workload import Workload, mesh_of, specs_of
 from render.bop_writer import measure
-from render.draw_records import fill_records, make_view
+from render.draw_records import fill_records, first_records, make_view
 from render.level_of_detail import load_levels
-from render.rasterizer import Rasterizer, _first_records
+from render.rasterizer import Rasterizer
 from render.scene import SceneSpec
 
 BATCH = 16  # frames handed to the rasterizer at once, as `render` does
@@ -28,7 +28,7 @@ class UnreadRasterizer(Rasterizer):
             self._send(np.concatenate([fill_records(view) for view in views]))
             self._context.enable_only(moderngl.DEPTH_TEST)
             framebuffer = self._framebuffers.get("shaded", *specs[0].size)
-            for view, record in zip(views, _first_records(views), strict=True):
+            for view, record in zip(views, first_records(views), strict=True):
                 self._draw_view(framebuffer, view, record)
             self._context.finish()
 

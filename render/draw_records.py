@@ -1,6 +1,6 @@
 """SceneSpec -> the numbers the shaders read: matrices, material and lights of every placed mesh."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,6 +9,8 @@ from render.camera import Camera
 from render.mesh import Mesh
 from render.scene import LIGHT_KINDS, Light, Placed, Posture, SceneSpec
 from render.transforms import apply
+
+Part = tuple[int, int, int, int]  # x, y, width, height in whole pixels
 
 NEAR = 0.01  # metres; what is nearer to the camera is cut off
 MAX_LIGHTS = 8
@@ -45,7 +47,7 @@ class View:
 
     camera: the spec's. placed: what is in front of the camera, with its instance id (0 if it is not
     annotated), in the order of the spec. corners: (n, 8, 3) of its bounds, camera frame, metres.
-    near, far: planes that hold all of it.
+    near, far: planes that hold all of it. part: outside of it the image is empty.
     """
 
     spec: SceneSpec
@@ -54,6 +56,7 @@ class View:
     corners: np.ndarray
     near: float
     far: float
+    part: Part
 
 
 # A mesh's `mesh_corners`, or how to find a hand's.
@@ -97,7 +100,9 @@ def make_view(spec: SceneSpec, boxes: Mapping[int, Bounds]) -> View:
     depths = stacked[..., 2] if placed else np.array([1.0])
     # A thousandth more than the bounds, so that rounding never clips a surface away.
     near, far = max(NEAR, 0.999 * depths.min()), 1.001 * depths.max()
-    return View(spec, spec.camera, tuple(placed), stacked, near, far)
+    camera = spec.camera
+    part = _drawn_part(stacked, camera) if placed else (0, 0, 1, 1)
+    return View(spec, camera, tuple(placed), stacked, near, far, part)
 
 
 def fill_records(view: View, camera: Camera | None = None) -> np.ndarray:
@@ -143,6 +148,19 @@ def pixel_box(corners: np.ndarray, camera: Camera) -> tuple[int, int, int, int]:
     left, top = np.clip(np.floor(pixels.min(axis=0)), 0, camera.size).astype(int).tolist()
     right, bottom = np.clip(np.ceil(pixels.max(axis=0)) + 1, 0, camera.size).astype(int).tolist()
     return left, top, right, bottom
+
+
+def _drawn_part(corners: np.ndarray, camera: Camera) -> Part:
+    """What of the image the boxes with (n, 8, 3) corners lie in."""
+    left, top, right, bottom = pixel_box(corners.reshape(-1, 3), camera)
+    if left >= right or top >= bottom:
+        return 0, 0, 1, 1  # one pixel, so that no case is special
+    return left, top, right - left, bottom - top
+
+
+def first_records(views: Sequence[View]) -> list[int]:
+    """Where each view's records begin when those of all views are joined."""
+    return np.cumsum([0, *(len(view.placed) for view in views[:-1])]).tolist()
 
 
 def _check(spec: SceneSpec, boxes: Mapping[int, Bounds]) -> None:

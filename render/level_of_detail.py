@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -41,7 +42,9 @@ class Level:
 
 def allowed_error(camera: Camera, depth: float) -> float:
     """The error, in metres, that is PIXELS wide in an image of something so far away."""
-    pixels_per_unit = float(np.linalg.svd(camera.K[:2, :2], compute_uv=False)[0])
+    (a, b), (c, d) = camera.K[:2, :2].tolist()
+    # The largest singular value: by so much a skewed or rotated K stretches at most.
+    pixels_per_unit = (math.hypot(a + d, b - c) + math.hypot(a - d, b + c)) / 2
     return PIXELS * depth / pixels_per_unit
 
 

@@ -1,21 +1,21 @@
 """Draws many SceneSpecs with OpenGL, in one pass: colour, depth, instance ids, more on request."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 
-import cv2
 import moderngl
 import numpy as np
 from numpy.typing import ArrayLike
 
 from render.camera import Camera
-from render.compose import annotations, check_background, put_before
+from render.compose import annotations, check_background, compose, embed
 from render.draw_records import (
     GEOMETRY,
     RECORD,
     SHADING,
+    Part,
     View,
     fill_records,
+    first_records,
     make_view,
     pixel_box,
 )
@@ -29,13 +29,12 @@ from render.gl_context import (
 )
 from render.gl_mesh import DrawnMesh
 from render.gl_models import DrawnModels
+from render.gl_read import ReadBack
 from render.gl_shadows import ShadowMaps, needs_spots
 from render.hand import HandModel
 from render.level_of_detail import Level
 from render.mesh import Mesh
 from render.scene import SceneSpec
-
-Part = tuple[int, int, int, int]  # x, y, width, height in whole pixels
 
 PIXELS_IN_FLIGHT = 1 << 22  # views are read back together up to this many pixels
 
@@ -43,10 +42,10 @@ PIXELS_IN_FLIGHT = 1 << 22  # views are read back together up to this many pixel
 class Rasterizer:
     """Draws SceneSpecs with OpenGL, over EGL, so that no display is needed.
 
-    Views are drawn one after another into a framebuffer of their own size, each packed by the
-    device into one pixel buffer, which is read back once. So a frame does not depend, to the last
-    bit, on what is drawn with it. Tiles of one large framebuffer could not promise that: devices
-    interpolate in float32 window coordinates, which change with the tile.
+    Views are drawn one after another into a framebuffer of their own size; the part of each where
+    there can be anything is packed by the device into one buffer, which is read once. So a frame
+    does not depend, to the last bit, on what is drawn with it. Tiles of one large framebuffer could
+    not promise that: devices interpolate in float32 window coordinates, which change with the tile.
 
     Use it as a context manager, or call `close`. Several may live in one process: each makes its
     own OpenGL context current while it works.
@@ -85,7 +84,7 @@ class Rasterizer:
             self._framebuffers = Framebuffers(self._context, len(self._maps))
             self._shadows = ShadowMaps(self._context, self._framebuffers, self._models.boxes)
             self._uniforms = self._context.buffer(reserve=RECORD.itemsize, dynamic=True)
-            self._packed = self._context.buffer(reserve=RECORD.itemsize, dynamic=True)
+            self._read_back = ReadBack(self._context)
             self._models.upload(self._context, compile_programs(self._context, self._maps))
             # The image's first row is the framebuffer's first, so that all is drawn upside down.
             self._context.front_face = "cw"
@@ -127,15 +126,9 @@ class Rasterizer:
         frames: dict[int, Frame] = {}
         with self._context:
             for batch in _batches(views):
-                planes, maps = self._draw([views[i] for i in batch])
-                for position, i in enumerate(batch):
-                    frame = _frame(views[i], planes[:, position], backgrounds[i])
-                    named = zip(self._maps, maps[:, position], strict=True)
-                    frames[i] = replace(
-                        frame,
-                        annotations=annotations(views[i].spec, self._models.hands),
-                        **{name: map_.copy() for name, map_ in named},
-                    )
+                drawn = self._draw([views[i] for i in batch])
+                for i, images in zip(batch, drawn, strict=True):
+                    frames[i] = self._frame(views[i], images, backgrounds[i])
         return [frames[i] for i in range(len(specs))]
 
     def full_masks(self, spec: SceneSpec, canvas: int = 1) -> np.ndarray:
@@ -172,60 +165,47 @@ class Rasterizer:
                     self._draw_silhouettes(view, camera, parts, tiles[:, row, :, column])
         return masks
 
-    def _draw(self, views: Sequence[View]) -> tuple[np.ndarray, np.ndarray]:
+    def _draw(self, views: Sequence[View]) -> list[list[np.ndarray]]:
         """Draw views of one size.
 
         Returns:
-            (planes, len(views), H, W, 4) uint8: RGB with the instance id; float32 depth; and, if
-            anti-aliased, RGB as a share of the pixel, with that share. And what else was asked for,
-            in the order of `_maps`: (maps, len(views), H, W, 3) float32.
+            Of each view, within its `part`: RGB with the instance id, (h, w, 4) uint8; depth,
+            (h, w, 1) float32; what else was asked for, in the order of `_maps`, (h, w, 3) float32;
+            and, if anti-aliased, RGB as a share of the pixel, with that share, (h, w, 4) uint8.
+            In memory that the next call reuses.
         """
-        width, height = views[0].camera.size
-        planes = np.empty((3 if self._antialias else 2, len(views), height, width, 4), np.uint8)
-        maps = np.empty((len(self._maps), len(views), height, width, 3), np.float32)
-        self._packed = _with_room(self._packed, planes.nbytes + maps.nbytes)
-        plane, image = planes.strides[:2]
+        targets = [(4, "u1"), (1, "f4"), *((3, "f4") for _ in self._maps)]
+        pixels = sum(width * height for _, _, width, height in (view.part for view in views))
+        pixel = sum(count * np.dtype(dtype).itemsize for count, dtype in targets)
+        self._read_back.start(pixels * (pixel + 4 * self._antialias))
 
         self._models.forget()
         records = np.concatenate([fill_records(view) for view in views])
         self._send(records)
         self._context.enable_only(moderngl.DEPTH_TEST)
-        shaded = self._framebuffers.get("shaded", width, height)
-        for i, record in enumerate(_first_records(views)):
-            self._draw_view(shaded, views[i], record)
-            color_at, depth_at = i * image, plane + i * image
-            shaded.read_into(self._packed, components=4, write_offset=color_at)
-            shaded.read_into(
-                self._packed, components=1, attachment=1, dtype="f4", write_offset=depth_at
-            )
-            for k in range(len(maps)):
-                at = planes.nbytes + k * maps.strides[0] + i * maps.strides[1]
-                shaded.read_into(
-                    self._packed, components=3, attachment=2 + k, dtype="f4", write_offset=at
-                )
+        shaded = self._framebuffers.get("shaded", *views[0].camera.size)
+        for view, record in zip(views, first_records(views), strict=True):
+            self._draw_view(shaded, view, record)
+            for attachment, (components, dtype) in enumerate(targets):
+                self._read_back.pack(shaded, view.part, components, dtype, attachment)
         if self._antialias:
-            self._draw_antialiased(views, records, start=2 * plane, step=image)
+            self._draw_antialiased(views, records)
 
-        self._packed.read_into(planes, size=planes.nbytes)
-        if self._maps:
-            self._packed.read_into(maps, size=maps.nbytes, offset=planes.nbytes)
-        if self._context.error != "GL_NO_ERROR":
-            raise RuntimeError(f"OpenGL failed: {self._context.error}")
-        return planes, maps
+        images, n = self._read_back.read(), len(targets)
+        smooth = images[n * len(views) :]
+        return [images[n * i : n * (i + 1)] + smooth[i : i + 1] for i in range(len(views))]
 
-    def _draw_antialiased(
-        self, views: Sequence[View], records: np.ndarray, start: int, step: int
-    ) -> None:
-        """Draw the views' colour with several samples a pixel, and pack its means from `start`."""
+    def _draw_antialiased(self, views: Sequence[View], records: np.ndarray) -> None:
+        """Draw the views' colour with several samples a pixel, and pack its means."""
         size = views[0].camera.size
         multisampled = self._framebuffers.get("multisampled", *size)
         resolved = self._framebuffers.get("resolved", *size)
         records["shading"]["tint"][:, 3] = 1  # alpha, the instance id so far, becomes coverage
         self._send(records)
-        for i, record in enumerate(_first_records(views)):
-            self._draw_view(multisampled, views[i], record)
+        for view, record in zip(views, first_records(views), strict=True):
+            self._draw_view(multisampled, view, record)
             self._context.copy_framebuffer(resolved, multisampled)
-            resolved.read_into(self._packed, components=4, write_offset=start + i * step)
+            self._read_back.pack(resolved, view.part, components=4)
 
     def _draw_view(self, framebuffer: moderngl.Framebuffer, view: View, first: int) -> None:
         """Draw a view's meshes, whose uniforms start at record `first`."""
@@ -234,6 +214,7 @@ class Rasterizer:
             self._context.disable(moderngl.CULL_FACE)
             casters = self._models.casters(view)
             self._shadows.draw(view, [caster.silhouette for caster in casters])
+        framebuffer.scissor = view.part
         framebuffer.use()
         framebuffer.clear()
         for i, mesh in enumerate(self._models.seen(view)):
@@ -269,6 +250,22 @@ class Rasterizer:
         """Let the next draw leave out the backs of a closed mesh's faces."""
         switch = self._context.enable if mesh.closed else self._context.disable
         switch(moderngl.CULL_FACE)
+
+    def _frame(
+        self, view: View, images: Sequence[np.ndarray], background: np.ndarray | None
+    ) -> Frame:
+        """The frame whose images `_draw` returned."""
+        color, depth, *maps = images
+        smooth = maps.pop() if self._antialias else None
+        part, size = view.part, view.camera.size
+        return Frame(
+            camera=view.camera,
+            annotations=annotations(view.spec, self._models.hands),
+            rgb=compose(color, depth, smooth, part, size, background),
+            depth=embed(depth[..., 0], part, size),
+            instance=embed(color[..., 3], part, size),
+            **{name: embed(map_, part, size) for name, map_ in zip(self._maps, maps, strict=True)},
+        )
 
     def _send(self, records: np.ndarray) -> None:
         """Hand (n,) RECORD to the shaders."""
@@ -315,25 +312,3 @@ def _batches(views: Sequence[View]) -> Iterator[list[int]]:
         count = max(1, PIXELS_IN_FLIGHT // (width * height))
         for start in range(0, len(indices), count):
             yield indices[start : start + count]
-
-
-def _first_records(views: Sequence[View]) -> list[int]:
-    """Where each view's records begin when those of all views are joined."""
-    return np.cumsum([0, *(len(view.placed) for view in views[:-1])]).tolist()
-
-
-def _frame(view: View, planes: np.ndarray, background: np.ndarray | None) -> Frame:
-    """What the planes (2 or 3, H, W, 4) uint8 that were read back show; see `_draw`."""
-    depth = planes[1].view(np.float32)[..., 0].copy()
-    if len(planes) == 3:
-        rgb = put_before(planes[2], background)
-    else:
-        rgb = cv2.cvtColor(planes[0], cv2.COLOR_RGBA2RGB)
-        if background is not None:
-            rgb = cv2.copyTo(background, (depth == 0).view(np.uint8), rgb)
-    return Frame(
-        camera=view.camera,
-        rgb=rgb,
-        depth=depth,
-        instance=planes[0, ..., 3].copy(),
-    )

@@ -1,0 +1,63 @@
+"""Images on their way from an OpenGL device to NumPy."""
+
+import moderngl
+import numpy as np
+
+from render.draw_records import Part
+
+
+class ReadBack:
+    """Reads many images at once: the device packs them into one buffer, which is read one time.
+
+    So it is waited for once, and what is not drawn upon need not be read.
+    """
+
+    def __init__(self, context: moderngl.Context) -> None:
+        self._context = context
+        self._buffer = context.buffer(reserve=1, dynamic=True)
+        self._bytes = np.empty(1, np.uint8)
+        self._packed: list[tuple[int, tuple[int, ...], str]] = []
+        self._end = 0
+
+    def start(self, size: int) -> None:
+        """Make room for images of `size` bytes in all; those read before are overwritten."""
+        if self._buffer.size < size:
+            self._buffer.release()
+            self._buffer = self._context.buffer(reserve=size, dynamic=True)
+            self._bytes = np.empty(size, np.uint8)
+        self._packed, self._end = [], 0
+
+    def pack(
+        self,
+        framebuffer: moderngl.Framebuffer,
+        part: Part,
+        components: int,
+        dtype: str = "u1",
+        attachment: int = 0,
+    ) -> None:
+        """Take a part of one colour attachment, as (height, width, components) of dtype."""
+        framebuffer.read_into(
+            self._buffer,
+            viewport=part,
+            components=components,
+            attachment=attachment,
+            dtype="f1" if dtype == "u1" else dtype,
+            write_offset=self._end,
+        )
+        shape = part[3], part[2], components
+        self._packed.append((self._end, shape, dtype))
+        self._end += int(np.prod(shape)) * np.dtype(dtype).itemsize
+
+    def read(self) -> list[np.ndarray]:
+        """The packed images in their order, in memory that the next `start` reuses.
+
+        Raises:
+            RuntimeError: OpenGL failed, for lack of memory for instance.
+        """
+        self._buffer.read_into(self._bytes, size=self._end)
+        if self._context.error != "GL_NO_ERROR":
+            raise RuntimeError(f"OpenGL failed: {self._context.error}")
+        return [
+            np.frombuffer(self._bytes, dtype, int(np.prod(shape)), start).reshape(shape)
+            for start, shape, dtype in self._packed
+        ]
