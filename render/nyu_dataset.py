@@ -25,14 +25,10 @@ from render.nyu import (
     write_depth,
     xyz_from_uvd,
 )
+from render.nyu_joints import NYU_JOINTS
 
 SENSOR, SYNTHETIC = "depth", "synthdepth"  # what a frame's images are called
 LABELS = "nyu_test_groundtruth_label.txt"  # the 14 evaluated joints of the test frames, as text
-MAT_JOINTS = (
-    *(f"{finger}_KNU{knuckle}_{end}" for finger in ("F1", "F2", "F3", "F4", "TH")
-      for knuckle in (3, 2, 1) for end in "AB"),
-    *(f"PALM_{i}" for i in range(1, 7)),
-)  # fmt: skip
 
 # A MAT-file starts with 116 bytes of text, where scipy puts the date: other bytes at every writing.
 MAT_HEADER = b"MATLAB 5.0 MAT-file, joints of hands in the layout of the NYU dataset".ljust(116)
@@ -191,7 +187,7 @@ def write_joint_data(path: Path, uvd: np.ndarray) -> None:
     if uvd.ndim != 4 or uvd.shape[2:] != (36, 3):
         raise ValueError(f"uvd must be (cameras, frames, 36, 3), got {uvd.shape}")
     uvd = uvd.astype(np.float32).astype(np.float64)
-    names = np.array(MAT_JOINTS, object)  # an array of objects becomes a cell array
+    names = np.array(NYU_JOINTS, object)  # an array of objects becomes a cell array
     content = io.BytesIO()
     variables = {"joint_names": names, "joint_uvd": uvd, "joint_xyz": xyz_from_uvd(uvd)}
     savemat(content, variables, oned_as="row")

@@ -12,6 +12,7 @@ import numpy as np
 from render.camera import Camera
 from render.hand import FINGERS, JOINTS, HandModel
 from render.hand_points import BonePoints
+from render.nyu import EVALUATED as EVALUATED_IDS
 
 _DIGITS = {"F1": "pinky", "F2": "ring", "F3": "middle", "F4": "index", "TH": "thumb"}
 
@@ -23,7 +24,6 @@ NYU_JOINTS = (
 
 # The evaluated ones, in the order of `render.nyu.JOINTS`: two of each finger, three of the thumb,
 # the wrist's ulnar and radial side, the palm.
-EVALUATED_IDS = (0, 3, 6, 9, 12, 15, 18, 21, 24, 25, 27, 30, 31, 32)
 EVALUATED = tuple(NYU_JOINTS[i] for i in EVALUATED_IDS)
 
 # The labels' own focal length: only with it are the wrist and palm of the test labels rigid, to

@@ -3,6 +3,7 @@ import dataclasses
 import numpy as np
 import pytest
 
+from render import nyu
 from render.errors import InputError
 from render.hand import mirrored, pose_hand
 from render.hand_file import load_hand
@@ -14,7 +15,6 @@ from render.hand_subject import Subject
 from render.nyu import JOINTS, read_joints
 from render.nyu_joints import (
     EVALUATED,
-    EVALUATED_IDS,
     LABEL_CAMERA,
     NYU_JOINTS,
     TEST_SUBJECTS,
@@ -202,7 +202,7 @@ def test_evaluated_joints_sit_where_their_names_say():
         assert plain.split()[0] == fingers.get(name[:2], plain.split()[0])
         assert plain.endswith("tip") == name.endswith("KNU3_A")
         assert name.startswith("PALM") == plain.startswith(("wrist", "palm"))
-    assert NYU_JOINTS[32] == "PALM_3" and EVALUATED_IDS[-1] == 32
+    assert NYU_JOINTS[32] == "PALM_3" and nyu.EVALUATED[-1] == 32
     np.testing.assert_array_equal(points.bones, [9, 8, 12, 11, 6, 5, 3, 2, 15, 15, 14, 0, 0, 0])
 
 

@@ -18,7 +18,6 @@ from render.nyu import (
     write_depth,
 )
 from render.nyu_dataset import (
-    MAT_JOINTS,
     SENSOR,
     SYNTHETIC,
     NyuFrame,
@@ -30,6 +29,7 @@ from render.nyu_dataset import (
     write_joint_data,
     write_shard,
 )
+from render.nyu_joints import NYU_JOINTS
 
 COUNT = 5
 
@@ -131,8 +131,8 @@ def test_a_shard_that_fails_is_not_marked_as_whole(frames, tmp_path):
 def test_others_find_what_they_expect_in_joint_data(root, frames):
     """Cameras first, u v d and x y z (y up) in mm by the published camera, names in a cell."""
     content = loadmat(root / "train" / "joint_data.mat")
-    assert [str(name[0]) for name in content["joint_names"][0]] == list(MAT_JOINTS)
-    assert len(MAT_JOINTS) == 36 and MAT_JOINTS[27] == "TH_KNU2_B" and MAT_JOINTS[32] == "PALM_3"
+    assert [str(name[0]) for name in content["joint_names"][0]] == list(NYU_JOINTS)
+    assert len(NYU_JOINTS) == 36 and NYU_JOINTS[27] == "TH_KNU2_B" and NYU_JOINTS[32] == "PALM_3"
     uvd, xyz = content["joint_uvd"], content["joint_xyz"]
     assert uvd.shape == xyz.shape == (1, COUNT, 36, 3)
     for i, frame in enumerate(frames):
