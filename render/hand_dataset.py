@@ -76,12 +76,8 @@ def generate_hands(
             pass
     finally:
         sweep(out / config.split)
-    if all(job.is_made() for job in jobs) and not jobs[0].is_finished():
-        try:
-            finish_split(jobs[0].folder, config.frames)
-        except (OSError, ValueError):
-            if not jobs[0].is_finished():  # else another process did it just now
-                raise
+    if all(job.is_made() for job in jobs):
+        _finish(jobs[0])
 
 
 @dataclass(frozen=True)
@@ -170,6 +166,17 @@ def sensor_image(spec: SceneSpec, frame: Frame) -> np.ndarray:
     assert frame.depth is not None  # what is rendered always has one
     seen = apply_depth_sensor(frame.depth, CAMERA.K, spec.depth_sensor)
     return np.where(seen > 0, np.minimum(seen, NOTHING), NOTHING)
+
+
+def _finish(job: _Job) -> None:
+    """Join the joints of all shards, unless another process has done so, or does it just now."""
+    if job.is_finished():
+        return
+    try:
+        finish_split(job.folder, job.config.frames)
+    except (OSError, ValueError):  # shards are gone while they are read
+        if not job.is_finished():
+            raise
 
 
 def _check_options(config: RenderConfig) -> None:

@@ -49,7 +49,10 @@ class HandSceneConfig:
         90.0, "Fingers off the vertical, up to; never away from the camera", minimum=0, maximum=180
     )
     twist_deg: Range = option(
-        (-150.0, 60.0), "Turn about the forearm; 0: the palm to the camera", minimum=-180
+        (-150.0, 60.0),
+        "Turn about the forearm; 0: the palm to the camera",
+        minimum=-180,
+        maximum=180,
     )
     bend: Range = option(
         (0.3, 1.0),

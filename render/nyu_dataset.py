@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 from scipy.io import loadmat, savemat
 
+from render.dataset_folder import whole_file
 from render.errors import InputError
 from render.nyu import (
     CAMERA,
@@ -239,9 +240,10 @@ def finish_split(folder: Path, count: int) -> None:
         following += len(part)
     if following != count + 1:
         raise ValueError(f"{folder}: shards end at frame {following - 1}, not {count}")
-    write_joint_data(folder / "joint_data.mat", np.concatenate(list(parts.values()))[None])
+    with whole_file(folder / "joint_data.mat") as partial:
+        write_joint_data(partial, np.concatenate(list(parts.values()))[None])
     for path in shards:
-        path.unlink()
+        path.unlink(missing_ok=True)
 
 
 def _spread(uvd: np.ndarray) -> np.ndarray:

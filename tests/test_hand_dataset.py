@@ -102,6 +102,18 @@ def test_workers_parts_and_restarts_give_the_same_bytes(dataset, tmp_path, monke
     assert {p: p.stat().st_mtime_ns for p in stopped.rglob("*")} == before
 
 
+def test_two_processes_may_finish_a_split_at_once(dataset, tmp_path, monkeypatch):
+    """One that finds the shards joined, and gone, under its hands is content with that."""
+    finish = hand_dataset.finish_split
+
+    def meet_another(folder, count):
+        finish(folder, count)
+        finish(folder, count)
+
+    monkeypatch.setattr(hand_dataset, "finish_split", meet_another)
+    assert files_of(render(tmp_path)) == files_of(dataset)
+
+
 def test_the_hand_alone_is_the_same_without_the_sensor_s_images(dataset, tmp_path):
     alone = render(tmp_path, scene=replace(SCENE, images="alone"))
     assert not list(alone.rglob("depth_*"))
