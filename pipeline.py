@@ -318,11 +318,30 @@ def score(config, seed, results, ground_truth, file_format, as_json, plot, compa
 @click.option(
     "--out", type=PATH, metavar="FILE.png", help="Overlay.  [default: IMAGE_pose.png here]"
 )
+@click.option(
+    "--video",
+    type=PATH,
+    metavar="FILM.mp4",
+    help="Film all of IMAGE, a BOP scene's folder or one of NYU depth frames.",
+)
+@click.option("--beside", type=PATH, metavar="RUN", help="In a film: a run to show on the right.")
 @device_option
-def predict(run_folder, image, box, camera, localiser, out, device) -> None:
+def predict(run_folder, image, box, camera, localiser, out, device, video, beside) -> None:
     """Print the pose seen in an image, in a BOP frame's boxes or in NYU's depth, and draw it."""
+    if video is not None:
+        from train.film import predict_film
+
+        for flag, given in {"--box": box, "--camera": camera, "--out": out}.items():
+            if given is not None:
+                raise OptionError(f"{flag} is for one image, not for --video")
+        runs = [run_folder] if beside is None else [run_folder, beside]
+        click.echo(predict_film(runs, image, localiser, video, device))
+        return
+
     from train.run import predict_one
 
+    if beside is not None:
+        raise OptionError("--beside belongs to --video FILM.mp4")
     click.echo(predict_one(run_folder, image, box, camera, localiser, out, device))
 
 
