@@ -169,12 +169,13 @@ def render(config, seed, out, workers, replay, shard, cluster) -> None:
     part = parse_part(shard)
     how = {"workers": workers or _cores(), "part": part, "cluster": cluster}
     how |= {"sensor": config["sensor"]}
-    if config["render"].hand is not None or config["render"].format == "nyu":
+    if config["render"].format == "nyu":
         from render.hand_dataset import generate_hands
 
         generate_hands(config["render"], config["hand_scene"], out, seed, **how)
     else:
-        generate(config["render"], config["scene"], out, seed, **how)
+        hand_scene = config["hand_scene"]
+        generate(config["render"], config["scene"], out, seed, hand_scene=hand_scene, **how)
     of_part = "" if part == (1, 1) else f"part {shard} of "
     click.echo(f"{out}: {of_part}{config['render'].frames} frames")
 
