@@ -169,12 +169,13 @@ def render(config, seed, out, workers, replay, shard, cluster) -> None:
     part = parse_part(shard)
     how = {"workers": workers or _cores(), "part": part, "cluster": cluster}
     how |= {"sensor": config["sensor"]}
-    if config["render"].hand is not None or config["render"].format == "nyu":
+    if config["render"].format == "nyu":
         from render.hand_dataset import generate_hands
 
         generate_hands(config["render"], config["hand_scene"], out, seed, **how)
     else:
-        generate(config["render"], config["scene"], out, seed, **how)
+        hand_scene = config["hand_scene"]
+        generate(config["render"], config["scene"], out, seed, hand_scene=hand_scene, **how)
     of_part = "" if part == (1, 1) else f"part {shard} of "
     click.echo(f"{out}: {of_part}{config['render'].frames} frames")
 
@@ -318,11 +319,30 @@ def score(config, seed, results, ground_truth, file_format, as_json, plot, compa
 @click.option(
     "--out", type=PATH, metavar="FILE.png", help="Overlay.  [default: IMAGE_pose.png here]"
 )
+@click.option(
+    "--video",
+    type=PATH,
+    metavar="FILM.mp4",
+    help="Film all of IMAGE, a BOP scene's folder or one of NYU depth frames.",
+)
+@click.option("--beside", type=PATH, metavar="RUN", help="In a film: a run to show on the right.")
 @device_option
-def predict(run_folder, image, box, camera, localiser, out, device) -> None:
+def predict(run_folder, image, box, camera, localiser, out, device, video, beside) -> None:
     """Print the pose seen in an image, in a BOP frame's boxes or in NYU's depth, and draw it."""
+    if video is not None:
+        from train.film import predict_film
+
+        for flag, given in {"--box": box, "--camera": camera, "--out": out}.items():
+            if given is not None:
+                raise OptionError(f"{flag} is for one image, not for --video")
+        runs = [run_folder] if beside is None else [run_folder, beside]
+        click.echo(predict_film(runs, image, localiser, video, device))
+        return
+
     from train.run import predict_one
 
+    if beside is not None:
+        raise OptionError("--beside belongs to --video FILM.mp4")
     click.echo(predict_one(run_folder, image, box, camera, localiser, out, device))
 
 

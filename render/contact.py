@@ -74,6 +74,8 @@ def scene_contact(
 ) -> Contact:
     """The deepest contact and the highest gap in one scene; the gap is 0 without a table.
 
+    Hands are left out: nothing keeps them from what they hover over.
+
     Args:
         hulls: the vertices of the meshes' convex hulls; those that are missing are added.
     """
@@ -82,6 +84,8 @@ def scene_contact(
     tables: list[np.ndarray] = []
     for placed in spec.objects:
         obj_id, mesh = placed.obj_id, meshes[placed.obj_id]
+        if placed.posture is not None:
+            continue
         if obj_id in TABLES:
             tables.append(placed.matrix)
             continue

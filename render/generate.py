@@ -6,6 +6,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Literal, Protocol
 
 import numpy as np
@@ -26,8 +27,12 @@ from render.dataset_folder import (
 from render.depth_sensor import apply_depth_sensor
 from render.errors import InputError
 from render.frame import Frame
+from render.hand import HandModel, hand_digest
+from render.hand_file import load_hand
+from render.hand_guest import HAND_ID, HandGuest, hand_records, scene_hand_path
+from render.hand_scene import HandSceneConfig
 from render.level_of_detail import Level, load_levels
-from render.mesh import ObjectModel, load_models, write_models
+from render.mesh import Mesh, ObjectModel, load_models, write_models
 from render.model_points import keypoints
 from render.progress import progress
 from render.props import props
@@ -38,6 +43,9 @@ from render.shards import make_shards
 from render.webdataset import SHARD, pack_scene, write_key_to_shard
 
 log = logging.getLogger(__name__)
+
+DEFAULT_HAND_SCENE = HandSceneConfig()
+HAND_LACKS = {"coordinates": "object coordinates", "format": "place in tar shards"}
 
 
 @dataclass(frozen=True)
@@ -64,7 +72,9 @@ class RenderConfig:
         "bop: scene folders; bop-webdataset: the same as tar shards; nyu: hands, as NYU's dataset",
     )
     hand: str | None = option(
-        None, "Draw this hand, not objects: bundled, bundled-left, or a .glb or MANO file"
+        None,
+        "Draw this hand, bundled, bundled-left, or a .glb or MANO file: nyu, instead of objects;"
+        " bop, among them",
     )
     antialias: bool = option(False, "Anti-alias the colour image (slower)")
     normals: bool = option(False, "Write surface normals: normals/, 16-bit PNG")
@@ -94,10 +104,17 @@ class Renderer(Protocol):
     def close(self) -> None: ...
 
 
-def make_renderer(models: Mapping[int, ObjectModel], config: RenderConfig) -> Renderer:
+def make_renderer(
+    models: Mapping[int, ObjectModel],
+    config: RenderConfig,
+    hands: Mapping[int, HandModel] = MappingProxyType({}),
+) -> Renderer:
     """Open an OpenGL context that draws these models. OpenGL is imported here and not before.
 
     Unless it shall be exact, levels of detail are made, where an earlier call has not.
+
+    Args:
+        hands: those that have postures, by obj_id.
     """
     meshes = {obj_id: model.mesh for obj_id, model in models.items()}
     if config.renderer == "pyrender":
@@ -107,7 +124,8 @@ def make_renderer(models: Mapping[int, ObjectModel], config: RenderConfig) -> Re
     from render.rasterizer import Rasterizer
 
     levels = None if config.exact else levels_of(models)
-    return Rasterizer(meshes, config.antialias, config.normals, config.coordinates, levels)
+    drawn: dict[int, Mesh | HandModel] = {**meshes, **hands}
+    return Rasterizer(drawn, config.antialias, config.normals, config.coordinates, levels)
 
 
 def levels_of(models: Mapping[int, ObjectModel]) -> dict[int, list[Level]]:
@@ -140,6 +158,7 @@ def generate(
     sensor: SensorConfig = DEFAULT_SENSOR,
     part: tuple[int, int] = (1, 1),
     cluster: str | None = None,
+    hand_scene: HandSceneConfig = DEFAULT_HAND_SCENE,
 ) -> None:
     """Make a BOP dataset of random scenes; what is finished of it already is kept.
 
@@ -149,16 +168,20 @@ def generate(
     Args:
         part: (i, n), make the i-th of n parts only, from 1 on: every n-th scene.
         cluster: address of a Ray cluster whose processes are the workers; None is this machine.
+        hand_scene: with config.hand, ranges of its gestures and shapes.
 
     Raises:
         InputError: meshes or a background are unusable, `out` holds a dataset made with other
             settings or cannot be written to, or OpenGL or a library is not what it was begun with.
     """
     config = replace(config, objects=config.objects or ("assets",))
-    inputs = _Inputs(config, scene, sensor, seed)
+    inputs = _Inputs(config, scene, sensor, seed, hand_scene)
     is_begun(out, inputs.settings)
     count = -(-config.frames // config.frames_per_scene)
-    jobs = [_Job(config, scene, sensor, out, seed, i) for i in range(part[0] - 1, count, part[1])]
+    jobs = [
+        _Job(config, scene, sensor, out, seed, i, hand_scene)
+        for i in range(part[0] - 1, count, part[1])
+    ]
     left = [job for job in jobs if not job.path.exists()]
     if left and config.renderer == "moderngl" and not config.exact:
         levels_of(inputs.models)  # once, rather than in every worker
@@ -182,7 +205,12 @@ class _Inputs:
     """What scenes are made of, loaded and checked, and what of it a dataset's bytes depend on."""
 
     def __init__(
-        self, config: RenderConfig, scene: SceneConfig, sensor: SensorConfig, seed: int
+        self,
+        config: RenderConfig,
+        scene: SceneConfig,
+        sensor: SensorConfig,
+        seed: int,
+        hand_scene: HandSceneConfig,
     ) -> None:
         self.models = load_models(config.objects, unit=config.unit)
         _check_ids(config, self.models)
@@ -199,6 +227,11 @@ class _Inputs:
             names = "\n".join(f"{file} {file.stat().st_size}" for file in files)
             made = hashlib.blake2b(names.encode(), digest_size=8).hexdigest()
             self.settings["backgrounds"] = f"{len(files)} files, {made}"
+        self.guest: HandGuest | None = None
+        if config.hand is not None:
+            hand = load_hand(config.hand)
+            self.guest = HandGuest(hand, hand_scene, self.models, seed)
+            self.settings |= {"hand_scene": to_dict(hand_scene), "hand": hand_digest(hand)}
 
 
 @dataclass(frozen=True)
@@ -211,6 +244,7 @@ class _Job:
     out: Path
     seed: int
     scene_id: int
+    hand_scene: HandSceneConfig
 
     @property
     def path(self) -> Path:
@@ -226,15 +260,19 @@ class _SceneMaker:
     """Holds the context and the meshes while scenes are made."""
 
     def __init__(self, job: _Job) -> None:
-        inputs = _Inputs(job.config, job.scene, job.sensor, job.seed)
+        inputs = _Inputs(job.config, job.scene, job.sensor, job.seed, job.hand_scene)
         self.models, self.randomizer = inputs.models, inputs.randomizer
+        self.guest, self.hand = inputs.guest, job.config.hand
         drawn = inputs.models | props() if job.scene.layout == "tabletop" else inputs.models
-        self.renderer = make_renderer(drawn, job.config)
+        hands = {HAND_ID: self.guest.model} if self.guest else {}
+        if self.guest is not None:
+            self.models = {**self.models, HAND_ID: self.guest.object}
+        self.renderer = make_renderer(drawn, job.config, hands)
         begin_dataset(job.out, inputs.settings, self.renderer.name)
         check_machine(job.out, self.renderer.name)
         if not (job.out / "models").is_dir():
             with whole_folder(job.out / "models") as folder:
-                write_models(folder, inputs.models.values())
+                write_models(folder, self.models.values())
 
     def close(self) -> None:
         """Free the OpenGL context."""
@@ -247,6 +285,8 @@ class _SceneMaker:
         start = job.scene_id * job.config.frames_per_scene
         frame_ids = range(start, min(start + job.config.frames_per_scene, job.config.frames))
         specs = [self.randomizer.scene(frame_id) for frame_id in frame_ids]
+        if self.guest is not None:
+            specs = [self.guest.join(*pair) for pair in zip(specs, frame_ids, strict=True)]
         if job.scene_id == 0:
             with whole_file(job.out / "camera.json") as partial:
                 write_camera_json(partial.parent, specs[0].camera)
@@ -265,6 +305,10 @@ class _SceneMaker:
             folder / "scene_spec.json",
             {i: json.loads(spec.to_json()) for i, spec in enumerate(specs)},
         )
+        if self.guest is not None and self.hand is not None:
+            model, source = self.guest.model, self.hand
+            hands = {i: hand_records(spec, model, source) for i, spec in enumerate(specs)}
+            write_records(scene_hand_path(folder), hands)
 
     def _frames(self, specs: Sequence[SceneSpec], batch: int = 16):
         for first in range(0, len(specs), batch):
@@ -275,7 +319,11 @@ class _SceneMaker:
 
 
 def _check_renderer(config: RenderConfig, scene: SceneConfig) -> None:
+    if config.hand is not None and (config.coordinates or config.format == "bop-webdataset"):
+        name = "coordinates" if config.coordinates else "format"
+        raise InputError(f"render.{name}: hands have no {HAND_LACKS[name]}; leave it, or --hand")
     asked = {
+        "render.hand": config.hand is not None,
         "render.normals": config.normals,
         "render.coordinates": config.coordinates,
         "scene.shadow_chance": scene.shadow_chance > 0,

@@ -7,6 +7,7 @@ each hand of a batch comes out as it would alone, to the last bit.
 """
 
 import dataclasses
+import hashlib
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -153,6 +154,15 @@ def mirrored(model: HandModel) -> HandModel:
 def mirrored_pose(pose: np.ndarray) -> np.ndarray:
     """The same gesture, (..., 3) axis-angle, for the hand of the other side."""
     return -np.asarray(pose) * MIRROR
+
+
+def hand_digest(model: HandModel) -> str:
+    """16 hex digits that say whether a hand is the same, to the last bit."""
+    made = hashlib.blake2b(digest_size=8)
+    for field in dataclasses.fields(model):
+        array = getattr(model, field.name)
+        made.update(array.tobytes() if isinstance(array, np.ndarray) else str(array).encode())
+    return made.hexdigest()
 
 
 def _blend(directions: np.ndarray, coefficients: np.ndarray) -> np.ndarray:

@@ -5,7 +5,6 @@ images and say that it is whole; joint_data.mat is made of them when the last sh
 order of frames, whoever made which.
 """
 
-import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -18,7 +17,7 @@ from render.depth_sensor import apply_depth_sensor
 from render.errors import InputError
 from render.frame import Frame
 from render.generate import RenderConfig
-from render.hand import HandModel
+from render.hand import HandModel, hand_digest
 from render.hand_file import load_hand
 from render.hand_points import posed_points
 from render.hand_scene import HAND, HandRandomizer, HandSceneConfig
@@ -183,8 +182,6 @@ def _check_options(config: RenderConfig) -> None:
     """Refuse options that are not of hands, and --format nyu or --hand alone."""
     if config.hand is None:
         raise InputError("render.format: nyu holds hands; add --hand bundled, or another hand")
-    if config.format != "nyu":
-        raise InputError(f"render.hand: hands are written as --format nyu, not {config.format}")
     for field in fields(config):
         if field.name not in OF_HANDS and getattr(config, field.name) != field.default:
             raise InputError(
@@ -201,14 +198,10 @@ def _settings(
 ) -> dict:
     """What a dataset's bytes depend on."""
     HandRandomizer(scene, model, seed, sensor)  # which refuses a shape that the hand has not
-    made = hashlib.blake2b(digest_size=8)
-    for field in fields(model):
-        array = getattr(model, field.name)
-        made.update(array.tobytes() if isinstance(array, np.ndarray) else str(array).encode())
     return {
         "render": to_dict(config),
         "hand_scene": to_dict(scene),
         "sensor": to_dict(sensor),
         "seed": seed,
-        "hand": made.hexdigest(),
+        "hand": hand_digest(model),
     }

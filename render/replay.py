@@ -9,6 +9,8 @@ from render.bop_records import read_json, read_records
 from render.config import fill
 from render.errors import InputError
 from render.generate import RenderConfig, make_renderer, see
+from render.hand_file import load_hand
+from render.hand_guest import HAND_ID
 from render.image_file import write_png
 from render.mesh import load_models
 from render.props import props
@@ -45,9 +47,11 @@ def replay_frame(frame: Path, out: Path) -> None:
 
     config = fill(RenderConfig, settings, str(root / "generation.json"))
     obj_ids = sorted({placed.obj_id for placed in spec.objects})
-    models = load_models(config.objects, config.unit, [i for i in obj_ids if i not in props()])
+    of_meshes = [i for i in obj_ids if i not in props() and i != HAND_ID]
+    models = load_models(config.objects, config.unit, of_meshes)
     models |= {i: prop for i, prop in props().items() if i in obj_ids}
-    with closing(make_renderer(models, config)) as renderer:
+    hands = {} if config.hand is None else {HAND_ID: load_hand(config.hand)}
+    with closing(make_renderer(models, config, hands)) as renderer:
         if renderer.name != record.get("renderer"):
             log.warning("drawn by %s, the dataset by %s", renderer.name, record.get("renderer"))
         (drawn,) = see(renderer, [spec])

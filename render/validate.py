@@ -15,6 +15,7 @@ from render.errors import InputError
 from render.fault import Fault, Faults
 from render.sensor_config import SensorConfig
 from render.validate_frame import FrameCheck
+from render.validate_hands import SceneHands
 from render.validate_models import Models, PoseDrawer
 from render.validate_pixels import OTHERS, OURS, Slack, image_paths, read_pixels
 from render.validate_records import ImageRecord, check_records
@@ -136,16 +137,19 @@ class _Scene:
         self.models.ask({obj_id for _, _, obj_id in _named_objects(records)}, read=render)
         self._check_strays(records)
 
+        hands = SceneHands(self.folder, records, self.faults)
         # Without masks there is nothing to compare a drawing with: `FrameCheck` projects instead.
         if render and self.models.meshes and {"mask", "mask_visib"} & set(self.present):
-            with closing(PoseDrawer(self.models.meshes)) as drawer:
-                self._check_frames(records, drawer)
+            with closing(PoseDrawer(self.models.meshes, hands.models)) as drawer:
+                self._check_frames(records, drawer, hands)
         else:
-            self._check_frames(records, None)
+            self._check_frames(records, None, hands)
 
-    def _check_frames(self, records: dict[int, ImageRecord], drawer: PoseDrawer | None) -> None:
+    def _check_frames(
+        self, records: dict[int, ImageRecord], drawer: PoseDrawer | None, hands: SceneHands
+    ) -> None:
         for im_id, record in records.items():
-            instances = record.instances or ()
+            instances, postures = record.instances or (), hands.postures.get(im_id, {})
             paths = image_paths(self.folder, im_id, len(instances), self.present)
             pixels = read_pixels(paths, len(instances), self.sensor_size, self.faults)
             camera = None
@@ -153,12 +157,16 @@ class _Scene:
                 camera = Camera(record.K, *pixels.size)
             drawn: list[np.ndarray | None] = [None] * len(instances)
             if drawer is not None and camera is not None:
-                drawn = drawer.draw(camera, instances)
+                drawn = drawer.draw(camera, instances, postures)
+            unknown = hands.of_unknown_posture(im_id, [a.obj_id for a in instances])
+            drawn = [None if i in unknown else depth for i, depth in enumerate(drawn)]
             scale, slack = record.depth_scale, self.slack
             frame = FrameCheck(
                 self.folder, im_id, camera, scale, instances, pixels, drawn, slack, self.faults
             )
-            frame.run(self.models.meshes)
+            # A bent hand has not the box of its mesh, which is that of the rest pose.
+            bent = {a.obj_id for i, a in enumerate(instances) if i in postures or i in unknown}
+            frame.run({i: mesh for i, mesh in self.models.meshes.items() if i not in bent})
 
     def _check_strays(self, records: dict[int, ImageRecord]) -> None:
         """Report images that no record speaks of, unless a damaged one may."""

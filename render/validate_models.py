@@ -1,7 +1,8 @@
 """The meshes that a dataset's annotations name: found, read, and drawn at their poses."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 
@@ -9,8 +10,9 @@ from render.bop_records import read_records
 from render.camera import Camera
 from render.errors import InputError
 from render.fault import Faults
+from render.hand import HandModel
 from render.mesh import Mesh, load_models
-from render.scene import Placed, SceneSpec, rows
+from render.scene import Placed, Posture, SceneSpec, rows
 from render.validate_records import InstanceRecord
 
 
@@ -61,15 +63,22 @@ class Models:
 class PoseDrawer:
     """Draws annotated objects, each alone at its pose."""
 
-    def __init__(self, meshes: dict[int, Mesh]) -> None:
+    def __init__(
+        self,
+        meshes: Mapping[int, Mesh],
+        hands: Mapping[int, HandModel] = MappingProxyType({}),
+    ) -> None:
         """
+        Args:
+            hands: the models of those that have postures, by a number that is no mesh's.
+
         Raises:
             InputError: there is no OpenGL here.
         """
         from render.rasterizer import Rasterizer
 
         try:
-            self._rasterizer = Rasterizer(meshes)
+            self._rasterizer = Rasterizer({**meshes, **hands})
         except InputError as error:
             raise InputError(f"{error}; or --no-render, which leaves the poses unchecked") from None
         self._obj_ids = set(meshes)
@@ -78,13 +87,23 @@ class PoseDrawer:
         """Free the OpenGL context."""
         self._rasterizer.close()
 
-    def draw(self, camera: Camera, instances: Sequence[InstanceRecord]) -> list[np.ndarray | None]:
-        """Depth of each: (H, W) float32 metres, 0 where it is not; None without pose or mesh."""
-        specs = {
-            i: SceneSpec(rows(camera.K), camera.size, (Placed(a.obj_id, rows(a.cam_from_obj)),))
-            for i, a in enumerate(instances)
-            if a.obj_id in self._obj_ids and a.obj_id is not None and a.cam_from_obj is not None
-        }
+    def draw(
+        self,
+        camera: Camera,
+        instances: Sequence[InstanceRecord],
+        postures: Mapping[int, tuple[int, Posture]] = MappingProxyType({}),
+    ) -> list[np.ndarray | None]:
+        """Depth of each: (H, W) float32 metres, 0 where it is not; None without pose or mesh.
+
+        Args:
+            postures: gt id -> number of a hand, and how it is bent.
+        """
+        specs = {}
+        for i, a in enumerate(instances):
+            if a.obj_id in self._obj_ids and a.obj_id is not None and a.cam_from_obj is not None:
+                obj_id, posture = postures.get(i, (a.obj_id, None))
+                placed = Placed(obj_id, rows(a.cam_from_obj), posture=posture)
+                specs[i] = SceneSpec(rows(camera.K), camera.size, (placed,))
         frames = self._rasterizer.render(list(specs.values()))
         depths = dict(zip(specs, (frame.depth for frame in frames), strict=True))
         return [depths.get(i) for i in range(len(instances))]

@@ -141,7 +141,6 @@ def refused(*args: object) -> str:
 def test_what_does_not_go_with_hands_is_refused_in_one_line(dataset, tmp_path):
     out = ["--out", tmp_path / "out"]
     assert "nyu holds hands; add --hand bundled" in refused("--format", "nyu", *out)
-    assert "hands are written as --format nyu, not bop" in refused("--hand", "bundled", *out)
     hands = ["--hand", "bundled", "--format", "nyu"]
     assert "render.objects: belongs to objects" in refused(*hands, "--objects", "assets", *out)
     assert "render.size: belongs to objects" in refused(*hands, "--size", "64x48", *out)

@@ -39,19 +39,33 @@ def predict_depth(
     checkpoint = Checkpoint.load_finished(run, torch_device)
     finder = Checkpoint.load_finished(localiser, torch_device) if localiser else None
     names = [JOINTS[i] for i in checkpoint.hand.joints]
-    depth = read_depth(image)
-    if depth.shape[::-1] != CAMERA.size:
-        width, height = depth.shape[::-1]
-        raise InputError(f"{image}: must be 640x480 as NYU's images are, got {width}x{height}")
-
+    depth = read_sensor(image)
     (center,) = Localiser(finder, torch_device).locate([depth])
     frame = hand_frame(0, depth, center, np.zeros((len(JOINTS), 3)), checkpoint.crop)
     (joints,) = predict_joints(checkpoint, [frame], torch_device)
     record = {"joints_cam_mm": dict(zip(names, (1000 * joints).round(3).tolist(), strict=True))}
 
-    gray = np.clip((center[2] + SHOWN - depth) / (2 * SHOWN), 0, 1) * (depth > 0)
+    overlay = out or Path(f"{image.stem}_pose.png")
+    write_png(overlay, draw_hand(depth, center[2], joints))
+    return f"{json.dumps(record)}\noverlay: {overlay}"
+
+
+def read_sensor(image: Path) -> np.ndarray:
+    """(480, 640) metres; InputError where the image is unusable or of another size."""
+    depth = read_depth(image)
+    if depth.shape[::-1] != CAMERA.size:
+        width, height = depth.shape[::-1]
+        raise InputError(f"{image}: must be 640x480 as NYU's images are, got {width}x{height}")
+    return depth
+
+
+def draw_hand(depth: np.ndarray, z: float, joints: np.ndarray) -> np.ndarray:
+    """Depth in grey, brighter where it is nearer, (480, 640, 3) uint8, and the skeleton read in it.
+
+    Args:
+        depth: (480, 640) metres. z: the depth that is mid-grey. joints: (j, 3) metres.
+    """
+    gray = np.clip((z + SHOWN - depth) / (2 * SHOWN), 0, 1) * (depth > 0)
     picture = np.repeat(np.round(255 * gray).astype(np.uint8)[..., None], 3, axis=2)
     bones = BONES if len(joints) == len(JOINTS) else ()
-    overlay = out or Path(f"{image.stem}_pose.png")
-    write_png(overlay, draw_skeleton(picture, CAMERA.project(joints), bones, PREDICTED))
-    return f"{json.dumps(record)}\noverlay: {overlay}"
+    return draw_skeleton(picture, CAMERA.project(joints), bones, PREDICTED)

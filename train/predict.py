@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import torch
 
-from render.bop import read_split
+from render.bop import BopImage, read_split
 from render.camera import Camera
 from render.draw import draw_box
 from render.errors import InputError
@@ -130,20 +130,46 @@ def predict_image(
             f"{image} is {size[0]}x{size[1]} and its camera unknown: give --camera fx,fy,cx,cy"
         )
 
-    maps = [square_crop(one, checkpoint.crop) for one in boxes]
-    crops = np.stack([warp(rgb, crop_from_image, checkpoint.crop.size) for crop_from_image in maps])
-    lines = []
-    for found in predict(checkpoint, crops, maps, [used_camera] * len(maps), torch_device):
-        pose = found.cam_from_obj
+    lines, poses = [], predict_boxes(checkpoint, rgb, boxes, used_camera, torch_device)
+    for pose in poses:
         record: dict = {"obj_id": checkpoint.object.obj_id, "R": None, "t_mm": None}
         if pose is not None:
-            corners = used_camera.project(apply(pose, box_corners(checkpoint.object.box)))
-            rgb = draw_box(rgb, corners, (255, 70, 40), 2)
             record |= {"R": pose[:3, :3].tolist(), "t_mm": (1000 * pose[:3, 3]).tolist()}
         lines.append(json.dumps(record))
     overlay = out or Path(f"{image.stem}_pose.png")
-    write_png(overlay, rgb)
+    write_png(overlay, draw_poses(rgb, poses, checkpoint.object.box, used_camera))
     return "\n".join([*lines, f"overlay: {overlay}"])
+
+
+def predict_boxes(
+    checkpoint: Checkpoint,
+    rgb: np.ndarray,
+    boxes: Sequence[Box],
+    camera: Camera,
+    device: torch.device,
+) -> list[np.ndarray | None]:
+    """Read the object's pose, (4, 4) cam_from_obj in metres, in boxes of an image (H, W, 3)."""
+    maps = [square_crop(box, checkpoint.crop) for box in boxes]
+    size = checkpoint.crop.size
+    crops = np.array([warp(rgb, m, size) for m in maps], np.uint8).reshape(-1, size, size, 3)
+    found = predict(checkpoint, crops, maps, [camera] * len(maps), device)
+    return [one.cam_from_obj for one in found]
+
+
+def draw_poses(
+    rgb: np.ndarray, poses: Sequence[np.ndarray | None], box: np.ndarray, camera: Camera
+) -> np.ndarray:
+    """Draw an object's box, as `ObjectInfo` has it, at each pose that was found."""
+    for pose in poses:
+        if pose is not None:
+            rgb = draw_box(rgb, camera.project(apply(pose, box_corners(box))), (255, 70, 40), 2)
+    return rgb
+
+
+def visible_boxes(image: BopImage, obj_id: int) -> list[Box]:
+    """Where an image's annotations say that an object is seen."""
+    shown = [a.bbox_visib for a in image.annotations if a.obj_id == obj_id]
+    return [box for box in shown if box is not None and box[2] > 0 and box[3] > 0]
 
 
 def _from_scene(image: Path, obj_id: int) -> tuple[Camera | None, list[Box]]:
@@ -154,8 +180,7 @@ def _from_scene(image: Path, obj_id: int) -> tuple[Camera | None, list[Box]]:
         return None, []
     key = (int(scene.name), int(image.stem))
     (found,) = read_split(scene.parent.parent, scene.parent.name, [key])
-    shown = [a.bbox_visib for a in found.annotations if a.obj_id == obj_id]
-    return found.camera, [box for box in shown if box is not None and box[2] > 0 and box[3] > 0]
+    return found.camera, visible_boxes(found, obj_id)
 
 
 def _parse_box(text: str, size: tuple[int, int]) -> Box:

@@ -1,0 +1,181 @@
+"""Films of what networks read from the frames of a folder, one network beside another."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+import cv2
+import numpy as np
+import torch
+
+from render.bop import BopImage, read_split
+from render.draw import label, sheet
+from render.errors import InputError
+from render.nyu import CAMERA
+from render.nyu_dataset import SENSOR
+from render.progress import progress
+from render.video import check_video, write_video
+from train.checkpoint import Checkpoint
+from train.device import choose_device
+from train.hand_crops import hand_frame
+from train.hand_image import draw_hand, read_sensor
+from train.hand_predict import predict_joints
+from train.localiser import Localiser
+from train.predict import draw_poses, predict_boxes, visible_boxes
+from train.targets import HandInfo
+
+CHUNK = 64  # depth images in memory at once
+AROUND = 0.2  # metres to each side of the hand's centres that are shown
+HEIGHT = 480  # pixels of a hand's picture
+
+T = TypeVar("T")
+
+
+def predict_film(
+    runs: Sequence[Path], folder: Path, localiser: Path | None, video: Path, device: str
+) -> str:
+    """`predict --video`: what runs of one kind read from the frames of a folder, side by side.
+
+    Args:
+        runs: run folders; each picture bears the name of its own.
+        folder: for hands depth PNGs as NYU's, for an object the folder of a BOP scene.
+        localiser: hands: the run of the network that finds the palm; None takes the centre of mass.
+
+    Returns:
+        A line that says what was written.
+
+    Raises:
+        InputError: a run or the folder cannot be used, or they do not fit one another.
+    """
+    check_video(video)
+    if not folder.is_dir():
+        raise InputError(f"{folder}: --video needs a folder of frames")
+    checkpoints = [Checkpoint.load_finished(run) for run in runs]
+    hands = [isinstance(checkpoint.target, HandInfo) for checkpoint in checkpoints]
+    if len(set(hands)) > 1:
+        raise InputError(f"{runs[0]} and {runs[1]}: one reads hands, the other an object")
+    named = {run.resolve().name: run for run in runs}
+    if len(named) < len(runs):
+        raise InputError(f"{runs[0]} and {runs[1]}: give runs of two names, which the film shows")
+    if hands[0]:
+        count = hand_film(named, depth_frames(folder), video, localiser, device)
+    else:
+        if localiser is not None:
+            raise InputError(f"--localiser belongs to networks for hands; {runs[0]} is not one")
+        count = object_film(named, folder, video, device)
+    return f"{video}: {count} frames of {folder}"
+
+
+def hand_film(
+    runs: Mapping[str, Path],
+    frames: Sequence[Path],
+    out: Path,
+    localiser: Path | None = None,
+    device: str = "auto",
+) -> int:
+    """Write what networks read from depth images (640x480, NYU's coding), in their order.
+
+    All see the same crops; the film shows the part of the image in which the hand moves.
+
+    Args:
+        runs: name -> run folder, from left to right.
+
+    Returns:
+        The number of frames.
+    """
+    torch_device = choose_device(device)
+    finder = Checkpoint.load_finished(localiser, torch_device) if localiser else None
+    locate = Localiser(finder, torch_device).locate
+    found = [locate([read_sensor(path) for path in part]) for part in _chunks(frames)]
+    centers = np.concatenate(found)  # (n, 3)
+    z, window = float(np.median(centers[:, 2])), _window(centers)
+
+    def depths_and_joints(checkpoint: Checkpoint) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        for part, places in zip(_chunks(frames), found, strict=True):
+            depths, unknown = [read_sensor(path) for path in part], np.zeros((14, 3))
+            seen = [
+                hand_frame(0, depth, center, unknown, checkpoint.crop)
+                for depth, center in zip(depths, places, strict=True)
+            ]
+            joints = predict_joints(checkpoint, seen, torch_device)
+            yield from zip(depths, joints, strict=True)
+
+    def pictures(checkpoint: Checkpoint) -> Iterator[np.ndarray]:
+        for depth, joints in depths_and_joints(checkpoint):
+            picture = draw_hand(depth, z, joints)[window]
+            width = round(HEIGHT * picture.shape[1] / picture.shape[0])
+            yield cv2.resize(picture, (width, HEIGHT), interpolation=cv2.INTER_LINEAR)
+
+    return _write(runs, pictures, len(frames), out, torch_device)
+
+
+def object_film(runs: Mapping[str, Path], scene: Path, out: Path, device: str = "auto") -> int:
+    """Write what networks read from a BOP scene's images, in the order of their ids.
+
+    Crops come from the visible boxes of the scene's annotations, as those of `predict` do.
+
+    Args:
+        runs: name -> run folder, from left to right.
+
+    Returns:
+        The number of frames.
+    """
+    torch_device, images = choose_device(device), _scene_images(scene)
+
+    def pictures(checkpoint: Checkpoint) -> Iterator[np.ndarray]:
+        target = checkpoint.object
+        for image in images:
+            rgb, boxes = image.read_rgb(), visible_boxes(image, target.obj_id)
+            poses = predict_boxes(checkpoint, rgb, boxes, image.camera, torch_device)
+            yield draw_poses(rgb, poses, target.box, image.camera)
+
+    return _write(runs, pictures, len(images), out, torch_device)
+
+
+def depth_frames(folder: Path) -> list[Path]:
+    """The sensor's images in a folder as NYU's, or else all its PNG files, in order.
+
+    Raises:
+        InputError: there is none.
+    """
+    found = sorted(folder.glob(f"{SENSOR}_1_*.png")) or sorted(folder.glob("*.png"))
+    if not found:
+        raise InputError(f"{folder}: no depth PNG; a film of hands needs a folder of them")
+    return found
+
+
+def _write(
+    runs: Mapping[str, Path],
+    pictures: Callable[[Checkpoint], Iterator[np.ndarray]],
+    count: int,
+    out: Path,
+    device: torch.device,
+) -> int:
+    """The runs' pictures of each frame side by side, under their names."""
+    streams = [pictures(Checkpoint.load_finished(run, device)) for run in runs.values()]
+    together = (
+        sheet([[label(panel, name) for panel, name in zip(panels, runs, strict=True)]])
+        for panels in zip(*streams, strict=True)
+    )
+    return write_video(out, progress(together, count, f"{out.name}, frames"))
+
+
+def _window(centers: np.ndarray) -> tuple[slice, slice]:
+    """The rows and columns of an image in which hands around (n, 3) centres are seen."""
+    reach = AROUND * np.diag(CAMERA.K)[:2] / centers[:, 2:]
+    pixels = CAMERA.project(centers)
+    ends = [(pixels - reach).min(axis=0), (pixels + reach).max(axis=0)]
+    (left, top), (right, bottom) = np.clip(np.round(ends), 0, CAMERA.size).astype(int)
+    return slice(top, bottom), slice(left, right)
+
+
+def _scene_images(scene: Path) -> list[BopImage]:
+    split = scene.resolve().parent
+    if not ((scene / "scene_camera.json").is_file() and scene.resolve().name.isdecimal()):
+        raise InputError(f"{scene} is no BOP scene: no scene_camera.json in a folder of digits")
+    scene_id = int(scene.resolve().name)
+    return [i for i in read_split(split.parent, split.name) if i.scene_id == scene_id]
+
+
+def _chunks(items: Sequence[T]) -> list[Sequence[T]]:
+    return [items[first : first + CHUNK] for first in range(0, len(items), CHUNK)]
