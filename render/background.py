@@ -54,8 +54,14 @@ def _clutter(rng: np.random.Generator, width: int, height: int) -> np.ndarray:
         angles = np.sort(rng.uniform(0, 2 * np.pi, rng.integers(3, 7)))
         corners = center + radius * np.stack([np.cos(angles), np.sin(angles)], axis=1)
         color = rng.random() + rng.uniform(-0.3, 0.3, 3)  # mostly dull, some bright
-        layer = image.copy()
-        cv2.fillPoly(layer, [np.round(corners).astype(np.int32)], color.tolist())
+        polygon = np.round(corners).astype(np.int32)
         opacity = np.float32(rng.uniform(0.5, 1.0))
-        image += opacity * (layer - image)
+        (left, top), (right, bottom) = (
+            np.clip(corner, 0, (width, height)) for corner in (polygon.min(0), polygon.max(0) + 1)
+        )
+        part = image[top:bottom, left:right]
+        if part.size:
+            layer = part.copy()
+            cv2.fillPoly(layer, [polygon - (left, top)], color.tolist())
+            part += opacity * (layer - part)
     return (np.clip(image, 0, 1) * 255).astype(np.uint8)

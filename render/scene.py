@@ -1,6 +1,5 @@
 """SceneSpec: everything that is drawn, down to the light. Plain data with a JSON round trip."""
 
-import dataclasses
 import json
 import math
 from dataclasses import dataclass
@@ -212,7 +211,7 @@ class SceneSpec:
 
     def to_json(self) -> str:
         """The spec as one line of JSON; `from_json` gives back an equal spec, bit for bit."""
-        return json.dumps(dataclasses.asdict(self))
+        return json.dumps(self, default=vars)
 
     @staticmethod
     def from_json(text: str) -> "SceneSpec":
