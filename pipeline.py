@@ -14,9 +14,9 @@ from click.core import ParameterSource
 
 from render.config import OptionError, explicit, options_of, resolve
 from render.errors import InputError
-from render.generate import RenderConfig
 from render.hand_scene import HandSceneConfig
 from render.randomize import SceneConfig
+from render.renderer import RenderConfig
 from render.sensor_config import SensorConfig
 from train.batches import METHODS
 from train.crops import CropConfig

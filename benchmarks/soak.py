@@ -20,8 +20,9 @@ sys.path[0] = str(Path(__file__).resolve().parents[1])  # else `render` would be
 import click
 import trimesh
 
-from render.generate import RenderConfig, generate
+from render.generate import generate
 from render.randomize import SceneConfig
+from render.renderer import RenderConfig
 
 FRAMES_PER_SCENE = 100
 WARM_UP = 2000  # frames: by then every kind of scene has been drawn, and every cache is full

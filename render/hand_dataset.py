@@ -16,7 +16,6 @@ from render.dataset_folder import begin_dataset, check_machine, is_begun, sweep,
 from render.depth_sensor import apply_depth_sensor
 from render.errors import InputError
 from render.frame import Frame
-from render.generate import RenderConfig
 from render.hand import HandModel, hand_digest
 from render.hand_file import load_hand
 from render.hand_points import posed_points
@@ -25,6 +24,7 @@ from render.nyu import CAMERA, EVALUATED, uvd_from_joints
 from render.nyu_dataset import NyuFrame, finish_split, shard_path, write_shard
 from render.nyu_joints import NYU_JOINTS, nyu_points
 from render.progress import progress
+from render.renderer import RenderConfig
 from render.scene import SceneSpec
 from render.sensor_config import DEFAULT_SENSOR, SensorConfig
 from render.shards import make_shards

@@ -8,12 +8,12 @@ from pathlib import Path
 from render.bop_records import read_json, read_records
 from render.config import fill
 from render.errors import InputError
-from render.generate import RenderConfig, make_renderer, see
 from render.hand_file import load_hand
 from render.hand_guest import HAND_ID
 from render.image_file import write_png
 from render.mesh import load_models
 from render.props import props
+from render.renderer import RenderConfig, make_renderer, see
 from render.scene import SceneSpec
 
 log = logging.getLogger(__name__)

@@ -11,8 +11,9 @@ import pytest
 from benchmarks.kill import same_files
 from render.cluster import make_on_cluster
 from render.errors import InputError
-from render.generate import RenderConfig, generate
+from render.generate import generate
 from render.randomize import SceneConfig
+from render.renderer import RenderConfig
 from tests.shard_makers import Task, TaskMaker
 
 RENDER = RenderConfig(frames=48, size=(96, 72), frames_per_scene=4)

@@ -7,10 +7,11 @@ from click.testing import CliRunner
 
 from pipeline import main
 from render.contact import Contact, scene_contact
-from render.generate import RenderConfig, generate
+from render.generate import generate
 from render.mesh import Mesh, load_models
 from render.props import TABLES, props
 from render.randomize import Randomizer, SceneConfig
+from render.renderer import RenderConfig
 from render.scene import Placed
 from render.transforms import random_rotation, rigid
 from tests.scenes import CAMERA, at, scene

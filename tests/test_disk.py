@@ -11,9 +11,10 @@ import pytest
 
 from benchmarks.kill import same_files
 from render.errors import InputError
-from render.generate import RenderConfig, generate
+from render.generate import generate
 from render.image_file import write_png
 from render.randomize import SceneConfig
+from render.renderer import RenderConfig
 from tests.mesh_samples import make_lump
 
 ROOT = Path(__file__).resolve().parents[1]

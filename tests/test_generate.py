@@ -14,11 +14,12 @@ from render.bop import read_split
 from render.color_sensor import apply_color_sensor
 from render.depth_sensor import apply_depth_sensor
 from render.errors import InputError
-from render.generate import RenderConfig, generate, make_renderer, see
+from render.generate import generate
 from render.image_file import write_png
 from render.mesh import ASSETS, load_models
 from render.props import props
 from render.randomize import SceneConfig
+from render.renderer import RenderConfig, make_renderer, see
 from render.scene import SceneSpec
 from render.sensor_config import SensorConfig
 from render.webdataset import pack_scene

@@ -10,7 +10,6 @@ from click.testing import CliRunner
 from pipeline import main
 from render import hand_dataset
 from render.depth_sensor import apply_depth_sensor
-from render.generate import RenderConfig
 from render.hand_dataset import generate_hands
 from render.hand_file import load_hand
 from render.hand_scene import HandRandomizer, HandSceneConfig
@@ -18,6 +17,7 @@ from render.nyu import CAMERA, EVALUATED
 from render.nyu_dataset import SENSOR, SYNTHETIC, read_split
 from render.nyu_joints import NYU_JOINTS, nyu_points
 from render.rasterizer import Rasterizer
+from render.renderer import RenderConfig
 from render.sensor_config import SensorConfig
 from tests.test_hand_points import posed_one_by_one
 

@@ -14,7 +14,7 @@ from render.bop_records import read_records, write_records
 from render.bop_writer import bounding_box
 from render.contact import dataset_contact
 from render.errors import InputError
-from render.generate import RenderConfig, generate
+from render.generate import generate
 from render.hand import JOINTS, pose_hand
 from render.hand_file import load_hand
 from render.hand_guest import ABOVE, HAND_ID, HandGuest
@@ -23,6 +23,7 @@ from render.image_file import read_rgb
 from render.mesh import diameter, load_models
 from render.props import TABLES
 from render.randomize import SceneConfig
+from render.renderer import RenderConfig
 from render.replay import replay_frame
 from render.scene import SceneSpec
 from render.transforms import apply, invert

@@ -10,9 +10,10 @@ import pytest
 from render.bop import read_split
 from render.bop_writer import measure
 from render.errors import InputError
-from render.generate import RenderConfig, generate, make_renderer
+from render.generate import generate
 from render.mesh import load_models
 from render.randomize import SceneConfig
+from render.renderer import RenderConfig, make_renderer
 from render.sensor_config import SensorConfig
 from train.instances import DataConfig
 from train.pairs import PairConfig, _TwinMaker, composite, pair, twin_splits

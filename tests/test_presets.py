@@ -3,10 +3,10 @@ import pytest
 
 from render.bop_writer import measure
 from render.config import PRESETS, fill, load_preset
-from render.generate import RenderConfig, make_renderer, see
 from render.mesh import load_models
 from render.props import props
 from render.randomize import Randomizer, SceneConfig
+from render.renderer import RenderConfig, make_renderer, see
 from render.sensor_config import SensorConfig
 
 NAMES = sorted(path.stem for path in PRESETS.glob("*.toml"))

@@ -9,10 +9,10 @@ from scipy.stats import kstest
 
 from render.config import fill, load_preset
 from render.errors import InputError
-from render.generate import RenderConfig
 from render.layout import box_corners
 from render.mesh import ObjectModel
 from render.randomize import Randomizer, SceneConfig
+from render.renderer import RenderConfig
 from render.scene import Placed, SceneSpec
 from render.sensor_config import SensorConfig
 from render.transforms import apply

@@ -8,9 +8,10 @@ import pytest
 from click.testing import CliRunner
 
 from pipeline import main
-from render.generate import RenderConfig, generate
+from render.generate import generate
 from render.image_file import read_rgb
 from render.randomize import SceneConfig
+from render.renderer import RenderConfig
 
 RENDER = RenderConfig(frames=4, size=(96, 72), frames_per_scene=3)
 

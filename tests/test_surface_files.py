@@ -11,11 +11,12 @@ from render.bop import read_split
 from render.camera import Camera
 from render.errors import InputError
 from render.frame import Annotation, Frame
-from render.generate import RenderConfig, generate
+from render.generate import generate
 from render.image_file import write_png
 from render.mesh import load_models
 from render.randomize import SceneConfig
 from render.rasterizer import Rasterizer
+from render.renderer import RenderConfig
 from render.surface_files import (
     encode_nocs,
     encode_normals,

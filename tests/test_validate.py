@@ -14,11 +14,13 @@ from pipeline import main
 from render.bop import BopImage, depth_path, mask_path, read_split
 from render.bop_writer import measure, write_scene
 from render.config import to_dict
+from render.dataset_folder import begin_dataset
 from render.fault import Fault
-from render.generate import RenderConfig, begin_dataset, generate, make_renderer, see
+from render.generate import generate
 from render.image_file import read_gray16, read_mask, read_rgb, write_png
 from render.mesh import write_models
 from render.randomize import SceneConfig
+from render.renderer import RenderConfig, make_renderer, see
 from render.sensor_config import SensorConfig, draw_sensors
 from render.validate import validate
 from render.validate_frame import DEPTH_SLACK, MOST_OFF_DEPTH

@@ -8,9 +8,10 @@ from click.testing import CliRunner
 from pipeline import main
 from render.draw import draw_contour, draw_depth
 from render.errors import InputError
-from render.generate import RenderConfig, generate
+from render.generate import generate
 from render.image_file import read_rgb
 from render.randomize import SceneConfig
+from render.renderer import RenderConfig
 from render.view import contact_sheet
 from tests.small_dataset import cuboids, random_frames, write_dataset
 

@@ -7,9 +7,9 @@ from typing import Any
 
 from render.config import fill, load_preset
 from render.errors import InputError
-from render.generate import RenderConfig
 from render.hand_dataset import generate_hands
 from render.hand_scene import HandSceneConfig
+from render.renderer import RenderConfig
 from render.sensor_config import SensorConfig
 from train.hand_data import HandDataConfig
 from train.hand_pairs import pair_hands

@@ -16,10 +16,10 @@ from render.config import option, to_dict
 from render.dataset_folder import begin_dataset, whole_folder
 from render.errors import InputError
 from render.frame import Frame
-from render.generate import RenderConfig, Renderer, make_renderer
 from render.mesh import load_models
 from render.progress import progress
 from render.randomize import Randomizer, SceneConfig
+from render.renderer import RenderConfig, Renderer, make_renderer
 from render.scene import ColorSensor, Placed, SceneSpec, rows
 from render.sensor_config import DEFAULT_SENSOR, SensorConfig, draw_color_sensor
 from train.instances import DataConfig, choose_images, find_dataset

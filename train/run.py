@@ -8,9 +8,10 @@ from typing import Any, Literal
 from render.bop import read_split
 from render.config import fill, load_preset, option
 from render.errors import InputError
-from render.generate import RenderConfig, generate
+from render.generate import generate
 from render.mesh import ObjectModel, load_models
 from render.randomize import SceneConfig
+from render.renderer import RenderConfig
 from render.sensor_config import SensorConfig
 from train.batches import COMPOSITION, METHODS
 from train.checkpoint import Checkpoint
