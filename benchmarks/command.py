@@ -12,7 +12,7 @@ from benchmarks.workload import CROP, Workload, mesh_of
 from render.mesh import write_ply
 
 ROOT = Path(__file__).resolve().parents[1]
-OURS, PLAIN = 400, 40  # frames
+OURS, PLAIN = 400, 40  # frames: some seconds each, so that the start counts little
 PERFECT_CAMERA = (
     "scene.background=plain",
     "sensor.gain=1,1",
@@ -23,30 +23,43 @@ PERFECT_CAMERA = (
 )
 
 
-def time_commands(
-    workload: Workload, repeats: int = 1, workers: int | None = None
-) -> dict[str, float]:
-    """Frames/s of `render` and of the plain script, from start to the last file, median of repeats.
+def time_ours(
+    workload: Workload, workers: int | None = None, frames: int = OURS, default: bool = False
+) -> float:
+    """Frames/s of `render`, from its start to the last file, when levels of detail are there.
 
-    Both draw the same scenes through a perfect camera before one colour, so that the files hold the
-    same; "f_default" has the noise, blur and background that `render` has unless told otherwise.
+    Args:
+        default: with the background and the camera that `render` has unless told otherwise, and not
+            before one colour through a perfect camera.
     """
-    rates: dict[str, list[float]] = {"f": [], "f_plain": [], "f_default": []}
     with tempfile.TemporaryDirectory() as folder:
-        arguments = _arguments(workload, Path(folder), workers)
-        _render(arguments, Path(folder) / "warm", 2)  # levels of detail are made once for all
+        arguments = _arguments(workload, Path(folder), workers, default)
+        _render(arguments, Path(folder) / "first", 2)
+        return frames / _render(arguments, Path(folder) / "out", frames)
+
+
+def time_both(
+    workload: Workload, repeats: int, ours: int = OURS, plain: int = PLAIN
+) -> dict[str, float]:
+    """Frames/s of `render` and of the plain script for the same files, median of repeats.
+
+    Args:
+        ours, plain: how many frames each makes; the script's are the first of the command's.
+    """
+    rates: dict[str, list[float]] = {"f": [], "f_plain": []}
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        arguments = _arguments(workload, folder, None, default=False)
+        _render(arguments, folder / "first", 2)
         for repeat in range(repeats):
-            out = Path(folder) / f"ours{repeat}"
-            perfect = [f"--set={setting}" for setting in PERFECT_CAMERA]
-            rates["f"].append(OURS / _render([*arguments, *perfect], out, OURS))
-            plain = [str(out), str(Path(folder) / f"plain{repeat}"), str(PLAIN)]
-            script = str(ROOT / "benchmarks" / "plain_pyrender.py")
-            rates["f_plain"].append(PLAIN / _seconds([script, *plain]))
-            rates["f_default"].append(OURS / _render(arguments, out.with_suffix(".default"), OURS))
+            out, again = folder / f"ours{repeat}", folder / f"plain{repeat}"
+            rates["f"].append(ours / _render(arguments, out, ours))
+            script = [str(ROOT / "benchmarks" / "plain_pyrender.py"), str(out), str(again)]
+            rates["f_plain"].append(plain / _seconds([*script, str(plain)]))
     return {name: float(np.median(values)) for name, values in rates.items()}
 
 
-def _arguments(workload: Workload, folder: Path, workers: int | None) -> list[str]:
+def _arguments(workload: Workload, folder: Path, workers: int | None, default: bool) -> list[str]:
     """Options of `render` that make a workload's scenes."""
     source, unit = workload.source, []
     if source == "blob":
@@ -63,6 +76,7 @@ def _arguments(workload: Workload, folder: Path, workers: int | None) -> list[st
         f"--set=scene.objects_per_frame={workload.count},{workload.count}",
         "--set=scene.occluder_chance=0",
         "--set=scene.distractor_chance=0",
+        *([] if default else [f"--set={setting}" for setting in PERFECT_CAMERA]),
         *([] if workers is None else [f"--workers={workers}"]),
     ]
 

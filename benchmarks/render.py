@@ -19,7 +19,7 @@ sys.path[0] = str(Path(__file__).resolve().parents[1])  # else `render` would be
 
 import click
 
-from benchmarks.command import time_commands
+from benchmarks.command import time_both, time_ours
 from benchmarks.contest import Contest
 from benchmarks.workload import BUNDLED, CROP, Workload
 
@@ -37,7 +37,7 @@ NAMES = {
     "d_2": "2 workers, 1 llvmpipe thread each",
     "f": "(f) ours, the whole command",
     "f_plain": "(f) plain pyrender + imageio script",
-    "f_default": "the command, default background and camera",
+    "f_default": "(f) with the default background and camera",
 }
 # What is divided by what, and the target on 2 cores with llvmpipe; sizes: where it holds.
 RATIOS = (
@@ -96,7 +96,9 @@ def headline(contest: Contest, workload: Workload) -> dict[str, float]:
             "d_2": contest.workers(workload, 2),
         }
     )
-    return rates | time_commands(workload, repeats=3)
+    repeats = 1 if workload.source == BUNDLED.source else 3
+    whole = time_both(workload, repeats)
+    return rates | whole | {"f_default": time_ours(workload, default=True)}
 
 
 def growth_workloads(mesh: Workload) -> dict[str, dict[int, Workload]]:
@@ -120,7 +122,7 @@ def growth(contest: Contest, workload: Workload) -> dict[str, float]:
         },
         repeats=3,
     )
-    return rates | time_commands(workload, repeats=1)
+    return rates | time_both(workload, repeats=1, ours=100, plain=max(3, 12 // workload.count))
 
 
 def worker_growth(contest: Contest, workload: Workload) -> dict[str, dict[str, float]]:
@@ -130,7 +132,7 @@ def worker_growth(contest: Contest, workload: Workload) -> dict[str, dict[str, f
     table = {}
     for n in counts:
         contestants = {"d": contest.workers(workload, n), "d_levels": contest.workers(levels, n)}
-        table[str(n)] = contest.rates(contestants) | time_commands(workload, workers=n)
+        table[str(n)] = contest.rates(contestants) | {"f": time_ours(workload, workers=n)}
     return table
 
 
