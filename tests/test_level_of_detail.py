@@ -4,7 +4,7 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 import pytest
-from scenes import CAMERA, SMALL, at, scene, square
+from scenes import CAMERA, SMALL, assert_same_frame, at, draw, scene, square
 
 from benchmarks.workload import blob
 from render import level_of_detail
@@ -16,6 +16,7 @@ from render.level_error import level_errors, view_errors
 from render.level_of_detail import PIXELS, Level, allowed_error, load_levels, make_levels
 from render.mesh import Mesh, load_models
 from render.rasterizer import Rasterizer
+from render.renderer import RenderConfig, make_renderer
 from render.scene import Light, Placed, SceneSpec, rows
 from render.transforms import random_rotation, rigid
 
@@ -216,6 +217,20 @@ def test_a_cache_that_cannot_be_written_is_refused_by_name(bumpy, levels, tmp_pa
     monkeypatch.setattr(level_of_detail, "make_levels", lambda mesh: levels)
     with pytest.raises(InputError, match=r"file/feature-mapping/levels: .*XDG_CACHE_HOME.*--exact"):
         load_levels({1: bumpy})
+
+
+def test_exact_draws_every_face_and_the_default_spares_some(rng):
+    models = load_models(["assets"], obj_ids=[2])
+    specs = [scene(CAMERA, at([0, 0, z], random_rotation(rng), obj_id=2)) for z in (0.4, 3.0)]
+    frames = {}
+    for name, config in (("exact", RenderConfig(exact=True)), ("default", RenderConfig())):
+        renderer = make_renderer(models, config)
+        frames[name] = renderer.render(specs)
+        renderer.close()
+    for spec, frame in zip(specs, frames["exact"], strict=True):
+        assert_same_frame(frame, draw({2: models[2].mesh}, spec)[0])
+    near, far = ((a.depth != b.depth).sum() for a, b in zip(*frames.values(), strict=True))
+    assert far > 100 * max(near, 1)  # near by only the backs are left out
 
 
 def check_promise(mesh: Mesh, rng, views: int = 15, times: int = 8):
