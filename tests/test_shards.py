@@ -14,10 +14,13 @@ from render.shards import ATTEMPTS, make_shards, parse_part
 from tests.shard_makers import Task, TaskMaker
 
 MAIN = """
+import signal
 import sys
 from pathlib import Path
 from render.shards import make_shards
 from tests.shard_makers import Task, TaskMaker
+# A shell lets what runs in the background ignore it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 for _ in make_shards(TaskMaker, [Task(f"slow {i}", Path(sys.argv[1])) for i in range(4)], 2):
     pass
 """
