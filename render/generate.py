@@ -76,12 +76,7 @@ def generate(
     left = [job for job in jobs if not job.path.exists()]
     if left and config.renderer == "moderngl" and not config.exact:
         levels_of(inputs.models)  # once, rather than in every worker
-    if cluster is None:
-        made = make_shards(_SceneMaker, left, workers)
-    else:
-        from render.cluster import make_on_cluster
-
-        made = make_on_cluster(_SceneMaker, left, cluster)
+    made = make_shards(_SceneMaker, left, workers, cluster)
     try:
         for job in progress(made, len(jobs), "render, scenes", done=len(jobs) - len(left)):
             log.debug("%s is complete", job.name)

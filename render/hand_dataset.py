@@ -64,12 +64,7 @@ def generate_hands(
     ]
     own = jobs[part[0] - 1 :: part[1]]
     left = [job for job in own if not job.is_made()]
-    if cluster is None:
-        made = make_shards(_HandMaker, left, workers)
-    else:
-        from render.cluster import make_on_cluster
-
-        made = make_on_cluster(_HandMaker, left, cluster)
+    made = make_shards(_HandMaker, left, workers, cluster)
     try:
         for _ in progress(made, len(own), "render, shards of hands", done=len(own) - len(left)):
             pass

@@ -58,16 +58,26 @@ def parse_part(text: str) -> tuple[int, int]:
     return int(numbers[1]), int(numbers[2])
 
 
-def make_shards(open_maker: OpenMaker, shards: Sequence[S], workers: int) -> Iterator[S]:
+def make_shards(
+    open_maker: OpenMaker, shards: Sequence[S], workers: int, cluster: str | None = None
+) -> Iterator[S]:
     """Do shards in `workers` processes, one of them in this one; yields each when it is complete.
 
     A worker that dies is replaced, and its shard done again.
+
+    Args:
+        cluster: address of a Ray cluster that does them instead; see `make_on_cluster`.
 
     Raises:
         InputError: shards of which ATTEMPTS workers died each, when all others are complete.
         Exception: what a shard raised; work on the others is cut off.
     """
     if not shards:
+        return
+    if cluster is not None:
+        from render.cluster import make_on_cluster
+
+        yield from make_on_cluster(open_maker, shards, cluster)
         return
     if workers == 1:
         with closing(open_maker(shards[0])) as maker:

@@ -10,6 +10,7 @@ import numpy as np
 from render.draw import draw_skeleton, label, sheet
 from render.image_file import write_png
 from render.nyu import BONES, joints_from_uvd
+from train import report
 from train.hand_crops import HandCrop, HandCrops, HandFrame
 from train.report import PREDICTED, TILE, TRUE, spread
 
@@ -28,23 +29,15 @@ def pair_sheet(
     Args:
         kind: what the real frames are called, "simulated real" for instance.
     """
-    rows: list[list[np.ndarray]] = [[], [], [], [], []]
-    for column, i in enumerate(spread(len(real), columns)):
-        rng = np.random.default_rng([0, column])
-        plain, jittered = crops.plain(real[i]), crops.draw(rng, real[i])
-        for row, (name, frame, crop) in enumerate(
-            (
-                (kind, real[i], plain),
-                ("its twin", twins[i][0], plain),
-                ("the same, jittered", real[i], jittered),
-                ("its twin", twins[i][-1], jittered),
-            )
-        ):
-            rows[row].append(label(_picture(crops, frame, crop), name))
-    for i in spread(len(synthetic), columns):
-        picture = _picture(crops, synthetic[i], crops.plain(synthetic[i]))
-        rows[4].append(label(picture, "synthetic"))
-    write_png(file, sheet([row for row in rows if row]))
+    report.pair_sheet(
+        (real, twins, synthetic),
+        crops.plain,
+        crops.draw,
+        lambda frame, crop: _picture(crops, frame, crop),
+        file,
+        kind,
+        columns,
+    )
 
 
 def hand_sheet(

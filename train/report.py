@@ -1,7 +1,8 @@
 """Pictures of a run: the pairs it trained on, and what its methods saw in test frames."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -29,24 +30,49 @@ def contact_sheet(
     The third and fourth row are what training sees: one random crop for both images of a pair.
     """
     tile = CropConfig(**{**vars(crop), "size": TILE})
-    chosen = spread(len(real), columns)
+    pair_sheet(
+        (real, twins, synthetic),
+        lambda instance: square_crop(instance.box, tile),
+        lambda rng, instance: training_crop(rng, instance.box, tile),
+        lambda instance, crop_from_image: cut(instance, crop_from_image, TILE),
+        file,
+        real_name,
+        columns,
+    )
+
+
+def pair_sheet(
+    frames: tuple[Sequence[Any], Sequence[Sequence[Any]], Sequence[Any]],
+    plain: Callable[[Any], Any],
+    jittered: Callable[[np.random.Generator, Any], Any],
+    picture: Callable[[Any, Any], np.ndarray],
+    file: Path,
+    real_name: str = "real",
+    columns: int = 8,
+) -> None:
+    """Write the sheet of `contact_sheet` for frames of any kind.
+
+    Args:
+        frames: real ones; for each its twins; synthetic ones.
+        plain, jittered: a frame's crop, as it is and at random.
+        picture: a frame through a crop, (TILE, TILE, 3) uint8.
+    """
+    real, twins, synthetic = frames
     rows: list[list[np.ndarray]] = [[], [], [], [], []]
-    for column, i in enumerate(chosen):
-        rng = np.random.default_rng([0, column])
-        plain, jittered = square_crop(real[i].box, tile), training_crop(rng, real[i].box, tile)
-        for row, (name, instance, map_) in enumerate(
+    for column, i in enumerate(spread(len(real), columns)):
+        crops = plain(real[i]), jittered(np.random.default_rng([0, column]), real[i])
+        for row, (name, frame, crop) in enumerate(
             (
-                (real_name, real[i], plain),
-                ("its twin", twins[i][0], plain),
-                ("the same, jittered", real[i], jittered),
-                ("its twin", twins[i][-1], jittered),
+                (real_name, real[i], crops[0]),
+                ("its twin", twins[i][0], crops[0]),
+                ("the same, jittered", real[i], crops[1]),
+                ("its twin", twins[i][-1], crops[1]),
             )
         ):
-            rows[row].append(label(cut(instance, map_, TILE), name))
+            rows[row].append(label(picture(frame, crop), name))
     for i in spread(len(synthetic), columns):
-        crop_ = square_crop(synthetic[i].box, tile)
-        rows[4].append(label(cut(synthetic[i], crop_, TILE), "synthetic"))
-    write_png(file, sheet(rows))
+        rows[4].append(label(picture(synthetic[i], plain(synthetic[i])), "synthetic"))
+    write_png(file, sheet([row for row in rows if row]))
 
 
 def test_sheet(outcomes: Sequence[Outcome], crop: CropConfig, file: Path, columns: int = 8) -> None:
