@@ -20,6 +20,7 @@ from render.renderer import RenderConfig
 from render.sensor_config import SensorConfig
 from train.batches import METHODS
 from train.crops import CropConfig
+from train.exemplar import ExemplarConfig
 from train.hand_crops import HandCropConfig
 from train.hand_data import HandDataConfig
 from train.instances import DataConfig
@@ -41,6 +42,7 @@ SECTIONS: Mapping[str, type] = {
     "hand_crop": HandCropConfig,
     "localiser": LocaliserConfig,
     "train": TrainConfig,
+    "exemplar": ExemplarConfig,
 }
 PATH = click.Path(path_type=Path)
 
@@ -262,7 +264,7 @@ def train(config, seed, out, device, method, **inputs) -> None:
 
 
 @main.command()
-@configured("data")
+@configured("data", "exemplar")
 @click.argument("run_folder", metavar="RUN", type=PATH)
 @localiser_option
 @out_option

@@ -3,9 +3,10 @@
 import json
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -20,6 +21,8 @@ from render.transforms import apply
 from train.checkpoint import Checkpoint
 from train.crops import cut, detector_crop, square_crop
 from train.device import choose_device
+from train.exemplar import METHOD as EXEMPLAR
+from train.exemplar import NO_EXEMPLARS, ExemplarConfig, exemplar_reader
 from train.instances import (
     DataConfig,
     Instance,
@@ -73,27 +76,44 @@ class Outcome:
     corner_raw_px: float
 
 
-def evaluate_run(data: DataConfig, run: Path, out: Path, seed: int, device: str) -> str:
-    """`evaluate`: one trained network on a dataset's test frames.
+def evaluate_run(
+    data: DataConfig,
+    run: Path,
+    out: Path,
+    seed: int,
+    device: str,
+    exemplars: ExemplarConfig = NO_EXEMPLARS,
+) -> str:
+    """`evaluate`: one trained network on a dataset's test frames; exemplars beside it if asked for.
 
-    Leaves a BOP results file, results.json and results.txt in `out`; returns the table.
+    Leaves a BOP results file for each, results.json and results.txt in `out`; returns the table.
     """
     torch_device = choose_device(device)
     checkpoint = Checkpoint.load_finished(run, torch_device)
     obj_id, method = checkpoint.object.obj_id, checkpoint.method
     data = replace(data, objects=(obj_id,))
     root = find_dataset(data.dataset)
-    tests = test_sets(data, root, load_models([root / "models"], obj_ids=[obj_id])[obj_id], seed)
+    model = load_models([root / "models"], obj_ids=[obj_id])[obj_id]
+    tests = test_sets(data, root, model, seed)
     models = {obj_id: measured_model(root, obj_id)}
-    outcomes, estimates = evaluate_method(
-        checkpoint, method, tests, models[obj_id], torch_device, seed
-    )
+    readers = {method: checkpoint}
+    heading = f"{root}: {method}"
+    about: dict[str, Any] = {"dataset": data.dataset, "seed": seed}
+    if exemplars.exemplars:
+        readers[EXEMPLAR] = exemplar_reader(checkpoint, exemplars, model, seed)
+        heading += f" and {exemplars.exemplars} exemplars of {exemplars.synthetic}"
+        about["exemplar"] = asdict(exemplars)
+
+    outcomes = []
     out.mkdir(parents=True, exist_ok=True)
-    write_estimates(out, method, data, estimates)
-    about = {"dataset": data.dataset, "seed": seed, "methods": [method]}
+    for name, reader in readers.items():
+        found, estimates = evaluate_method(reader, name, tests, models[obj_id], torch_device, seed)
+        write_estimates(out, name, data, estimates)
+        outcomes += found
     count = len(tests[0].instances) + len(tests[0].boxless)
-    heading = f"{root}: {method}, {count} test instances of object {obj_id}"
-    return write_results(results(outcomes, models, [method]), about, heading, out)
+    heading += f", {count} test instances of object {obj_id}"
+    about["methods"] = list(readers)
+    return write_results(results(outcomes, models, list(readers)), about, heading, out)
 
 
 def measured_model(root: Path, obj_id: int) -> ObjectModel:

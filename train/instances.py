@@ -141,6 +141,22 @@ def load_instances(
     return instances
 
 
+def load_synthetic(folder: Path, model: ObjectModel, min_visib: float) -> list[Instance]:
+    """`load_instances` of every split of a dataset that `render` made.
+
+    Raises:
+        InputError: it is no such dataset, or shows the object nowhere.
+    """
+    splits = sorted({path.parent.parent.name for path in folder.glob("*/*/scene_camera.json")})
+    if not splits:
+        raise InputError(f"{folder} holds no BOP scenes; give a dataset that `render` made")
+    images = [image for split in splits for image in read_split(folder, split)]
+    instances = load_instances(images, model, min_visib=min_visib)
+    if not instances:
+        raise InputError(f"no object {model.obj_id} in {folder}; render it with --obj-ids")
+    return instances
+
+
 def load_twins(
     twin_images: Sequence[BopImage], instances: Sequence[Instance]
 ) -> list[list[Instance]]:

@@ -35,6 +35,7 @@ from train.instances import (
     choose_images,
     find_dataset,
     load_instances,
+    load_synthetic,
     load_twins,
     write_split,
 )
@@ -105,7 +106,7 @@ def train_one(
     if twin_share and twins is not None:
         inputs = replace(inputs, twins=_twins(twins, inputs.real))
     if synthetic_share and synthetic is not None:
-        inputs = replace(inputs, synthetic=_synthetic(synthetic, model, data.min_visib))
+        inputs = replace(inputs, synthetic=load_synthetic(synthetic, model, data.min_visib))
     steps, target = config["train"].steps, _target(model, inputs)
     training = Training(method, steps, target, config["train"], config["crop"], seed, start)
     return train_network(training, inputs, out, choose_device(device))
@@ -116,10 +117,12 @@ def evaluate_one(
 ) -> str:
     """`evaluate`: one network, of an object or of hands; returns the table."""
     if isinstance(Checkpoint.load_finished(run).target, HandInfo):
+        if config["exemplar"].exemplars:
+            raise InputError(f"--exemplars belongs to networks for objects; {run} is for hands")
         return evaluate_hand_run(config["hand"], run, localiser, out, device)
     if localiser is not None:
         raise InputError(f"--localiser belongs to networks for hands; {run} is for an object")
-    return evaluate_run(config["data"], run, out, seed, device)
+    return evaluate_run(config["data"], run, out, seed, device, config["exemplar"])
 
 
 def predict_one(
@@ -219,7 +222,7 @@ def _prepare(
         crops=ObjectCrops(config["crop"]),
         real=real,
         twins=_twins(folder / "twins", real),
-        synthetic=_synthetic(folder / "synthetic_images", model, data.min_visib),
+        synthetic=load_synthetic(folder / "synthetic_images", model, data.min_visib),
     )
 
 
@@ -239,14 +242,3 @@ def _real(data: DataConfig, root: Path, model: ObjectModel, seed: int) -> list[I
 def _twins(folder: Path, real: Sequence[Instance]) -> list[list[Instance]]:
     images = [image for split in twin_splits(folder) for image in read_split(folder, split)]
     return load_twins(images, real)
-
-
-def _synthetic(folder: Path, model: ObjectModel, min_visib: float) -> list[Instance]:
-    splits = sorted({path.parent.parent.name for path in folder.glob("*/*/scene_camera.json")})
-    if not splits:
-        raise InputError(f"{folder} holds no BOP scenes; give a dataset that `render` made")
-    images = [image for split in splits for image in read_split(folder, split)]
-    instances = load_instances(images, model, min_visib=min_visib)
-    if not instances:
-        raise InputError(f"no object {model.obj_id} in {folder}; render it with --obj-ids")
-    return instances
