@@ -27,6 +27,7 @@ from train.instances import DataConfig
 from train.localiser import LocaliserConfig
 from train.pairs import PairConfig
 from train.run import RunConfig
+from train.study_config import StudyConfig
 from train.trainer import TrainConfig
 
 SECTIONS: Mapping[str, type] = {
@@ -43,6 +44,7 @@ SECTIONS: Mapping[str, type] = {
     "localiser": LocaliserConfig,
     "train": TrainConfig,
     "exemplar": ExemplarConfig,
+    "study": StudyConfig,
 }
 PATH = click.Path(path_type=Path)
 
@@ -358,6 +360,23 @@ def run(config, seed, out, workers, device) -> None:
     from train.run import run_all
 
     click.echo(run_all(config, out, seed, workers or _cores(), device))
+
+
+@main.command()
+@configured("study")
+@out_option
+@click.option(
+    "--workers",
+    type=click.IntRange(1),
+    default=None,
+    help="Processes that train.  [default: one a CUDA device, else one a core]",
+)
+@device_option
+def study(config, seed, out, workers, device) -> None:
+    """Compare methods over objects, seeds and numbers of real frames, each tuned alike."""
+    from train.study import run_study
+
+    click.echo(run_study(config, out, seed, workers, device, _cores()))
 
 
 def _refuse_foreign_options(

@@ -107,7 +107,7 @@ def train_one(
         inputs = replace(inputs, twins=_twins(twins, inputs.real))
     if synthetic_share and synthetic is not None:
         inputs = replace(inputs, synthetic=load_synthetic(synthetic, model, data.min_visib))
-    steps, target = config["train"].steps, _target(model, inputs)
+    steps, target = config["train"].steps, object_target(model, inputs)
     training = Training(method, steps, target, config["train"], config["crop"], seed, start)
     return train_network(training, inputs, out, choose_device(device))
 
@@ -159,7 +159,7 @@ def run_all(config: Mapping[str, Any], out: Path, seed: int, workers: int, devic
     torch_device = choose_device(device)
     data: DataConfig = config["data"]
     if config["run"].simulated:
-        data = replace(data, dataset=str(_simulate(config["run"], out, seed, workers)))
+        data = replace(data, dataset=str(simulate(config["run"], out, seed, workers)))
     root = find_dataset(data.dataset)
     models = load_models([root / "models"], obj_ids=data.objects or None)
 
@@ -168,12 +168,13 @@ def run_all(config: Mapping[str, Any], out: Path, seed: int, workers: int, devic
     for obj_id, model in models.items():
         folder = out / f"obj_{obj_id:06d}"
         part = {**config, "data": replace(data, objects=(obj_id,))}
-        inputs = _prepare(part, root, model, folder, seed, workers)
+        prepare(part, root, model, folder, seed, workers)
+        inputs = load_object(part, root, model, folder, seed)
         write_split(part["data"], root, seed, folder / "split.json")
         pictures = (inputs.real, inputs.twins, inputs.synthetic)
         contact_sheet(*pictures, config["crop"], folder / "pairs.png", kind)
         tests = test_sets(part["data"], root, model, seed)
-        options, target = config["train"], _target(model, inputs)
+        options, target = config["train"], object_target(model, inputs)
         start = Training("synthetic", 0, target, options, config["crop"], seed)
         for method, checkpoint in train_methods(methods, start, inputs, folder, torch_device):
             found, estimates = evaluate_method(
@@ -189,7 +190,7 @@ def run_all(config: Mapping[str, Any], out: Path, seed: int, workers: int, devic
     return write_results(results(outcomes, measured, methods), about, heading, out)
 
 
-def _simulate(run: RunConfig, out: Path, seed: int, workers: int) -> Path:
+def simulate(run: RunConfig, out: Path, seed: int, workers: int) -> Path:
     """Render the frames that play the real ones, and return their dataset's folder."""
     sections = load_preset(run.simulated)
     render = fill(RenderConfig, sections["render"], "render")
@@ -202,21 +203,27 @@ def _simulate(run: RunConfig, out: Path, seed: int, workers: int) -> Path:
     return folder
 
 
-def _prepare(
+def prepare(
     config: Mapping[str, Any],
     root: Path,
     model: ObjectModel,
     folder: Path,
     seed: int,
     workers: int,
-) -> Inputs:
-    """Render one object's synthetic images and twins, and load all that it is trained on."""
-    data: DataConfig = config["data"]
+) -> None:
+    """Render one object's synthetic images and twins in `folder`; what is finished is left."""
     objects = config["render"].objects or (str(root / "models"),)
     render = replace(config["render"], objects=objects, obj_ids=(model.obj_id,))
     scene, sensor = config["scene"], config["sensor"]
     generate(render, scene, folder / "synthetic_images", seed, workers, sensor)
-    pair(config["pair"], scene, data, folder / "twins", seed, sensor)
+    pair(config["pair"], scene, config["data"], folder / "twins", seed, sensor)
+
+
+def load_object(
+    config: Mapping[str, Any], root: Path, model: ObjectModel, folder: Path, seed: int
+) -> Inputs:
+    """Load all that one object's networks are trained on, after `prepare`."""
+    data: DataConfig = config["data"]
     real = _real(data, root, model, seed)
     return Inputs(
         crops=ObjectCrops(config["crop"]),
@@ -226,7 +233,7 @@ def _prepare(
     )
 
 
-def _target(model: ObjectModel, inputs: Inputs) -> ObjectInfo:
+def object_target(model: ObjectModel, inputs: Inputs) -> ObjectInfo:
     camera = inputs.real[0].camera if inputs.real else None
     return ObjectInfo(model.obj_id, model.box, camera)
 
