@@ -242,5 +242,5 @@ def _refuse_failures(findings: Findings, out: Path) -> None:
     if failures:
         text = "; ".join(f"{name}: {error}" for name, error in failures.items())
         raise InputError(
-            f"{len(failures)} parts failed, the rest is finished, {out}/study.txt: {text}"
+            f"parts failed: {len(failures)}, the others are finished, see {out}/study.txt; {text}"
         )

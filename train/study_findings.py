@@ -18,7 +18,8 @@ class Findings:
     """The parts of a study, and what is known of them so far.
 
     cells: networks that are tested on test frames. tuning: method -> its tuning runs. tuned_on:
-    subjects that options are chosen on. failed: subject -> why it could not be prepared.
+    subjects that options are chosen on. failed: subject -> why it could not be prepared;
+    "workers" -> of what they died.
     """
 
     setup: Setup
@@ -68,7 +69,10 @@ class Findings:
 
     def failures(self) -> dict[str, str]:
         """Name -> error, of whatever failed when it was last tried."""
-        found = {f"object {name}": error for name, error in self.failed.items()}
+        found = {
+            f"object {name}" if name.isdecimal() else name: error
+            for name, error in self.failed.items()
+        }
         jobs = [*(job for runs in self.tuning.values() for job in runs), *self.cells]
         starts = [Job(j.subject, j.seed, PRETRAINED, setup=self.setup) for j in jobs]
         for job in dict.fromkeys([*starts, *jobs]):
