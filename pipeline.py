@@ -18,17 +18,13 @@ from render.hand_scene import HandSceneConfig
 from render.randomize import SceneConfig
 from render.renderer import RenderConfig
 from render.sensor_config import SensorConfig
-from train.batches import METHODS
 from train.crops import CropConfig
-from train.exemplar import ExemplarConfig
 from train.hand_crops import HandCropConfig
 from train.hand_data import HandDataConfig
 from train.instances import DataConfig
-from train.localiser import LocaliserConfig
+from train.options import METHODS, ExemplarConfig, LocaliserConfig, RunConfig, TrainConfig
 from train.pairs import PairConfig
-from train.run import RunConfig
 from train.study_config import StudyConfig
-from train.trainer import TrainConfig
 
 SECTIONS: Mapping[str, type] = {
     "run": RunConfig,

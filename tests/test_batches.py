@@ -7,9 +7,10 @@ import torch
 
 from render.bop import read_split
 from tests.small_dataset import CAMERA, cuboids, random_frames, smooth_picture, write_dataset
-from train.batches import COMPOSITION, METHODS, WITH_MAPPING, Batch, Batches
+from train.batches import Batch, Batches
 from train.crops import CropConfig, ObjectCrops
 from train.instances import Instance, load_instances
+from train.options import COMPOSITION, METHODS, WITH_MAPPING
 
 MODELS = cuboids()
 CROP = CropConfig(size=48)

@@ -15,7 +15,6 @@ from train.exemplar import (
     CHUNK,
     ApproximateLookup,
     ExactLookup,
-    ExemplarConfig,
     Library,
     build_library,
     exemplar_reader,
@@ -23,6 +22,7 @@ from train.exemplar import (
 )
 from train.instances import load_synthetic
 from train.networks import build
+from train.options import ExemplarConfig
 from train.predict import predict, solve_pose
 from train.targets import ObjectInfo
 

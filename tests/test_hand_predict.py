@@ -11,8 +11,9 @@ from train.hand_crops import HandCropConfig, HandCrops, HandFrame, hand_frame
 from train.hand_predict import predict_joints
 from train.methods import Inputs, train_network
 from train.networks import build
+from train.options import TrainConfig
 from train.targets import HandInfo, ObjectInfo
-from train.trainer import TrainConfig, Training
+from train.trainer import Training
 
 CPU = torch.device("cpu")
 CROP = HandCropConfig(size=32)

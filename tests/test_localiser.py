@@ -13,14 +13,13 @@ from train.localiser import (
     NOWHERE,
     PALM,
     Localiser,
-    LocaliserConfig,
     center_of_mass,
     cluttered_frames,
     mass_centers,
     train_localiser,
 )
 from train.networks import build
-from train.trainer import TrainConfig
+from train.options import LocaliserConfig, TrainConfig
 
 CPU = torch.device("cpu")
 TINY = LocaliserConfig(frames=4, steps=2, size=16)

@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -65,6 +67,13 @@ def finished(tmp_path_factory) -> Path:
     out = tmp_path_factory.mktemp("run") / "demo"
     succeed("run", "--out", out, *TINY_RUN)
     return out
+
+
+def test_only_commands_that_train_load_torch():
+    """It takes longer to import than all else together."""
+    asked = "import sys, pipeline; print(sorted({'torch', 'matplotlib'} & set(sys.modules)))"
+    ran = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True)
+    assert ran.stdout.strip() == "[]"
 
 
 def test_render_writes_a_bop_dataset(rendered):

@@ -16,9 +16,9 @@ from render.image_file import image_size
 from tests.hand_scenes import write_hands
 from tests.small_dataset import cuboids, random_frames, write_dataset
 from train import study_job
+from train.options import TrainConfig
 from train.study_config import StudyConfig, candidates
 from train.study_subject import draw_frames
-from train.trainer import TrainConfig
 
 METHODS = ["synthetic", "finetune", "mapping"]
 TUNING = "*: lr=0.001|0.0001,mapping: beta=0.001|1"

@@ -9,13 +9,14 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from render.errors import InputError
 from tests.small_dataset import CAMERA, cuboids
-from train.batches import COMPOSITION, METHODS, WITH_MAPPING, Batch
+from train.batches import Batch
 from train.checkpoint import Checkpoint
 from train.crops import CropConfig
 from train.losses import pose_loss
 from train.networks import build
+from train.options import COMPOSITION, METHODS, WITH_MAPPING, TrainConfig
 from train.targets import ObjectInfo
-from train.trainer import TrainConfig, Training, losses, train
+from train.trainer import Training, losses, train
 
 MODEL = cuboids()[2]
 CROP = CropConfig(size=16, margin=1.3)

@@ -11,19 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-# Share of a batch that is real, twin and synthetic.
-COMPOSITION = {
-    "synthetic": (0, 0, 1),
-    "real": (1, 0, 0),
-    "finetune": (1, 0, 0),
-    "mixed": (1 / 2, 0, 1 / 2),
-    "mixed_layers": (1 / 2, 0, 1 / 2),
-    "mixed_twins": (3 / 8, 3 / 8, 1 / 4),
-    "mapping": (3 / 8, 3 / 8, 1 / 4),
-}
-METHODS = tuple(COMPOSITION)
-WITH_MAPPING = ("mapping", "mixed_layers")  # methods whose network has g
-
+from train.options import COMPOSITION
 
 Sample = TypeVar("Sample", contravariant=True)
 Crop = TypeVar("Crop")

@@ -22,7 +22,7 @@ from train.checkpoint import Checkpoint
 from train.crops import cut, detector_crop, square_crop
 from train.device import choose_device
 from train.exemplar import METHOD as EXEMPLAR
-from train.exemplar import NO_EXEMPLARS, ExemplarConfig, exemplar_reader
+from train.exemplar import NO_EXEMPLARS, exemplar_reader
 from train.instances import (
     DataConfig,
     Instance,
@@ -32,6 +32,7 @@ from train.instances import (
     with_boxes,
 )
 from train.metrics import PoseErrors, pose_errors
+from train.options import ExemplarConfig
 from train.predict import Prediction, predict
 from train.summary import Group, mean_over_objects, summarize
 from train.table import format_rows

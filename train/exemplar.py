@@ -12,7 +12,6 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from render.config import option
 from render.errors import InputError
 from render.mesh import ObjectModel
 from render.progress import progress
@@ -21,23 +20,13 @@ from train.checkpoint import Checkpoint
 from train.crops import ObjectCrops
 from train.instances import load_synthetic
 from train.networks import PoseNet
+from train.options import ExemplarConfig
 
 METHOD = "exemplar"
 PURPOSE = 17  # of the stream of random numbers that crops are drawn from
 CHUNK = 65_536  # exemplars compared at once: bounds the memory of a look-up
 CANDIDATES = 8  # of a chunk, measured again without cancellation
 LINKS, BUILD_WIDTH, SEARCH_WIDTH = 32, 100, 128  # of the HNSW graph: M, efConstruction, efSearch
-
-
-@dataclass(frozen=True)
-class ExemplarConfig:
-    """A library of synthetic features to look poses up in, beside h."""
-
-    exemplars: int = option(
-        0, "Size of a library of synthetic features to look poses up in, beside h", minimum=0
-    )
-    synthetic: str = option("", "The library's images, a dataset that `render` made")
-    approximate: bool = option(False, "Look up by faiss's HNSW graph instead of exactly")
 
 
 NO_EXEMPLARS = ExemplarConfig()

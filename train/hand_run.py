@@ -8,7 +8,6 @@ from typing import Any
 from render.errors import InputError
 from render.nyu import JOINTS
 from render.nyu_dataset import SENSOR, SYNTHETIC, NyuSplit
-from train.batches import COMPOSITION
 from train.checkpoint import Checkpoint
 from train.device import choose_device
 from train.hand_crops import HandCropConfig, HandCrops
@@ -27,6 +26,7 @@ from train.hand_report import hand_sheet, pair_sheet
 from train.hand_sources import make_sources
 from train.localiser import Localiser, train_localiser
 from train.methods import Inputs, train_methods, train_network
+from train.options import COMPOSITION
 from train.targets import HandInfo
 from train.trainer import Training
 

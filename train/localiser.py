@@ -7,7 +7,7 @@ hands with forearm, body and a second hand in view.
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -16,16 +16,16 @@ import numpy as np
 import torch
 
 from render.clutter import add_clutter
-from render.config import option
 from render.nyu import CAMERA, JOINTS
 from render.nyu_dataset import NyuSplit
 from render.progress import progress
 from train.checkpoint import Checkpoint
-from train.hand_crops import HandCropConfig, HandCrops, HandFrame, hand_frame
+from train.hand_crops import HandCrops, HandFrame, hand_frame
 from train.hand_predict import predict_joints
 from train.methods import Inputs, train_network
+from train.options import LocaliserConfig, TrainConfig
 from train.targets import HandInfo
-from train.trainer import TrainConfig, Training
+from train.trainer import Training
 
 NEAR, FAR = 0.3, 1.5  # metres in which a hand is looked for
 BAND = 0.15  # metres of depth that a hand fills at most, or nearly so
@@ -37,29 +37,6 @@ ROUNDS = 3  # of moving that cube to its centre of mass
 NOWHERE = np.array([0.0, 0.0, 0.7])  # the centre where nothing is seen, metres
 
 PALM = HandInfo((JOINTS.index("palm"),))
-
-
-@dataclass(frozen=True)
-class LocaliserConfig:
-    """How the network that finds the palm is trained."""
-
-    frames: int = option(2000, "Synthetic frames that are made to train it", minimum=16)
-    steps: int = option(1500, "Training steps", minimum=1)
-    size: int = option(64, "Side of its crops in pixels", minimum=16)
-    cube_mm: float = option(500.0, "Side of its cube around the centre of mass", minimum=10)
-    shift_mm: float = option(40.0, "Training jitter: shift of that centre, each axis", minimum=0)
-    angle_deg: float = option(30.0, "Training jitter: rotation in the image, up to", minimum=0)
-
-    @property
-    def crop(self) -> HandCropConfig:
-        """Its crops; they do not depend on the size of the hand, which it is not told."""
-        return HandCropConfig(
-            size=self.size,
-            cube_mm=self.cube_mm,
-            small_cube_mm=self.cube_mm,
-            angle_deg=self.angle_deg,
-            shift_mm=self.shift_mm,
-        )
 
 
 class Localiser:

@@ -1,19 +1,18 @@
 """The stages as the command line calls them, each from what the one before left on disk."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from render.bop import read_split
-from render.config import fill, load_preset, option
+from render.config import fill, load_preset
 from render.errors import InputError
 from render.generate import generate
 from render.mesh import ObjectModel, load_models
 from render.randomize import SceneConfig
 from render.renderer import RenderConfig
 from render.sensor_config import SensorConfig
-from train.batches import COMPOSITION, METHODS
 from train.checkpoint import Checkpoint
 from train.crops import ObjectCrops
 from train.device import choose_device
@@ -40,6 +39,7 @@ from train.instances import (
     write_split,
 )
 from train.methods import Inputs, train_methods, train_network
+from train.options import COMPOSITION, METHODS, RunConfig
 from train.pairs import pair, twin_splits
 from train.predict import predict_image
 from train.report import contact_sheet, test_sheet
@@ -47,22 +47,6 @@ from train.targets import HandInfo, ObjectInfo
 from train.trainer import Training
 
 SIMULATED_SEED = 1_000_003  # added to the seed for simulated real frames
-
-
-@dataclass(frozen=True)
-class RunConfig:
-    """What `run` compares."""
-
-    target: Literal["object", "hand"] = option(
-        "object", "What is read: objects in BOP's colour images, or a hand in NYU's depth images"
-    )
-    methods: tuple[str, ...] = option(
-        ("synthetic", "real", "finetune", "mixed", "mapping"), f"Among {', '.join(METHODS)}"
-    )
-    simulated: str = option(
-        "", "Render the real frames too, with the ranges of this preset: simulated real"
-    )
-    simulated_frames: int = option(150, "Number of simulated real frames", minimum=2)
 
 
 def train_one(

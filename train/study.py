@@ -27,12 +27,12 @@ from render.config import first_difference, to_dict
 from render.errors import InputError
 from render.mesh import load_models
 from render.shards import make_shards
-from train.batches import COMPOSITION, METHODS
 from train.device import choose_device
 from train.hand_run import find_splits
 from train.hand_sources import make_sources
 from train.instances import find_dataset
 from train.localiser import train_localiser
+from train.options import COMPOSITION, METHODS
 from train.run import prepare, simulate
 from train.study_config import Options, candidates
 from train.study_findings import Findings

@@ -7,8 +7,7 @@ from typing import Any
 
 from render.config import fill, option, to_dict
 from render.errors import InputError
-from train.batches import METHODS
-from train.trainer import TrainConfig
+from train.options import METHODS, TrainConfig
 
 # What all methods share: their start, their effort, how often they log.
 SHARED = ("network", "init", "pretrain_steps", "steps", "batch", "log_every", "save_every")

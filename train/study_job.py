@@ -13,9 +13,9 @@ from typing import IO, Any
 import torch
 
 from render.bop_records import read_json, write_text
-from train.batches import COMPOSITION
 from train.checkpoint import Checkpoint
 from train.methods import train_network
+from train.options import COMPOSITION
 from train.study_config import StudyConfig
 from train.study_subject import HandSubject, ObjectSubject, Subject, draw_frames, select
 from train.trainer import Training

@@ -5,43 +5,23 @@ import math
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import nn
 from torch.utils.tensorboard import SummaryWriter
 
-from render.config import first_difference, option, to_dict
+from render.config import first_difference, to_dict
 from render.errors import InputError
 from render.progress import progress
-from train.batches import WITH_MAPPING, Batch, Batches
+from train.batches import Batch, Batches
 from train.checkpoint import Checkpoint
 from train.losses import mapping_loss, pose_loss
 from train.networks import PoseNet, build, load_vgg16
+from train.options import WITH_MAPPING, TrainConfig
 from train.targets import Target
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class TrainConfig:
-    """How a network is trained. The mapping's recipe is open in the paper; see METHOD in README."""
-
-    network: Literal["small", "paper"] = option("small", "small trains on two CPU cores")
-    pretrain_steps: int = option(4000, "Steps on synthetic images, shared by methods", minimum=0)
-    steps: int = option(1500, "Joint steps of every method", minimum=1)
-    batch: int = option(32, "Images in a batch", minimum=8)
-    lr: float = option(5e-4, "Adam's learning rate; falls to zero along a cosine", minimum=0)
-    gamma: float = option(1.0, "Weight of the pose loss on real images", minimum=0)
-    beta: float = option(0.002, "Weight of the mapping loss", minimum=0)
-    twin_pose: bool = option(True, "Pose loss on the twins too, as on synthetic images")
-    detach_twin: bool = option(True, "No gradient of the mapping loss into the twin's feature")
-    huber_delta: float = option(
-        0.01, "Pose loss: quadratic below, in half crop sides", minimum=1e-6
-    )
-    init: str = option("", "paper: a torchvision-format vgg16 file to start the convolutions from")
-    log_every: int = option(50, "Steps between TensorBoard entries", minimum=1)
-    save_every: int = option(250, "Steps between checkpoints", minimum=1)
 
 
 def losses(net: PoseNet, batch: Batch, config: TrainConfig, method: str) -> dict[str, torch.Tensor]:

@@ -1,0 +1,91 @@
+"""What can be set of training. No torch: commands that do without it start at once."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from render.config import option
+from train.hand_crops import HandCropConfig
+
+# Share of a batch that is real, twin and synthetic.
+COMPOSITION = {
+    "synthetic": (0, 0, 1),
+    "real": (1, 0, 0),
+    "finetune": (1, 0, 0),
+    "mixed": (1 / 2, 0, 1 / 2),
+    "mixed_layers": (1 / 2, 0, 1 / 2),
+    "mixed_twins": (3 / 8, 3 / 8, 1 / 4),
+    "mapping": (3 / 8, 3 / 8, 1 / 4),
+}
+METHODS = tuple(COMPOSITION)
+WITH_MAPPING = ("mapping", "mixed_layers")  # methods whose network has g
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """What `run` compares."""
+
+    target: Literal["object", "hand"] = option(
+        "object", "What is read: objects in BOP's colour images, or a hand in NYU's depth images"
+    )
+    methods: tuple[str, ...] = option(
+        ("synthetic", "real", "finetune", "mixed", "mapping"), f"Among {', '.join(METHODS)}"
+    )
+    simulated: str = option(
+        "", "Render the real frames too, with the ranges of this preset: simulated real"
+    )
+    simulated_frames: int = option(150, "Number of simulated real frames", minimum=2)
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """How a network is trained. The mapping's recipe is open in the paper; see METHOD in README."""
+
+    network: Literal["small", "paper"] = option("small", "small trains on two CPU cores")
+    pretrain_steps: int = option(4000, "Steps on synthetic images, shared by methods", minimum=0)
+    steps: int = option(1500, "Joint steps of every method", minimum=1)
+    batch: int = option(32, "Images in a batch", minimum=8)
+    lr: float = option(5e-4, "Adam's learning rate; falls to zero along a cosine", minimum=0)
+    gamma: float = option(1.0, "Weight of the pose loss on real images", minimum=0)
+    beta: float = option(0.002, "Weight of the mapping loss", minimum=0)
+    twin_pose: bool = option(True, "Pose loss on the twins too, as on synthetic images")
+    detach_twin: bool = option(True, "No gradient of the mapping loss into the twin's feature")
+    huber_delta: float = option(
+        0.01, "Pose loss: quadratic below, in half crop sides", minimum=1e-6
+    )
+    init: str = option("", "paper: a torchvision-format vgg16 file to start the convolutions from")
+    log_every: int = option(50, "Steps between TensorBoard entries", minimum=1)
+    save_every: int = option(250, "Steps between checkpoints", minimum=1)
+
+
+@dataclass(frozen=True)
+class LocaliserConfig:
+    """How the network that finds the palm is trained."""
+
+    frames: int = option(2000, "Synthetic frames that are made to train it", minimum=16)
+    steps: int = option(1500, "Training steps", minimum=1)
+    size: int = option(64, "Side of its crops in pixels", minimum=16)
+    cube_mm: float = option(500.0, "Side of its cube around the centre of mass", minimum=10)
+    shift_mm: float = option(40.0, "Training jitter: shift of that centre, each axis", minimum=0)
+    angle_deg: float = option(30.0, "Training jitter: rotation in the image, up to", minimum=0)
+
+    @property
+    def crop(self) -> HandCropConfig:
+        """Its crops; they do not depend on the size of the hand, which it is not told."""
+        return HandCropConfig(
+            size=self.size,
+            cube_mm=self.cube_mm,
+            small_cube_mm=self.cube_mm,
+            angle_deg=self.angle_deg,
+            shift_mm=self.shift_mm,
+        )
+
+
+@dataclass(frozen=True)
+class ExemplarConfig:
+    """A library of synthetic features to look poses up in, beside h."""
+
+    exemplars: int = option(
+        0, "Size of a library of synthetic features to look poses up in, beside h", minimum=0
+    )
+    synthetic: str = option("", "The library's images, a dataset that `render` made")
+    approximate: bool = option(False, "Look up by faiss's HNSW graph instead of exactly")
