@@ -18,6 +18,7 @@ from render.errors import InputError
 from render.frame import Frame
 from render.hand import HandModel, hand_digest
 from render.hand_file import load_hand
+from render.hand_motion import HandMotion
 from render.hand_points import posed_points
 from render.hand_scene import HAND, HandRandomizer, HandSceneConfig
 from render.nyu import CAMERA, EVALUATED, uvd_from_joints
@@ -44,6 +45,7 @@ def generate_hands(
     sensor: SensorConfig = DEFAULT_SENSOR,
     part: tuple[int, int] = (1, 1),
     cluster: str | None = None,
+    moving: bool = False,
 ) -> None:
     """Make a split of hands in NYU's layout; what is finished of it already is kept.
 
@@ -52,14 +54,17 @@ def generate_hands(
     Arguments and errors as of `render.generate.generate`. Every frame depends on (seed, frame id)
     only.
 
+    Args:
+        moving: the frames are of one hand that moves, one after another in time.
+
     Raises:
         InputError: also for options that hands do not have.
     """
     _check_options(config)
-    settings = _settings(config, scene, sensor, seed, load_hand(config.hand or ""))
+    settings = _settings(config, scene, sensor, seed, load_hand(config.hand or ""), moving)
     is_begun(out / config.split, settings)
     jobs = [
-        _Job(config, scene, sensor, out, seed, first)
+        _Job(config, scene, sensor, out, seed, first, moving)
         for first in range(1, config.frames + 1, config.frames_per_scene)
     ]
     own = jobs[part[0] - 1 :: part[1]]
@@ -84,6 +89,7 @@ class _Job:
     out: Path
     seed: int
     first: int
+    moving: bool
 
     @property
     def name(self) -> str:
@@ -109,13 +115,14 @@ class _HandMaker:
         from render.rasterizer import Rasterizer
 
         model = load_hand(job.config.hand or "")
-        self.randomizer = HandRandomizer(job.scene, model, job.seed, job.sensor)
+        randomizer = HandMotion if job.moving else HandRandomizer
+        self.randomizer = randomizer(job.scene, model, job.seed, job.sensor)
         names = NYU_JOINTS
         if job.scene.joints == "evaluated":
             names = tuple(NYU_JOINTS[i] for i in EVALUATED)
         self.points = nyu_points(model, names)
         self.rasterizer = Rasterizer(self.randomizer.meshes)
-        settings = _settings(job.config, job.scene, job.sensor, job.seed, model)
+        settings = _settings(job.config, job.scene, job.sensor, job.seed, model, job.moving)
         begin_dataset(job.folder, settings, self.rasterizer.name)
         check_machine(job.folder, self.rasterizer.name)
 
@@ -190,13 +197,15 @@ def _settings(
     sensor: SensorConfig,
     seed: int,
     model: HandModel,
+    moving: bool,
 ) -> dict:
     """What a dataset's bytes depend on."""
     HandRandomizer(scene, model, seed, sensor)  # which refuses a shape that the hand has not
-    return {
+    settings = {
         "render": to_dict(config),
         "hand_scene": to_dict(scene),
         "sensor": to_dict(sensor),
         "seed": seed,
         "hand": hand_digest(model),
     }
+    return {**settings, "moving": True} if moving else settings

@@ -166,24 +166,40 @@ class HandRandomizer:
         self, obj_id: int, rng: np.random.Generator, palm: np.ndarray, shape: np.ndarray
     ) -> Placed:
         """A random gesture, turned at random, with its palm at (3,)."""
-        model, share = self.hands[obj_id], rng.uniform(*self.config.bend)
-        limited = _within(self.angles[obj_id], share)
-        angles = draw_angles(rng, limited, HandCapsules(model, shape), 1)
-        posture = Posture.of(pose_from_angles(self.angles[obj_id], angles)[0], shape)
+        angles = self._gesture(obj_id, rng, HandCapsules(self.hands[obj_id], shape))
+        return self._posed(obj_id, angles, shape, (palm, direction(self._turn(rng))))
 
-        middle, R = palm_frame(model, shape)
-        R = self._direction(rng) @ R.T
-        return Placed(obj_id, rows(rigid(R, palm - R @ middle)), posture=posture)
+    def _gesture(self, obj_id: int, rng: np.random.Generator, capsules: HandCapsules) -> np.ndarray:
+        """(D,) angles, radians."""
+        limited = _within(self.angles[obj_id], rng.uniform(*self.config.bend))
+        return draw_angles(rng, limited, capsules, 1)[0]
 
-    def _direction(self, rng: np.random.Generator) -> np.ndarray:
-        """(3, 3) rotation to the camera from the frame of the palm."""
+    def _turn(self, rng: np.random.Generator) -> np.ndarray:
+        """(3,) radians: how far fingers turn about x and z, after a turn about the forearm."""
         tilt = np.arccos(rng.uniform(np.cos(np.radians(self.config.tilt_deg)), 1))
         # Fingers turn about an axis in the plane of x and z, down which they do not lean away from
         # the camera: there the forearm would hide the hand.
         towards = rng.uniform(-np.pi / 2, np.pi / 2)
-        lean = rodrigues(tilt * np.array([np.cos(towards), 0, np.sin(towards)]))
-        twist = rodrigues(np.radians(rng.uniform(*self.config.twist_deg)) * np.array([0, 1.0, 0]))
-        return lean @ twist @ UPRIGHT
+        twist = np.radians(rng.uniform(*self.config.twist_deg))
+        return np.array([tilt * np.cos(towards), tilt * np.sin(towards), twist])
+
+    def _posed(
+        self,
+        obj_id: int,
+        angles: np.ndarray,
+        shape: np.ndarray,
+        cam_from_palm: tuple[np.ndarray, np.ndarray],
+    ) -> Placed:
+        """A hand of (D,) angles.
+
+        Args:
+            cam_from_palm: where the middle of its palm is (3,), and the rotation of `palm_frame`.
+        """
+        posture = Posture.of(pose_from_angles(self.angles[obj_id], angles[None])[0], shape)
+        palm, turned = cam_from_palm
+        middle, R = palm_frame(self.hands[obj_id], shape)
+        R = turned @ R.T
+        return Placed(obj_id, rows(rigid(R, palm - R @ middle)), posture=posture)
 
     def _forearm(self, rng: np.random.Generator, hand: Placed) -> Placed:
         assert hand.posture is not None
@@ -208,6 +224,13 @@ def palm_frame(model: HandModel, shape: np.ndarray) -> tuple[np.ndarray, np.ndar
     x = across - (across @ y) * y
     x /= np.linalg.norm(x)
     return (wrist + middle) / 2, np.stack([x, y, np.cross(x, y)], axis=1)
+
+
+def direction(turn: np.ndarray) -> np.ndarray:
+    """(3, 3) rotation to the camera from the frame of the palm."""
+    lean_x, lean_z, twist = turn
+    lean = rodrigues(np.array([lean_x, 0, lean_z]))
+    return lean @ rodrigues(np.array([0, twist, 0])) @ UPRIGHT
 
 
 def _within(hand: HandAngles, share: float) -> HandAngles:
