@@ -15,12 +15,13 @@ FPS = 15
 QUALITY = 7  # of 10
 
 
-def write_video(path: Path, pictures: Iterable[np.ndarray]) -> int:
+def write_video(path: Path, pictures: Iterable[np.ndarray], fps: int = FPS) -> int:
     """Write pictures as H.264 in MP4, which every player and browser takes, whole or not at all.
 
     Args:
         pictures: (H, W, 3) uint8, all of one size. An odd last row or column is shown twice, since
             H.264 as it is played everywhere has even sides only.
+        fps: pictures a second.
 
     Returns:
         The number of pictures.
@@ -33,7 +34,7 @@ def write_video(path: Path, pictures: Iterable[np.ndarray]) -> int:
     options: dict[str, Any] = {"codec": "libx264", "quality": QUALITY, "macro_block_size": 2}
     count = 0
     with whole_file(path) as partial:
-        writer: Any = imageio.get_writer(partial, format="FFMPEG", fps=FPS, **options)
+        writer: Any = imageio.get_writer(partial, format="FFMPEG", fps=fps, **options)
         with closing(writer):
             for picture in pictures:
                 odd = [(0, side % 2) for side in picture.shape[:2]]

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import imageio.v3 as iio
 import numpy as np
 import pytest
 import torch
@@ -14,6 +15,7 @@ from render.nyu import EVALUATED, JOINTS, joints_from_uvd, read_joints, write_jo
 from render.nyu_dataset import SENSOR, SYNTHETIC, depth_path, read_split
 from tests.hand_scenes import write_hands
 from train.checkpoint import Checkpoint
+from train.film import hand_film
 from train.report import PREDICTED
 
 METHODS = ["synthetic", "real", "mapping"]
@@ -97,12 +99,23 @@ def test_the_predictions_files_score_as_the_results_say(root, finished, tmp_path
             assert metrics[key] == pytest.approx(value, abs=0.01), key
 
 
+def test_run_leaves_a_film_of_its_test_frames_without_and_with_mapping(root, finished, tmp_path):
+    """Of the methods that were run, `real` has no panel."""
+    runs = {name: finished / name for name in ("synthetic", "mapping")}
+    frames = [depth_path(root / "test", SENSOR, number) for number in range(1, 6)]
+    hand_film(runs, frames, tmp_path / "film.mp4", finished / "localiser", "cpu")
+    films = [iio.imread(out / "film.mp4", plugin="FFMPEG") for out in (finished, tmp_path)]
+    np.testing.assert_array_equal(*films)
+
+
 def test_a_finished_run_is_not_done_again(root, finished):
-    before = checkpoints(finished)
-    assert set(before) == {f"{m}/checkpoint.pt" for m in (*METHODS, "localiser", "pretrained")}
+    before = {**checkpoints(finished), "film": (finished / "film.mp4").stat().st_mtime_ns}
+    trained = {f"{m}/checkpoint.pt" for m in (*METHODS, "localiser", "pretrained")}
+    assert set(before) == {*trained, "film"}
     text = (finished / "results.txt").read_text()
     assert run(root, finished).endswith(text)
-    assert checkpoints(finished) == before
+    after = {**checkpoints(finished), "film": (finished / "film.mp4").stat().st_mtime_ns}
+    assert after == before
 
 
 @pytest.mark.slow

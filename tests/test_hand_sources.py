@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import imageio.v3 as iio
 import numpy as np
 import pytest
 from click.testing import CliRunner
@@ -10,10 +11,10 @@ from click.testing import CliRunner
 from pipeline import SECTIONS, main
 from render.config import resolve
 from render.errors import InputError
-from render.nyu import JOINTS
-from render.nyu_dataset import SYNTHETIC, depth_path, read_split, write_joint_data
+from render.nyu import JOINTS, read_depth
+from render.nyu_dataset import SENSOR, SYNTHETIC, depth_path, read_split, write_joint_data
 from train.hand_pairs import pair_hands
-from train.hand_sources import make_sources
+from train.hand_sources import FILMED, make_motion, make_sources
 
 SMALL = ["hand.train_frames=12", "hand.test_frames=2", "render.frames=3"]
 
@@ -87,6 +88,31 @@ def test_what_is_made_is_not_made_again(made):
     assert {p: p.stat().st_mtime_ns for p in made.rglob("*.png")} == before
 
 
+def test_the_hand_that_is_filmed_is_that_of_the_simulated_person_and_moves(made, monkeypatch):
+    monkeypatch.setattr("train.hand_sources.FILMED", 8)
+    config = configured()
+    data = make_sources(config, made, seed=0, workers=1)
+    frames = make_motion(config, data, made, seed=0, workers=1)
+    folder = made / "moving_hand" / "test"
+    assert frames == [depth_path(folder, SENSOR, number) for number in range(1, 9)]
+    records = [
+        json.loads((root / "test" / "generation.json").read_text())["settings"]
+        for root in (made / "moving_hand", made / "simulated_real")
+    ]
+    for section in ("hand_scene", "sensor", "hand"):
+        assert records[0][section] == records[1][section]
+
+    joints = read_split(folder.parent, "test").joints
+    moved = np.linalg.norm(np.diff(joints, axis=0), axis=2).max(axis=1)
+    assert (moved > 1e-4).all() and (moved < 0.08).all()
+    depths = np.array([read_depth(path) for path in frames])
+    assert np.median(np.abs(np.diff(depths, axis=0)) > 0.01, axis=(1, 2)).max() == 0
+
+    before = {path: path.stat().st_mtime_ns for path in frames}
+    assert make_motion(config, data, made, seed=0, workers=1) == frames
+    assert {path: path.stat().st_mtime_ns for path in frames} == before
+
+
 def test_the_number_of_simulated_frames_must_be_said(tmp_path):
     with pytest.raises(InputError, match=r"hand\.test_frames: say how many simulated real"):
         make_sources(configured("hand.train_frames=1", "hand.test_frames=0"), tmp_path, 0, 1)
@@ -105,3 +131,4 @@ def test_the_demo_goes_the_whole_way_and_says_that_it_is_simulated(tmp_path):
     results = json.loads((tmp_path / "results.json").read_text())
     assert results["frames"] == "simulated real" and len(results["mean"]) == 5
     assert depth_path(tmp_path / "twins" / "train", SYNTHETIC, 12).is_file()
+    assert len(iio.imread(tmp_path / "film.mp4", plugin="FFMPEG")) == FILMED

@@ -11,6 +11,7 @@ import torch
 from render.bop import BopImage, read_split
 from render.draw import label, sheet
 from render.errors import InputError
+from render.hand_motion import FPS
 from render.nyu import CAMERA
 from render.nyu_dataset import SENSOR
 from render.progress import progress
@@ -18,15 +19,19 @@ from render.video import check_video, write_video
 from train.checkpoint import Checkpoint
 from train.device import choose_device
 from train.hand_crops import hand_frame
-from train.hand_image import draw_hand, read_sensor
+from train.hand_image import draw_joints, gray_depth, read_sensor
 from train.hand_predict import predict_joints
 from train.localiser import Localiser
 from train.predict import draw_poses, predict_boxes, visible_boxes
 from train.targets import HandInfo
 
 CHUNK = 64  # depth images in memory at once
-AROUND = 0.2  # metres to each side of the hand's centres that are shown
+AROUND = 0.15  # metres to each side of the hand's centres that are shown
+BEHIND = 0.15  # metres that mid-grey is behind the hand, which so is bright
 HEIGHT = 480  # pixels of a hand's picture
+THICKNESS = 2  # pixels of a skeleton's lines
+
+OBJECT_FPS = 5  # BOP's test images are some of a video's
 
 T = TypeVar("T")
 
@@ -88,7 +93,9 @@ def hand_film(
     locate = Localiser(finder, torch_device).locate
     found = [locate([read_sensor(path) for path in part]) for part in _chunks(frames)]
     centers = np.concatenate(found)  # (n, 3)
-    z, window = float(np.median(centers[:, 2])), _window(centers)
+    z, window = float(np.median(centers[:, 2])) + BEHIND, _window(centers)
+    scale = HEIGHT / (window[0].stop - window[0].start)
+    corner = np.array([window[1].start, window[0].start])
 
     def depths_and_joints(checkpoint: Checkpoint) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         for part, places in zip(_chunks(frames), found, strict=True):
@@ -102,11 +109,14 @@ def hand_film(
 
     def pictures(checkpoint: Checkpoint) -> Iterator[np.ndarray]:
         for depth, joints in depths_and_joints(checkpoint):
-            picture = draw_hand(depth, z, joints)[window]
-            width = round(HEIGHT * picture.shape[1] / picture.shape[0])
-            yield cv2.resize(picture, (width, HEIGHT), interpolation=cv2.INTER_LINEAR)
+            picture = gray_depth(depth[window], z)
+            size = round(scale * picture.shape[1]), HEIGHT
+            picture = cv2.resize(picture, size, interpolation=cv2.INTER_LINEAR)
+            # Pixels' centres are at integers before and after.
+            pixels = scale * (CAMERA.project(joints) - corner + 0.5) - 0.5
+            yield draw_joints(picture, pixels, THICKNESS)
 
-    return _write(runs, pictures, len(frames), out, torch_device)
+    return _write(runs, pictures, len(frames), out, torch_device, FPS)
 
 
 def object_film(runs: Mapping[str, Path], scene: Path, out: Path, device: str = "auto") -> int:
@@ -129,7 +139,7 @@ def object_film(runs: Mapping[str, Path], scene: Path, out: Path, device: str = 
             poses = predict_boxes(checkpoint, rgb, boxes, image.camera, torch_device)
             yield draw_poses(rgb, poses, target.box, image.camera)
 
-    return _write(runs, pictures, len(images), out, torch_device)
+    return _write(runs, pictures, len(images), out, torch_device, OBJECT_FPS)
 
 
 def depth_frames(folder: Path) -> list[Path]:
@@ -150,14 +160,19 @@ def _write(
     count: int,
     out: Path,
     device: torch.device,
+    fps: int,
 ) -> int:
     """The runs' pictures of each frame side by side, under their names."""
     streams = [pictures(Checkpoint.load_finished(run, device)) for run in runs.values()]
     together = (
-        sheet([[label(panel, name) for panel, name in zip(panels, runs, strict=True)]])
+        sheet([[_named(panel, name) for panel, name in zip(panels, runs, strict=True)]])
         for panels in zip(*streams, strict=True)
     )
-    return write_video(out, progress(together, count, f"{out.name}, frames"))
+    return write_video(out, progress(together, count, f"{out.name}, frames"), fps)
+
+
+def _named(panel: np.ndarray, name: str) -> np.ndarray:
+    return label(panel, name, max(16, len(panel) // 16))
 
 
 def _window(centers: np.ndarray) -> tuple[slice, slice]:

@@ -60,12 +60,21 @@ def read_sensor(image: Path) -> np.ndarray:
 
 
 def draw_hand(depth: np.ndarray, z: float, joints: np.ndarray) -> np.ndarray:
-    """Depth in grey, brighter where it is nearer, (480, 640, 3) uint8, and the skeleton read in it.
+    """Depth in grey, (480, 640, 3) uint8, and the skeleton read in it.
 
     Args:
         depth: (480, 640) metres. z: the depth that is mid-grey. joints: (j, 3) metres.
     """
+    return draw_joints(gray_depth(depth, z), CAMERA.project(joints))
+
+
+def gray_depth(depth: np.ndarray, z: float) -> np.ndarray:
+    """(H, W) metres -> (H, W, 3) uint8, the brighter the nearer; z is mid-grey."""
     gray = np.clip((z + SHOWN - depth) / (2 * SHOWN), 0, 1) * (depth > 0)
-    picture = np.repeat(np.round(255 * gray).astype(np.uint8)[..., None], 3, axis=2)
+    return np.repeat(np.round(255 * gray).astype(np.uint8)[..., None], 3, axis=2)
+
+
+def draw_joints(picture: np.ndarray, joints: np.ndarray, thickness: int = 1) -> np.ndarray:
+    """Draw the skeleton of joints (j, 2) in pixels, or the joints alone if they are not NYU's."""
     bones = BONES if len(joints) == len(JOINTS) else ()
-    return draw_skeleton(picture, CAMERA.project(joints), bones, PREDICTED)
+    return draw_skeleton(picture, joints, bones, PREDICTED, thickness)

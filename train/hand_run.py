@@ -10,6 +10,7 @@ from render.nyu import JOINTS
 from render.nyu_dataset import SENSOR, SYNTHETIC, NyuSplit
 from train.checkpoint import Checkpoint
 from train.device import choose_device
+from train.film import hand_film
 from train.hand_crops import HandCropConfig, HandCrops
 from train.hand_data import (
     HandDataConfig,
@@ -23,13 +24,15 @@ from train.hand_data import (
 )
 from train.hand_evaluate import evaluate_hand, load_test, write_hand_results
 from train.hand_report import hand_sheet, pair_sheet
-from train.hand_sources import make_sources
+from train.hand_sources import make_motion, make_sources
 from train.localiser import Localiser, train_localiser
 from train.methods import Inputs, train_methods, train_network
 from train.options import COMPOSITION
 from train.targets import HandInfo
 from train.trainer import Training
 
+# The film's, from left to right; all methods where none of these was run.
+FILMED_METHODS = ("synthetic", "mixed", "mapping")
 ALL_JOINTS = HandInfo(tuple(range(len(JOINTS))))
 
 
@@ -104,10 +107,25 @@ def run_hands(config: Mapping[str, Any], out: Path, seed: int, workers: int, dev
         file = out / method / "predictions.txt"
         predictions[method] = evaluate_hand(checkpoint, test, torch_device, file)
     hand_sheet(predictions, test.frames, crops, out / "test_frames.png")
+    _film(config, data, out, seed, workers, device)
     about = {"dataset": str(find_nyu(data.dataset)), "seed": seed, "methods": list(methods)}
     about |= {"frames": kind}
     heading = f"{len(inputs.real)} {kind} frames to train on, {len(test.frames)} to test on"
     return write_hand_results(predictions, test, about, out, heading)
+
+
+def _film(
+    config: Mapping[str, Any], data: HandDataConfig, out: Path, seed: int, workers: int, device: str
+) -> None:
+    """Leave film.mp4, unless there is one that shows the networks as they are."""
+    methods, film = config["run"].methods, out / "film.mp4"
+    runs = {name: out / name for name in FILMED_METHODS if name in methods}
+    runs = runs or {name: out / name for name in methods}
+    finder = out / "localiser"
+    trained = [(run / "checkpoint.pt").stat().st_mtime for run in (*runs.values(), finder)]
+    if not film.is_file() or film.stat().st_mtime < max(trained):
+        frames = make_motion(config, data, out, seed, workers)
+        hand_film(runs, frames, film, finder, device)
 
 
 def find_splits(data: HandDataConfig, shares: tuple[float, float, float] = (1, 1, 1)) -> HandSplits:

@@ -11,11 +11,13 @@ from render.hand_dataset import generate_hands
 from render.hand_scene import HandSceneConfig
 from render.renderer import RenderConfig
 from render.sensor_config import SensorConfig
-from train.hand_data import HandDataConfig
+from train.film import depth_frames
+from train.hand_data import HandDataConfig, find_nyu
 from train.hand_pairs import pair_hands
 
 # Added to the seed for simulated real frames: no scene of theirs is one of the synthetic images'.
-SIMULATED_SEEDS = {"train": 1_000_003, "test": 2_000_003}
+SIMULATED_SEEDS = {"train": 1_000_003, "test": 2_000_003, "film": 3_000_003}
+FILMED = 120  # frames of a film
 
 
 def make_sources(config: Mapping[str, Any], out: Path, seed: int, workers: int) -> HandDataConfig:
@@ -43,14 +45,41 @@ def make_sources(config: Mapping[str, Any], out: Path, seed: int, workers: int) 
     return data
 
 
+def make_motion(
+    config: Mapping[str, Any], data: HandDataConfig, out: Path, seed: int, workers: int
+) -> list[Path]:
+    """The depth images of a moving hand over which a run's networks are filmed, in their order.
+
+    Of real frames they are the first test frames; where real frames are simulated they are
+    simulated too, unless that is finished: the same person, camera and ranges, 5 seconds of one
+    scene.
+
+    Args:
+        config: as of `make_sources`. data: as `make_sources` gives it.
+    """
+    if not config["run"].simulated:
+        return depth_frames(find_nyu(data.dataset) / "test")[:FILMED]
+    render, scene, sensor = _simulated(config["run"].simulated)
+    part = replace(render, split="test", frames=FILMED, frames_per_scene=FILMED // 4)
+    root, own_seed = out / "moving_hand", seed + SIMULATED_SEEDS["film"]
+    generate_hands(part, scene, root, own_seed, workers, sensor, moving=True)
+    return depth_frames(root / "test")
+
+
 def _simulate(preset: str, data: HandDataConfig, root: Path, seed: int, workers: int) -> None:
     """Render the frames that play the real ones, to train and to test on."""
-    sections = load_preset(preset)
-    render = fill(RenderConfig, sections.get("render", {}), "render")
-    scene = fill(HandSceneConfig, sections.get("hand_scene", {}), "hand_scene")
-    sensor = fill(SensorConfig, sections.get("sensor", {}), "sensor")
+    render, scene, sensor = _simulated(preset)
     for split, frames in (("train", data.train_frames), ("test", data.test_frames)):
         if not frames:
             raise InputError(f"hand.{split}_frames: say how many simulated real frames to render")
         part = replace(render, split=split, frames=frames)
         generate_hands(part, scene, root, seed + SIMULATED_SEEDS[split], workers, sensor)
+
+
+def _simulated(preset: str) -> tuple[RenderConfig, HandSceneConfig, SensorConfig]:
+    sections = load_preset(preset)
+    return (
+        fill(RenderConfig, sections.get("render", {}), "render"),
+        fill(HandSceneConfig, sections.get("hand_scene", {}), "hand_scene"),
+        fill(SensorConfig, sections.get("sensor", {}), "sensor"),
+    )
