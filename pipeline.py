@@ -325,9 +325,22 @@ def score(config, seed, results, ground_truth, file_format, as_json, plot, compa
     metavar="FILM.mp4",
     help="Film all of IMAGE, a BOP scene's folder or one of NYU depth frames.",
 )
-@click.option("--beside", type=PATH, metavar="RUN", help="In a film: a run to show on the right.")
+@click.option(
+    "--beside",
+    type=PATH,
+    multiple=True,
+    metavar="RUN",
+    help="In a film: a run to show on the right; once for each.",
+)
+@click.option(
+    "--split-file",
+    metavar="FILE.json",
+    help="In a film of an object: only the test images that it names, such as a run's split.json.",
+)
 @device_option
-def predict(run_folder, image, box, camera, localiser, out, device, video, beside) -> None:
+def predict(
+    run_folder, image, box, camera, localiser, out, device, video, beside, split_file
+) -> None:
     """Print the pose seen in an image, in a BOP frame's boxes or in NYU's depth, and draw it."""
     if video is not None:
         from train.film import predict_film
@@ -335,14 +348,15 @@ def predict(run_folder, image, box, camera, localiser, out, device, video, besid
         for flag, given in {"--box": box, "--camera": camera, "--out": out}.items():
             if given is not None:
                 raise OptionError(f"{flag} is for one image, not for --video")
-        runs = [run_folder] if beside is None else [run_folder, beside]
-        click.echo(predict_film(runs, image, localiser, video, device))
+        runs = [run_folder, *beside]
+        click.echo(predict_film(runs, image, localiser, video, device, split_file))
         return
 
     from train.run import predict_one
 
-    if beside is not None:
-        raise OptionError("--beside belongs to --video FILM.mp4")
+    for flag, given in {"--beside": beside, "--split-file": split_file}.items():
+        if given:
+            raise OptionError(f"{flag} belongs to --video FILM.mp4")
     click.echo(predict_one(run_folder, image, box, camera, localiser, out, device))
 
 

@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 
 import imageio.v3 as iio
@@ -103,6 +104,31 @@ def test_an_objects_film_shows_what_predict_draws_in_each_image(tmp_path, rng):
         assert is_red(drawn[i][None]).any() and is_red(panel[None]).any()
 
 
+def test_of_an_objects_images_those_to_test_on_are_filmed(tmp_path, rng):
+    frames = random_frames(rng, cuboids(), 4)
+    root = write_dataset(tmp_path / "data", cuboids(), frames)
+    first = next(iter(frames.values()))
+    runs = [save_run(tmp_path / n, first, first.annotations[0].bbox_visib) for n in ("a", "b", "c")]
+    scene, film, split = root / "test" / "000002", tmp_path / "film.mp4", tmp_path / "split.json"
+    numbers = sorted(int(image.stem) for image in (scene / "rgb").iterdir())
+    keys = [[2, number] for number in numbers]
+    split.write_text(json.dumps({"train": [keys[0], keys[2]], "test": [keys[3], keys[1]]}))
+    args = [runs[0], scene, "--video", film, "--beside", runs[1], "--beside", runs[2]]
+    args += ["--split-file", split]
+    result = CliRunner().invoke(main, ["predict", *map(str, args)])
+    assert result.exit_code == 0, result.output
+    assert result.output.endswith(f"{film}: 2 frames of {scene}\n")
+    found = iio.imread(film, plugin="FFMPEG").astype(float)
+    assert found.shape[2] == 3 * 160 + 4 * 4
+    images = [read_rgb(scene / "rgb" / f"{number:06d}.png") for number in numbers]
+    away = [[np.abs(p[20:140, 4:164] - image).mean() for image in images] for p in found]
+    assert np.argmin(away, axis=1).tolist() == [1, 3]
+
+    split.write_text(json.dumps({"train": keys, "test": [[3, 1]]}))
+    with pytest.raises(InputError, match=r"split\.json names no test image of scene 2"):
+        predict_film(runs, scene, None, film, "cpu", str(split))
+
+
 def test_what_does_not_fit_is_refused_in_one_line(frames, runs, tmp_path):
     object_run = run_of(
         tmp_path / "object",
@@ -115,19 +141,30 @@ def test_what_does_not_fit_is_refused_in_one_line(frames, runs, tmp_path):
     film, empty = tmp_path / "film.mp4", tmp_path / "empty"
     empty.mkdir()
     for args, message in [
-        (([runs["right"]], empty, None, film), "empty: no depth PNG"),
-        (([runs["right"]], depth_frames(frames)[0], None, film), "--video needs a folder"),
-        (([runs["right"]], frames, None, film.with_suffix(".gif")), "are written as .mp4"),
-        (([runs["right"], object_run], frames, None, film), "one reads hands, the other an object"),
-        (([runs["right"], runs["right"]], frames, None, film), "give runs of two names"),
-        (([object_run], frames, None, film), "is no BOP scene"),
-        (([object_run], frames, runs["right"], film), "--localiser belongs to networks for hands"),
+        (([runs["right"]], empty, None, film, "cpu"), "empty: no depth PNG"),
+        (([runs["right"]], depth_frames(frames)[0], None, film, "cpu"), "--video needs a folder"),
+        (([runs["right"]], frames, None, film.with_suffix(".gif"), "cpu"), "are written as .mp4"),
+        (
+            ([runs["right"], object_run], frames, None, film, "cpu"),
+            "one reads hands, the other an object",
+        ),
+        (
+            ([runs["right"], runs["right"]], frames, None, film, "cpu"),
+            "give runs of different names",
+        ),
+        (([runs["right"]], frames, None, film, "cpu", "a"), "--split-file belongs to .* objects"),
+        (([object_run], frames, None, film, "cpu"), "is no BOP scene"),
+        (
+            ([object_run], frames, runs["right"], film, "cpu"),
+            "--localiser belongs to networks for hands",
+        ),
     ]:
         with pytest.raises(InputError, match=message):
-            predict_film(*args, "cpu")
+            predict_film(*args)
     for flags, message in [
         (["--video", str(film), "--box", "1,2,3,4"], "--box is for one image, not for --video"),
         (["--beside", str(runs["right"])], "--beside belongs to --video FILM.mp4"),
+        (["--split-file", "a"], "--split-file belongs to --video FILM.mp4"),
     ]:
         result = CliRunner().invoke(main, ["predict", str(runs["right"]), str(frames), *flags])
         assert result.exit_code == 2 and result.output == f"Error: {message}\n"

@@ -21,6 +21,7 @@ from train.device import choose_device
 from train.hand_crops import hand_frame
 from train.hand_image import draw_joints, gray_depth, read_sensor
 from train.hand_predict import predict_joints
+from train.instances import DataConfig, choose_images
 from train.localiser import Localiser
 from train.predict import draw_poses, predict_boxes, visible_boxes
 from train.targets import HandInfo
@@ -37,7 +38,12 @@ T = TypeVar("T")
 
 
 def predict_film(
-    runs: Sequence[Path], folder: Path, localiser: Path | None, video: Path, device: str
+    runs: Sequence[Path],
+    folder: Path,
+    localiser: Path | None,
+    video: Path,
+    device: str,
+    split_file: str | None = None,
 ) -> str:
     """`predict --video`: what runs of one kind read from the frames of a folder, side by side.
 
@@ -45,6 +51,7 @@ def predict_film(
         runs: run folders; each picture bears the name of its own.
         folder: for hands depth PNGs as NYU's, for an object the folder of a BOP scene.
         localiser: hands: the run of the network that finds the palm; None takes the centre of mass.
+        split_file: of an object's images only those to test on, as `data.split_file` names them.
 
     Returns:
         A line that says what was written.
@@ -54,20 +61,27 @@ def predict_film(
     """
     check_video(video)
     if not folder.is_dir():
-        raise InputError(f"{folder}: --video needs a folder of frames")
+        raise InputError(
+            f"{folder}: --video needs a folder of frames; a video has neither NYU's depth nor the"
+            " boxes of an object"
+        )
     checkpoints = [Checkpoint.load_finished(run) for run in runs]
     hands = [isinstance(checkpoint.target, HandInfo) for checkpoint in checkpoints]
     if len(set(hands)) > 1:
-        raise InputError(f"{runs[0]} and {runs[1]}: one reads hands, the other an object")
+        other = runs[hands.index(not hands[0])]
+        raise InputError(f"{runs[0]} and {other}: one reads hands, the other an object")
     named = {run.resolve().name: run for run in runs}
     if len(named) < len(runs):
-        raise InputError(f"{runs[0]} and {runs[1]}: give runs of two names, which the film shows")
+        listed = ", ".join(map(str, runs))
+        raise InputError(f"{listed}: give runs of different names, which the film shows")
     if hands[0]:
+        if split_file is not None:
+            raise InputError(f"--split-file belongs to networks for objects; {runs[0]} is not one")
         count = hand_film(named, depth_frames(folder), video, localiser, device)
     else:
         if localiser is not None:
             raise InputError(f"--localiser belongs to networks for hands; {runs[0]} is not one")
-        count = object_film(named, folder, video, device)
+        count = object_film(named, folder, video, device, split_file)
     return f"{video}: {count} frames of {folder}"
 
 
@@ -119,18 +133,25 @@ def hand_film(
     return _write(runs, pictures, len(frames), out, torch_device, FPS)
 
 
-def object_film(runs: Mapping[str, Path], scene: Path, out: Path, device: str = "auto") -> int:
+def object_film(
+    runs: Mapping[str, Path],
+    scene: Path,
+    out: Path,
+    device: str = "auto",
+    split_file: str | None = None,
+) -> int:
     """Write what networks read from a BOP scene's images, in the order of their ids.
 
     Crops come from the visible boxes of the scene's annotations, as those of `predict` do.
 
     Args:
         runs: name -> run folder, from left to right.
+        split_file: only its test images: frames that networks were trained on prove nothing.
 
     Returns:
         The number of frames.
     """
-    torch_device, images = choose_device(device), _scene_images(scene)
+    torch_device, images = choose_device(device), _scene_images(scene, split_file)
 
     def pictures(checkpoint: Checkpoint) -> Iterator[np.ndarray]:
         target = checkpoint.object
@@ -184,12 +205,19 @@ def _window(centers: np.ndarray) -> tuple[slice, slice]:
     return slice(top, bottom), slice(left, right)
 
 
-def _scene_images(scene: Path) -> list[BopImage]:
+def _scene_images(scene: Path, split_file: str | None) -> list[BopImage]:
     split = scene.resolve().parent
     if not ((scene / "scene_camera.json").is_file() and scene.resolve().name.isdecimal()):
         raise InputError(f"{scene} is no BOP scene: no scene_camera.json in a folder of digits")
     scene_id = int(scene.resolve().name)
-    return [i for i in read_split(split.parent, split.name) if i.scene_id == scene_id]
+    keys = None
+    if split_file is not None:
+        test = choose_images(DataConfig(split_file=split_file), split.parent, "test", 0)
+        keys = sorted(key for key in test if key[0] == scene_id)
+        if not keys:
+            raise InputError(f"{split_file} names no test image of scene {scene_id}")
+    images = read_split(split.parent, split.name, keys)
+    return [image for image in images if image.scene_id == scene_id]
 
 
 def _chunks(items: Sequence[T]) -> list[Sequence[T]]:
