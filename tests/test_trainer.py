@@ -1,4 +1,7 @@
 import math
+import subprocess
+import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -223,12 +226,55 @@ def test_a_loss_that_is_no_number_stops_the_run_before_it_is_saved(tmp_path):
     job = training(steps=5)
     for spoilt, kept in ((4, 3), (3, 3), (2, None)):
         out = tmp_path / str(spoilt)
-        with pytest.raises(InputError, match=r"the loss of mapping is nan at step \d; lower train"):
+        message = r"the synthetic term of mapping's loss is nan at step \d; lower train"
+        with pytest.raises(InputError, match=message):
             run(job, out, spoilt=spoilt)
         assert (out / "checkpoint.pt").is_file() == (kept is not None)
         if kept:
             assert Checkpoint.load(out).step == kept
             assert all(tensor.isfinite().all() for tensor in weights(out).values())
+
+
+def test_a_loss_that_is_no_number_is_noticed_at_the_next_step(tmp_path):
+    config = replace(CONFIG, log_every=100, save_every=100)
+    batches = RandomBatches("mapping", spoilt=2)
+    with pytest.raises(InputError, match="nan at step 3"):
+        train(training(steps=50, config=config), batches, tmp_path / "out", torch.device("cpu"))
+    assert batches.asked == [0, 1, 2, 3]
+
+
+@pytest.mark.slow
+def test_killed_again_and_again_it_ends_with_the_same_bits(tmp_path):
+    """SIGKILL at random moments, also while a checkpoint is written."""
+    config = replace(CONFIG, save_every=1)
+    run(training(steps=60, config=config), tmp_path / "alone")
+    code = "from tests.test_trainer import *; import sys; "
+    code += "run(training(steps=60, config=replace(CONFIG, save_every=1)), Path(sys.argv[1]))"
+    rng, kills, out = np.random.default_rng(0), 0, tmp_path / "killed"
+    file = out / "checkpoint.pt"
+    while not file.is_file() or Checkpoint.load(out).step < 60:
+        before = file.stat().st_mtime_ns if file.is_file() else None
+        process = subprocess.Popen(
+            [sys.executable, "-c", code, str(out)], stderr=subprocess.DEVNULL
+        )
+        while process.poll() is None and (not file.is_file() or file.stat().st_mtime_ns == before):
+            time.sleep(0.01)
+        time.sleep(rng.uniform(0, 0.5))
+        kills += process.poll() is None
+        process.kill()
+        process.wait()
+    assert kills > 0
+    assert_same_weights(weights(out), weights(tmp_path / "alone"))
+
+
+def test_bfloat16_changes_the_losses_by_its_rounding_alone():
+    net, batch = net_and_batch()
+    exact = losses(net, batch, CONFIG, "mapping")
+    rounded = losses(net, batch, replace(CONFIG, precision="bfloat16"), "mapping")
+    for name, term in exact.items():
+        assert rounded[name].dtype == torch.float32
+        assert not torch.equal(rounded[name], term)
+        torch.testing.assert_close(rounded[name], term, rtol=0.02, atol=0)
 
 
 def test_it_logs_every_term_and_the_learning_rates_cosine(finished):

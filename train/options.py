@@ -52,6 +52,9 @@ class TrainConfig:
     huber_delta: float = option(
         0.01, "Pose loss: quadratic below, in half crop sides", minimum=1e-6
     )
+    precision: Literal["float32", "bfloat16"] = option(
+        "float32", "What the network computes in; bfloat16 is faster where the processor has it"
+    )
     init: str = option("", "paper: a torchvision-format vgg16 file to start the convolutions from")
     log_every: int = option(50, "Steps between TensorBoard entries", minimum=1)
     save_every: int = option(250, "Steps between checkpoints", minimum=1)

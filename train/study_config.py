@@ -10,7 +10,10 @@ from render.errors import InputError
 from train.options import METHODS, TrainConfig
 
 # What all methods share: their start, their effort, how often they log.
-SHARED = ("network", "init", "pretrain_steps", "steps", "batch", "log_every", "save_every")
+SHARED = (
+    *("network", "init", "precision", "pretrain_steps", "steps", "batch"),
+    *("log_every", "save_every"),
+)
 
 Options = dict[str, Any]  # names and values of fields of TrainConfig
 

@@ -3,6 +3,7 @@
 import logging
 import math
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,29 +29,30 @@ def losses(net: PoseNet, batch: Batch, config: TrainConfig, method: str) -> dict
     """The terms of the loss, weighted; their sum is minimised.
 
     L_pose(h(f(x_S)), y_S) + gamma L_pose(h(g(f(x_R))), y_R) + beta || g(f(x_R)) - f(x_S') ||^2,
-    the last one for `mapping` only; g is the identity where the network has none.
+    the last one for `mapping` only; g is the identity where the network has none. With
+    config.precision bfloat16 the network computes in that, the losses in float32.
     """
     sizes = [len(batch.real), len(batch.twins), len(batch.synthetic)]
-    features = net.extract(torch.cat([batch.real, batch.twins, batch.synthetic]))  # (B, d)
-    real, twins, synthetic = features.split(sizes)
-    mapped = net.map(real)
-    if method == "mixed_layers":
-        synthetic = net.map(synthetic)
+    images = torch.cat([batch.real, batch.twins, batch.synthetic])
+    targets = batch.synthetic_targets
+    with torch.autocast(images.device.type, torch.bfloat16, config.precision == "bfloat16"):
+        real, twins, synthetic = net.extract(images).split(sizes)  # (n, d) each
+        mapped = net.map(real)
+        if method == "mixed_layers":
+            synthetic = net.map(synthetic)
+        if sizes[1] and config.twin_pose:
+            synthetic = torch.cat([synthetic, twins])
+            targets = torch.cat([targets, batch.real_targets[: sizes[1]]])
+        of_synthetic, of_real = net.predict(synthetic).float(), net.predict(mapped).float()
 
     terms = {}
-    targets = batch.synthetic_targets
-    if sizes[1] and config.twin_pose:
-        synthetic = torch.cat([synthetic, twins])
-        targets = torch.cat([targets, batch.real_targets[: sizes[1]]])
     if len(synthetic):
-        terms["synthetic"] = pose_loss(net.predict(synthetic), targets, config.huber_delta)
+        terms["synthetic"] = pose_loss(of_synthetic, targets, config.huber_delta)
     if sizes[0]:
-        predicted = net.predict(mapped)
-        real_loss = pose_loss(predicted, batch.real_targets, config.huber_delta)
-        terms["real"] = config.gamma * real_loss
+        terms["real"] = config.gamma * pose_loss(of_real, batch.real_targets, config.huber_delta)
     if method == "mapping":
         goal = twins.detach() if config.detach_twin else twins
-        terms["mapping"] = config.beta * mapping_loss(mapped[: sizes[1]], goal)
+        terms["mapping"] = config.beta * mapping_loss(mapped[: sizes[1]].float(), goal.float())
     return terms
 
 
@@ -128,7 +130,7 @@ def train(training: Training, batches: Batches, out: Path, device: torch.device)
     net.train()
     if training.start is not None:
         freeze_statistics(net)
-    since = time.monotonic()
+    since, before = time.monotonic(), None
     with SummaryWriter(str(out / "log"), purge_step=first) as writer:
         for step in progress(range(first, steps), steps, f"train {method}", done=first):
             lr = config.lr * 0.5 * (1 + math.cos(math.pi * step / steps))
@@ -143,11 +145,12 @@ def train(training: Training, batches: Batches, out: Path, device: torch.device)
 
             logs = (step + 1) % config.log_every == 0
             saves = (step + 1) % config.save_every == 0 or step + 1 == steps
-            if (logs or saves) and not torch.isfinite(loss):
-                raise InputError(
-                    f"the loss of {method} is {loss.item()} at step {step + 1};"
-                    " lower train.lr or train.beta"
-                )
+            # A step late: a GPU then has the next one to work on while it is waited for.
+            if before is not None:
+                _check_finite(before, method, step)
+            if saves:
+                _check_finite(terms, method, step + 1)
+            before = terms
             if logs:
                 for name, term in terms.items():
                     writer.add_scalar(f"loss/{name}", term.item(), step + 1)
@@ -194,6 +197,17 @@ def _begin(
     if optimizer_state:
         optimizer.load_state_dict(optimizer_state)
     return net, optimizer, first
+
+
+def _check_finite(terms: Mapping[str, torch.Tensor], method: str, step: int) -> None:
+    """Stop at terms of the loss after which the weights are lost."""
+    values = torch.stack(list(terms.values())).tolist()
+    for name, value in zip(terms, values, strict=True):
+        if not math.isfinite(value):
+            raise InputError(
+                f"the {name} term of {method}'s loss is {value} at step {step};"
+                " lower train.lr or train.beta"
+            )
 
 
 def _check_start(before: Checkpoint, training: Training) -> None:
