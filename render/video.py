@@ -12,7 +12,7 @@ from render.dataset_folder import whole_file
 from render.errors import InputError
 
 FPS = 15
-QUALITY = 7  # of 10
+QUALITY = 5  # of 10
 
 
 def write_video(path: Path, pictures: Iterable[np.ndarray], fps: int = FPS) -> int:
