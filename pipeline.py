@@ -204,10 +204,25 @@ def validate(dataset, split, no_render) -> None:
 @main.command()
 @click.argument("dataset", type=PATH)
 @click.option("--split", metavar="NAME", help="Of this split only.")
-@click.option("--frames", type=click.IntRange(1), default=24, show_default=True)
-@click.option("--out", type=PATH, required=True, metavar="SHEET.png")
-def view(dataset, split, frames, out) -> None:
-    """Draw a contact sheet of any BOP dataset: boxes, contours of masks, depth."""
+@click.option("--frames", type=click.IntRange(1), default=24, show_default=True, help="On a sheet.")
+@click.option("--frame", metavar="SCENE/IMAGE", help="In the window.  [default: the first]")
+@click.option("--out", type=PATH, metavar="SHEET.png", help="Without it a window opens.")
+def view(dataset, split, frames, frame, out) -> None:
+    """Look at any BOP dataset: a frame's objects in a window, or a contact sheet of many frames.
+
+    A sheet shows boxes, contours of masks and depth. In the window the mouse turns, shifts and
+    zooms what is seen; q closes it.
+    """
+    if out is None:
+        if _given("frames"):
+            raise OptionError("--frames belongs to --out SHEET.png")
+        from render.viewer import show_frame
+
+        show_frame(dataset, split, frame)
+        return
+    if frame is not None:
+        raise OptionError("--frame is of the window, which opens without --out")
+
     from render.image_file import write_png
     from render.view import contact_sheet
 

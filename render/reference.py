@@ -38,6 +38,19 @@ def _render(meshes, specs, backgrounds) -> list[Frame]:
     return PyrenderRenderer(meshes).render(specs, backgrounds)
 
 
+def import_pyrender(windows: bool) -> Any:
+    """The module pyrender, which on its first import in a process is set up for windows or none."""
+    setattr(np, "infty", np.inf)  # noqa: B010  # pyrender 0.1.45 expects NumPy 1's name
+    if not windows:
+        os.environ.setdefault("PYOPENGL_PLATFORM", "egl")
+        import pyglet
+
+        pyglet.options["headless"] = True  # else pyrender's import of it needs X11's libraries
+    import pyrender
+
+    return pyrender
+
+
 class PyrenderRenderer:
     """Draws SceneSpecs with pyrender, through the interface of `Rasterizer`.
 
@@ -60,15 +73,9 @@ class PyrenderRenderer:
         Raises:
             InputError: pyrender has no OpenGL here.
         """
-        self._meshes = dict(meshes)
         self._boxes = {obj_id: mesh_corners(mesh) for obj_id, mesh in meshes.items()}
-        os.environ.setdefault("PYOPENGL_PLATFORM", "egl")  # read on pyrender's first import
-        setattr(np, "infty", np.inf)  # noqa: B010  # pyrender 0.1.45 expects NumPy 1's name
         try:
-            import pyglet
-
-            pyglet.options["headless"] = True  # else pyrender's import of it needs X11's libraries
-            import pyrender
+            pyrender = import_pyrender(windows=False)
             from OpenGL import GL
 
             self._offscreen = pyrender.OffscreenRenderer(1, 1)
@@ -76,7 +83,7 @@ class PyrenderRenderer:
         except Exception as error:  # from PyOpenGL, whatever a missing library makes fail
             reason = " ".join(str(error).split()) or type(error).__name__
             raise InputError(f"pyrender cannot draw here ({reason}); {EGL_FIX}") from error
-        self._pyrender = pyrender
+        self._flags, self._maker = pyrender.RenderFlags, SceneMaker(pyrender, meshes)
         self.name = f"pyrender {pyrender.__version__}, {device}, OpenGL {opengl}"
 
     def close(self) -> None:
@@ -104,17 +111,17 @@ class PyrenderRenderer:
         for placed, instance in view.placed:
             if instance:
                 scene = self._scene(view, camera)
-                node = self._add(scene, placed)
+                node = self._maker.add(scene, placed)
                 masks[instance - 1] = self._draw_ids(scene, {node: 1}, camera)[0] > 0
         return masks
 
     def _frame(self, view: View, background: np.ndarray | None) -> Frame:
         scene = self._scene(view, view.camera)
-        ids = {self._add(scene, placed): instance for placed, instance in view.placed}
+        ids = {self._maker.add(scene, placed): instance for placed, instance in view.placed}
         for light in view.spec.lights:
-            self._add_light(scene, light, view.corners)
+            self._maker.add_light(scene, light, view.corners)
         instance, depth = self._draw_ids(scene, ids, view.camera)
-        flags = self._pyrender.RenderFlags.RGBA
+        flags = self._flags.RGBA
         color, _ = self._offscreen.render(scene, flags=flags)
 
         return Frame(
@@ -131,7 +138,7 @@ class PyrenderRenderer:
         pyrender's segmentation pass is the one that it draws without multisampling.
         """
         self._offscreen.viewport_width, self._offscreen.viewport_height = camera.size
-        flags = self._pyrender.RenderFlags.SEG
+        flags = self._flags.SEG
         color, depth = self._offscreen.render(scene, flags=flags, seg_node_map=ids)
         return color[..., 0].copy(), depth.copy()
 
@@ -147,7 +154,20 @@ class PyrenderRenderer:
         scene.add(PixelCamera(znear=view.near, zfar=view.far), pose=np.eye(4))
         return scene
 
-    def _add(self, scene, placed: Placed):
+
+class SceneMaker:
+    """Puts what specs place into pyrender's scenes, whose axes are those of an OpenGL camera."""
+
+    def __init__(self, pyrender: Any, meshes: Mapping[int, Mesh]) -> None:
+        """
+        Args:
+            pyrender: the module, as `import_pyrender` gives it.
+            meshes: what may be placed, by obj_id.
+        """
+        self._pyrender, self._meshes = pyrender, dict(meshes)
+
+    def add(self, scene, placed: Placed):
+        """Add an object; returns its node."""
         mesh, material = self._meshes[placed.obj_id], placed.material
         # The segmentation pass culls back faces: with each face there twice, turned both ways, it
         # is drawn once from either side.
@@ -172,7 +192,7 @@ class PyrenderRenderer:
         gl_from_obj = gl_from_cam() @ placed.matrix @ np.diag([*placed.stretch, 1.0])
         return scene.add(self._pyrender.Mesh([primitive]), pose=gl_from_obj)
 
-    def _add_light(self, scene, light: Light, corners: np.ndarray) -> None:
+    def add_light(self, scene, light: Light, corners: np.ndarray) -> None:
         """Add a light whose diffuse reflection is as strong as the rasterizer's."""
         vector, pose = gl_from_cam()[:3, :3] @ light.vector, np.eye(4)
         if light.kind == "directional":

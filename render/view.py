@@ -32,7 +32,7 @@ def contact_sheet(dataset: Path, split: str | None, frames: int) -> np.ndarray:
     Raises:
         InputError: there is no such dataset or split, or a file of it is damaged.
     """
-    splits = [split] if split else _splits(dataset)
+    splits = [split] if split else find_splits(dataset)
     images = [image for name in splits for image in read_split(dataset, name)]
     picked = [images[i] for i in _evenly(len(images), frames)]
     boxes = _boxes(dataset / "models" / "models_info.json")
@@ -46,7 +46,8 @@ def contact_sheet(dataset: Path, split: str | None, frames: int) -> np.ndarray:
     return sheet([row for row in rows if row])
 
 
-def _splits(dataset: Path) -> list[str]:
+def find_splits(dataset: Path) -> list[str]:
+    """The splits of a BOP dataset; InputError where there is none."""
     splits = sorted({path.parent.parent.name for path in dataset.glob("*/*/scene_camera.json")})
     if not splits:
         raise InputError(f"{dataset}: no BOP dataset, which has SPLIT/SCENE/scene_camera.json")
