@@ -247,12 +247,12 @@ def test_a_loss_that_is_no_number_is_noticed_at_the_next_step(tmp_path):
 def test_killed_again_and_again_it_ends_with_the_same_bits(tmp_path):
     """SIGKILL at random moments, also while a checkpoint is written."""
     config = replace(CONFIG, save_every=1)
-    run(training(steps=60, config=config), tmp_path / "alone")
+    run(training(steps=30, config=config), tmp_path / "alone")
     code = "from tests.test_trainer import *; import sys; "
-    code += "run(training(steps=60, config=replace(CONFIG, save_every=1)), Path(sys.argv[1]))"
+    code += "run(training(steps=30, config=replace(CONFIG, save_every=1)), Path(sys.argv[1]))"
     rng, kills, out = np.random.default_rng(0), 0, tmp_path / "killed"
     file = out / "checkpoint.pt"
-    while not file.is_file() or Checkpoint.load(out).step < 60:
+    while not file.is_file() or Checkpoint.load(out).step < 30:
         before = file.stat().st_mtime_ns if file.is_file() else None
         process = subprocess.Popen(
             [sys.executable, "-c", code, str(out)], stderr=subprocess.DEVNULL
