@@ -66,7 +66,7 @@ def generate(
             settings or cannot be written to, or OpenGL or a library is not what it was begun with.
     """
     config = replace(config, objects=config.objects or ("assets",))
-    inputs = _Inputs(config, scene, sensor, seed, hand_scene)
+    inputs = SceneInputs(config, scene, sensor, seed, hand_scene)
     is_begun(out, inputs.settings)
     count = -(-config.frames // config.frames_per_scene)
     jobs = [
@@ -87,8 +87,12 @@ def generate(
         write_key_to_shard(out / config.split, count)
 
 
-class _Inputs:
-    """What scenes are made of, loaded and checked, and what of it a dataset's bytes depend on."""
+class SceneInputs:
+    """What scenes are made of, loaded and checked, and what of it a dataset's bytes depend on.
+
+    models: by obj_id. randomizer: draws the scenes. guest: the hand among the objects, or None.
+    settings: what the bytes depend on, as plain data.
+    """
 
     def __init__(
         self,
@@ -96,7 +100,7 @@ class _Inputs:
         scene: SceneConfig,
         sensor: SensorConfig,
         seed: int,
-        hand_scene: HandSceneConfig,
+        hand_scene: HandSceneConfig = DEFAULT_HAND_SCENE,
     ) -> None:
         self.models = load_models(config.objects, unit=config.unit)
         _check_ids(config, self.models)
@@ -146,7 +150,7 @@ class _SceneMaker:
     """Holds the context and the meshes while scenes are made."""
 
     def __init__(self, job: _Job) -> None:
-        inputs = _Inputs(job.config, job.scene, job.sensor, job.seed, job.hand_scene)
+        inputs = SceneInputs(job.config, job.scene, job.sensor, job.seed, job.hand_scene)
         self.models, self.randomizer = inputs.models, inputs.randomizer
         self.guest, self.hand = inputs.guest, job.config.hand
         drawn = inputs.models | props() if job.scene.layout == "tabletop" else inputs.models

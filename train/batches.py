@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from train.options import COMPOSITION
+from train.stream import Live, Samples, Stream
 
 Sample = TypeVar("Sample", contravariant=True)
 Crop = TypeVar("Crop")
@@ -65,7 +66,7 @@ class Batches:
         self,
         real: Sequence[Any],
         twins: Sequence[Sequence[Any]],
-        synthetic: Sequence[Any],
+        synthetic: Sequence[Any] | Live,
         method: str,
         size: int,
         crops: Crops,
@@ -74,6 +75,7 @@ class Batches:
         """
         Args:
             twins: for each real sample its synthetic twins.
+            synthetic: samples, or what renders them while they are trained on.
             size: images in a batch.
         """
         real_share, twin_share, _ = COMPOSITION[method]
@@ -86,18 +88,29 @@ class Batches:
         ):
             if count and not found:
                 raise ValueError(f"method {method} needs {what}, got none")
-        self.real, self.twins, self.synthetic = real, twins, synthetic
+        self.real, self.twins = real, twins
         self.crops, self.seed = crops, seed
+        self.synthetic = () if isinstance(synthetic, Live) else synthetic
+        self._stream: Stream | None = None
+        if isinstance(synthetic, Live) and self.n_synthetic:
+            samples = Samples(synthetic.source, crops, seed, self.n_synthetic)
+            self._stream = Stream(samples, synthetic.workers)
 
-    def fingerprint(self) -> dict[str, str]:
-        """What is drawn from, down to the pixels: the same texts for the same images only."""
+    def close(self) -> None:
+        """End the processes that render, if there are any."""
+        if self._stream is not None:
+            self._stream.close()
+
+    def fingerprint(self) -> dict[str, Any]:
+        """What is drawn from, down to the pixels: equal for the same images only."""
         twins = [twin for of_one in self.twins for twin in of_one]
         used = {
             "real": self.real if self.n_real else [],
             "twins": twins if self.n_twins else [],
             "synthetic": self.synthetic if self.n_synthetic else [],
         }
-        return {name: self._fingerprint(samples) for name, samples in used.items()}
+        found: dict[str, Any] = {name: self._fingerprint(of_it) for name, of_it in used.items()}
+        return found if self._stream is None else found | {"synthetic": self._stream.fingerprint()}
 
     def batch(self, step: int) -> Batch:
         """The batch of one step."""
@@ -110,18 +123,25 @@ class Batches:
         picked = [self.twins[i][int(rng.integers(len(self.twins[i])))] for i in pairs]
         twins = self._images(picked, crops[: self.n_twins])
 
-        drawn = _draw(rng, len(self.synthetic), self.n_synthetic)
-        synthetic, synthetic_targets, _ = self._cut([self.synthetic[i] for i in drawn], rng)
-
+        synthetic, synthetic_targets = self._synthetic(step, rng)
         augment = self.crops.augment
         return Batch(
             real=_to_tensor(augment(real, np.random.default_rng([self.seed, step, 1]))),
             real_targets=real_targets,
             # The same draws: a pair shares exposure and contrast as it shares its crop.
             twins=_to_tensor(augment(twins, np.random.default_rng([self.seed, step, 1]))),
-            synthetic=_to_tensor(augment(synthetic, np.random.default_rng([self.seed, step, 2]))),
+            synthetic=synthetic,
             synthetic_targets=synthetic_targets,
         )
+
+    def _synthetic(self, step: int, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+        """Augmented synthetic images and their targets."""
+        if self._stream is not None:
+            return self._stream.batch(step)
+        drawn = _draw(rng, len(self.synthetic), self.n_synthetic)
+        images, targets, _ = self._cut([self.synthetic[i] for i in drawn], rng)
+        augmented = self.crops.augment(images, np.random.default_rng([self.seed, step, 2]))
+        return _to_tensor(augmented), targets
 
     def _cut(self, samples: Sequence[Any], rng: np.random.Generator):
         """Images under random crops, their targets (n, s, outputs) and the crops."""

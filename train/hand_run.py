@@ -28,6 +28,7 @@ from train.hand_sources import make_motion, make_sources
 from train.localiser import Localiser, train_localiser
 from train.methods import Inputs, train_methods, train_network
 from train.options import COMPOSITION
+from train.stream import Live
 from train.targets import HandInfo
 from train.trainer import Training
 
@@ -98,6 +99,7 @@ def run_hands(config: Mapping[str, Any], out: Path, seed: int, workers: int, dev
     inputs = load_inputs(data, config["hand_crop"], splits, localiser)
     crops = HandCrops(config["hand_crop"], ALL_JOINTS)
     kind = "simulated real" if config["run"].simulated else "real"
+    assert not isinstance(inputs.synthetic, Live)
     pair_sheet(inputs.real, inputs.twins, inputs.synthetic, crops, out / "pairs.png", kind)
 
     test = load_test(data, config["hand_crop"], localiser)

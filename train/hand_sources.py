@@ -14,6 +14,7 @@ from render.sensor_config import SensorConfig
 from train.film import depth_frames
 from train.hand_data import HandDataConfig, find_nyu
 from train.hand_pairs import pair_hands
+from train.options import RunConfig
 
 # Added to the seed for simulated real frames: no scene of theirs is one of the synthetic images'.
 SIMULATED_SEEDS = {"train": 1_000_003, "test": 2_000_003, "film": 3_000_003}
@@ -32,6 +33,7 @@ def make_sources(config: Mapping[str, Any], out: Path, seed: int, workers: int) 
     Returns:
         The `hand` section, with the folders of what was made.
     """
+    refuse_live(config["run"])
     data: HandDataConfig = config["hand"]
     if config["run"].simulated:
         root = out / "simulated_real"
@@ -64,6 +66,12 @@ def make_motion(
     root, own_seed = out / "moving_hand", seed + SIMULATED_SEEDS["film"]
     generate_hands(part, scene, root, own_seed, workers, sensor, moving=True)
     return depth_frames(root / "test")
+
+
+def refuse_live(run: RunConfig) -> None:
+    """Raise InputError if synthetic images of hands shall be rendered while training."""
+    if run.live:
+        raise InputError("run.live is for objects so far; leave it out with run.target=hand")
 
 
 def _simulate(preset: str, data: HandDataConfig, root: Path, seed: int, workers: int) -> None:

@@ -1,6 +1,7 @@
 """Every method trained from one start, as they are always compared."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -9,17 +10,21 @@ import torch
 
 from train.batches import Batches, Crops
 from train.checkpoint import Checkpoint
+from train.stream import Live, death_of_worker
 from train.trainer import Training, train
 
 
 @dataclass(frozen=True, eq=False)
 class Inputs:
-    """What networks are trained on; twins[i] are those of real[i]."""
+    """What networks are trained on; twins[i] are those of real[i].
+
+    synthetic: samples, or what renders them while they are trained on.
+    """
 
     crops: Crops
     real: Sequence[Any] = ()
     twins: Sequence[Sequence[Any]] = ()
-    synthetic: Sequence[Any] = ()
+    synthetic: Sequence[Any] | Live = ()
 
 
 def train_methods(
@@ -47,7 +52,11 @@ def train_methods(
 
 
 def train_network(training: Training, inputs: Inputs, out: Path, device: torch.device) -> Path:
-    """Train one network, or go on where it stopped; returns its checkpoint's path."""
+    """Train one network, or go on where it stopped; returns its checkpoint's path.
+
+    Raises:
+        InputError: as `train`; or a process that renders has died.
+    """
     batches = Batches(
         inputs.real,
         inputs.twins,
@@ -57,4 +66,8 @@ def train_network(training: Training, inputs: Inputs, out: Path, device: torch.d
         inputs.crops,
         training.seed,
     )
-    return train(training, batches, out, device)
+    with closing(batches):
+        try:
+            return train(training, batches, out, device)
+        except RuntimeError as error:
+            raise death_of_worker(error) or error from None

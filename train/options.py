@@ -34,6 +34,12 @@ class RunConfig:
         "", "Render the real frames too, with the ranges of this preset: simulated real"
     )
     simulated_frames: int = option(150, "Number of simulated real frames", minimum=2)
+    live: bool = option(
+        False, "Render synthetic images while training, none twice, instead of render.frames"
+    )
+    live_workers: int = option(
+        1, "Processes that do so for one network; 0: the training itself", minimum=0
+    )
 
 
 @dataclass(frozen=True)

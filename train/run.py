@@ -28,6 +28,7 @@ from train.evaluate import (
 from train.hand_evaluate import evaluate_hand_run
 from train.hand_image import predict_depth
 from train.hand_run import run_hands, train_hand
+from train.hand_sources import refuse_live
 from train.instances import (
     DataConfig,
     Instance,
@@ -38,15 +39,18 @@ from train.instances import (
     load_twins,
     write_split,
 )
+from train.live import ObjectSource
 from train.methods import Inputs, train_methods, train_network
 from train.options import COMPOSITION, METHODS, RunConfig
 from train.pairs import pair, twin_splits
 from train.predict import predict_image
 from train.report import contact_sheet, test_sheet
+from train.stream import Live
 from train.targets import HandInfo, ObjectInfo
 from train.trainer import Training
 
 SIMULATED_SEED = 1_000_003  # added to the seed for simulated real frames
+EXAMPLES = 8  # of live synthetic images, in the sheet of pairs
 
 
 def train_one(
@@ -67,6 +71,7 @@ def train_one(
         localiser: hands: the run of the network that finds the palm.
     """
     if config["run"].target == "hand":
+        refuse_live(config["run"])
         given = {"synthetic": synthetic, "twins": twins}
         folders = {name: str(folder) for name, folder in given.items() if folder is not None}
         config = {**config, "hand": replace(config["hand"], **folders)}
@@ -77,19 +82,24 @@ def train_one(
     if len(data.objects) != 1:
         raise InputError("train needs one object id: --objects 5")
     real_share, twin_share, synthetic_share = COMPOSITION[method]
-    if (twin_share and twins is None) or (synthetic_share and synthetic is None):
-        missing = "--twins" if twin_share and twins is None else "--synthetic"
+    live = config["run"].live
+    if live and synthetic is not None:
+        raise InputError("--synthetic DIR is what run.live does without; leave one of them")
+    lacks_synthetic = synthetic_share and synthetic is None and not live
+    if (twin_share and twins is None) or lacks_synthetic:
+        missing = "--synthetic" if not twin_share or twins is not None else "--twins"
         raise InputError(f"train --method {method} needs {missing} DIR")
 
-    root = find_dataset(data.dataset) if real_share else synthetic
-    assert root is not None
+    root = synthetic if synthetic is not None and not real_share else find_dataset(data.dataset)
     model = load_models([root / "models"], obj_ids=data.objects)[data.objects[0]]
     inputs = Inputs(ObjectCrops(config["crop"]))
     if real_share:
         inputs = replace(inputs, real=_real(data, root, model, seed))
     if twin_share and twins is not None:
         inputs = replace(inputs, twins=_twins(twins, inputs.real))
-    if synthetic_share and synthetic is not None:
+    if synthetic_share and live:
+        inputs = replace(inputs, synthetic=_live(config, root, model))
+    elif synthetic_share and synthetic is not None:
         inputs = replace(inputs, synthetic=load_synthetic(synthetic, model, data.min_visib))
     steps, target = config["train"].steps, object_target(model, inputs)
     training = Training(method, steps, target, config["train"], config["crop"], seed, start)
@@ -155,7 +165,7 @@ def run_all(config: Mapping[str, Any], out: Path, seed: int, workers: int, devic
         prepare(part, root, model, folder, seed, workers)
         inputs = load_object(part, root, model, folder, seed)
         write_split(part["data"], root, seed, folder / "split.json")
-        pictures = (inputs.real, inputs.twins, inputs.synthetic)
+        pictures = (inputs.real, inputs.twins, _examples(inputs, seed))
         contact_sheet(*pictures, config["crop"], folder / "pairs.png", kind)
         tests = test_sets(part["data"], root, model, seed)
         options, target = config["train"], object_target(model, inputs)
@@ -195,11 +205,12 @@ def prepare(
     seed: int,
     workers: int,
 ) -> None:
-    """Render one object's synthetic images and twins in `folder`; what is finished is left."""
-    objects = config["render"].objects or (str(root / "models"),)
-    render = replace(config["render"], objects=objects, obj_ids=(model.obj_id,))
+    """Render one object's twins, and its synthetic images unless they are rendered live, in
+    `folder`; what is finished is left."""
     scene, sensor = config["scene"], config["sensor"]
-    generate(render, scene, folder / "synthetic_images", seed, workers, sensor)
+    if not config["run"].live:
+        render = _render_config(config, root, model)
+        generate(render, scene, folder / "synthetic_images", seed, workers, sensor)
     pair(config["pair"], scene, config["data"], folder / "twins", seed, sensor)
 
 
@@ -209,17 +220,43 @@ def load_object(
     """Load all that one object's networks are trained on, after `prepare`."""
     data: DataConfig = config["data"]
     real = _real(data, root, model, seed)
-    return Inputs(
-        crops=ObjectCrops(config["crop"]),
-        real=real,
-        twins=_twins(folder / "twins", real),
-        synthetic=load_synthetic(folder / "synthetic_images", model, data.min_visib),
-    )
+    synthetic: Sequence[Instance] | Live
+    if config["run"].live:
+        synthetic = _live(config, root, model)
+    else:
+        synthetic = load_synthetic(folder / "synthetic_images", model, data.min_visib)
+    twins = _twins(folder / "twins", real)
+    return Inputs(ObjectCrops(config["crop"]), real, twins, synthetic)
 
 
 def object_target(model: ObjectModel, inputs: Inputs) -> ObjectInfo:
     camera = inputs.real[0].camera if inputs.real else None
     return ObjectInfo(model.obj_id, model.box, camera)
+
+
+def _render_config(config: Mapping[str, Any], root: Path, model: ObjectModel) -> RenderConfig:
+    """How one object's synthetic images are drawn: among the dataset's objects, or those named."""
+    objects = config["render"].objects or (str(root / "models"),)
+    return replace(config["render"], objects=objects, obj_ids=(model.obj_id,))
+
+
+def _live(config: Mapping[str, Any], root: Path, model: ObjectModel) -> Live:
+    """One object's synthetic images, rendered while they are trained on."""
+    source = ObjectSource(
+        _render_config(config, root, model),
+        config["scene"],
+        config["sensor"],
+        model.obj_id,
+        config["data"].min_visib,
+    )
+    source.check()
+    return Live(source, config["run"].live_workers)
+
+
+def _examples(inputs: Inputs, seed: int) -> Sequence[Instance]:
+    """Synthetic instances to be looked at."""
+    synthetic = inputs.synthetic
+    return synthetic.examples(EXAMPLES, seed) if isinstance(synthetic, Live) else synthetic
 
 
 def _real(data: DataConfig, root: Path, model: ObjectModel, seed: int) -> list[Instance]:
