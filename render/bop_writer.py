@@ -91,20 +91,22 @@ def write_scene(
         scene_dir: folder of the scene, made if missing.
         images: image id, frame, and the annotations' whole silhouettes for mask/: (n, H, W) bool,
             or (n, 3H, 3W) on `measure`'s canvas, or None.
-        depth_scale: mm of one step of the depth PNGs; None leaves it out where nothing has depth.
+        depth_scale: mm of one step of the depth PNGs, ten times that in images with depths that
+            16 bits would not hold; None leaves it out where nothing has depth.
         camera_records: image id -> what else scene_camera.json shall say of it.
         models: what is annotated; they give scene_gt_points.json, where their box corners and
             keypoints are seen, and the categories of scene_gt_coco.json. Frames with object
             coordinates need them.
 
     Raises:
-        InputError: a depth does not fit 16 bits at this scale.
+        InputError: a depth does not fit 16 bits at ten times this scale.
     """
-    records = _Records(depth_scale, camera_records or {}, models)
+    records = _Records(camera_records or {}, models)
     for im_id, frame, silhouettes in images:
-        _write_pixels(scene_dir, im_id, frame, silhouettes, depth_scale)
+        scale = _fitting_scale(frame, depth_scale, im_id)
+        _write_pixels(scene_dir, im_id, frame, silhouettes, scale)
         _write_surface(scene_dir, im_id, frame, models or {})
-        records.add(im_id, frame, silhouettes)
+        records.add(im_id, frame, silhouettes, scale)
     scene_dir.mkdir(parents=True, exist_ok=True)
     records.write(scene_dir)
 
@@ -124,11 +126,10 @@ class _Records:
 
     def __init__(
         self,
-        depth_scale: float | None,
         camera_records: Mapping[int, Mapping[str, Any]],
         models: Mapping[int, ObjectModel] | None,
     ) -> None:
-        self.depth_scale, self.camera_records, self.models = depth_scale, camera_records, models
+        self.camera_records, self.models = camera_records, models
         self.cameras: dict[int, Any] = {}
         self.gts: dict[int, Any] = {}
         self.infos: dict[int, Any] = {}
@@ -136,10 +137,12 @@ class _Records:
         self.coco_images: list[dict[str, Any]] = []
         self.coco_objects: list[dict[str, Any]] = []
 
-    def add(self, im_id: int, frame: Frame, silhouettes: np.ndarray | None) -> None:
+    def add(
+        self, im_id: int, frame: Frame, silhouettes: np.ndarray | None, depth_scale: float | None
+    ) -> None:
         camera: dict[str, Any] = {"cam_K": frame.camera.K.ravel().tolist()}
-        if self.depth_scale is not None:
-            camera["depth_scale"] = self.depth_scale
+        if depth_scale is not None:
+            camera["depth_scale"] = depth_scale
         self.cameras[im_id] = {**camera, **self.camera_records.get(im_id, {})}
         self.gts[im_id] = [gt_record(annotation) for annotation in frame.annotations]
         self.infos[im_id] = [info_record(annotation) for annotation in frame.annotations]
@@ -175,7 +178,7 @@ def _write_pixels(
     if frame.rgb is not None:
         pngs[scene_dir / "rgb" / f"{im_id:06d}.png"] = frame.rgb
     if frame.depth is not None:
-        pngs[depth_path(scene_dir, im_id)] = _encode_depth(frame.depth, depth_scale, im_id)
+        pngs[depth_path(scene_dir, im_id)] = _encode_depth(frame.depth, depth_scale)
     for gt_id in range(len(frame.annotations)):
         if frame.instance is not None:
             visible = frame.instance == gt_id + 1
@@ -203,16 +206,24 @@ def _write_surface(
         write_png(path, image)
 
 
-def _encode_depth(depth: np.ndarray, depth_scale: float | None, im_id: int) -> np.ndarray:
+def _fitting_scale(frame: Frame, depth_scale: float | None, im_id: int) -> float | None:
+    """The scale at which a frame's depth is written."""
+    if frame.depth is None or depth_scale is None:
+        return depth_scale
+    farthest = 1000 * float(frame.depth.max())  # mm
+    for scale in (depth_scale, 10 * depth_scale):
+        if round(farthest / scale) <= np.iinfo(np.uint16).max:
+            return scale
+    raise InputError(
+        f"image {im_id}: a depth of {farthest / 1000:.2f} m does not fit 16 bits"
+        f" at depth_scale {10 * depth_scale:g}"
+    )
+
+
+def _encode_depth(depth: np.ndarray, depth_scale: float | None) -> np.ndarray:
     if depth_scale is None:
         raise ValueError("a frame with depth needs a depth_scale")
-    steps = np.rint(depth.astype(np.float64) * 1000 / depth_scale)
-    if steps.max() > np.iinfo(np.uint16).max:
-        raise InputError(
-            f"image {im_id}: a depth of {depth.max():.2f} m does not fit 16 bits"
-            f" at depth_scale {depth_scale}"
-        )
-    return steps.astype(np.uint16)
+    return np.rint(depth.astype(np.float64) * 1000 / depth_scale).astype(np.uint16)
 
 
 def _inside(silhouettes: np.ndarray, frame: Frame) -> np.ndarray:

@@ -330,3 +330,17 @@ def test_without_scene_gt_info_nothing_is_known_of_visibility(dataset):
     annotation = read_split(dataset, "train")[0].annotations[0]
     assert annotation.visib_fract is None
     assert annotation.bbox_visib is None
+
+
+def test_depth_too_far_for_16_bits_is_written_in_coarser_steps(tmp_path):
+    near, far = np.full((2, 30, 40), 0.5, np.float32)
+    far[0, 0] = 7.3216
+    images = [(i, Frame(CAMERA, depth=depth), None) for i, depth in enumerate((near, far))]
+    write_scene(tmp_path / "train" / "000000", images)
+    read = read_split(tmp_path, "train")
+    assert [image.depth_scale for image in read] == [0.1, 1.0]
+    np.testing.assert_allclose(read[1].read_depth()[0, 0], 7.322, rtol=1e-6)
+    np.testing.assert_allclose(read[0].read_depth(), near, rtol=1e-6)
+    far[0, 0] = 66
+    with pytest.raises(InputError, match=r"image 1: a depth of 66.00 m does not fit 16 bits"):
+        write_scene(tmp_path / "train" / "000001", images)
