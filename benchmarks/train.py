@@ -61,7 +61,8 @@ def main(device: str, steps: int, repeats: int, out: Path | None) -> None:
         label = f"{name}, {'colour' if channels == 3 else 'depth'}, {size} px"
         found[label] = rates = images_per_second(name, channels, size, repeats, torch_device)
         click.echo(
-            f"{label:22} {rates['read']:8.1f} images/s read, {rates['trained']:7.1f} trained"
+            f"{label:22} {rates['read']:8.1f} images/s read, {rates['float32']:7.1f} trained on,"
+            f" {rates['bfloat16']:7.1f} in bfloat16"
         )
     if out is not None:
         out.write_text(json.dumps(found, indent=2) + "\n")
@@ -104,14 +105,23 @@ def _train_on(train_step: Callable[[Batch], None], batches: Batches, first: int,
     train_step(batches.batch(first + i))
 
 
+def _train(train_step: Callable[[Batch], None], batch: Batch, _: int) -> None:
+    train_step(batch)
+
+
 def trainer(
-    method: str, device: torch.device, name: str = "small", channels: int = 3, size: int = SIZE
+    method: str,
+    device: torch.device,
+    name: str = "small",
+    channels: int = 3,
+    size: int = SIZE,
+    config: TrainConfig = TrainConfig(),  # noqa: B008  # frozen
 ) -> Callable[[Batch], None]:
     """One step of training."""
     torch.manual_seed(0)
     net = build(name, size, method in WITH_MAPPING, channels=channels).train()
     net.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    optimizer, config = torch.optim.Adam(net.parameters(), 1e-4), TrainConfig()
+    optimizer = torch.optim.Adam(net.parameters(), 1e-4)
 
     def step(batch: Batch) -> None:
         moved = Batch(**{key: tensor.to(device) for key, tensor in vars(batch).items()})
@@ -130,7 +140,12 @@ def images_per_second(
     images = (2 * torch.rand(BATCH, size, size, channels) - 1).permute(0, 3, 1, 2)
     targets, none = torch.rand(BATCH, 1, 16), images[:0]
     batch = Batch(none, targets[:0], none, images, targets)
-    train_step = trainer("synthetic", device, name, channels, size)
+    both = {
+        precision: trainer(
+            "synthetic", device, name, channels, size, TrainConfig(precision=precision)
+        )
+        for precision in ("float32", "bfloat16")
+    }
     net = build(name, size, False, channels=channels).eval()
     net.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     there = images.to(device)
@@ -139,10 +154,11 @@ def images_per_second(
         with torch.inference_mode():
             net(there)
 
-    taken: dict[str, list[float]] = {"read": [], "trained": []}
+    ways = {"read": read} | {key: partial(_train, step, batch) for key, step in both.items()}
+    taken: dict[str, list[float]] = {way: [] for way in ways}
     for _ in range(repeats):
-        taken["read"].append(BATCH * rate(read, 2, device))
-        taken["trained"].append(BATCH * rate(lambda _: train_step(batch), 2, device))
+        for way, call in ways.items():
+            taken[way].append(BATCH * rate(call, 2, device))
     return {way: float(np.median(values)) for way, values in taken.items()}
 
 

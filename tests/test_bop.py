@@ -178,8 +178,8 @@ def test_a_scene_that_was_interrupted_has_no_scene_camera(tmp_path, rng):
 
 
 def test_a_depth_beyond_16_bits_is_refused(tmp_path):
-    frame = Frame(CAMERA, depth=np.full((30, 40), 6.6, np.float32))
-    with pytest.raises(InputError, match=r"image 5: a depth of 6\.60 m"):
+    frame = Frame(CAMERA, depth=np.full((30, 40), 66, np.float32))
+    with pytest.raises(InputError, match=r"image 5: a depth of 66\.00 m"):
         write_scene(tmp_path, [(5, frame, None)])
 
 
@@ -341,6 +341,3 @@ def test_depth_too_far_for_16_bits_is_written_in_coarser_steps(tmp_path):
     assert [image.depth_scale for image in read] == [0.1, 1.0]
     np.testing.assert_allclose(read[1].read_depth()[0, 0], 7.322, rtol=1e-6)
     np.testing.assert_allclose(read[0].read_depth(), near, rtol=1e-6)
-    far[0, 0] = 66
-    with pytest.raises(InputError, match=r"image 1: a depth of 66.00 m does not fit 16 bits"):
-        write_scene(tmp_path / "train" / "000001", images)
