@@ -1,6 +1,6 @@
 """f, g, h, and the PoseNet that composes them. One builder holds every number."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import torch
@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from render.errors import InputError
 from train.depth_networks import SHRINK, deep_prior
+from train.options import NETWORKS
 
 
 class PoseNet(nn.Module):
@@ -51,20 +52,22 @@ def build(
     """Build a network with random weights.
 
     Args:
-        name: "small" trains on two CPU cores; "paper" is the paper's, with two FC-1024: VGG-10 for
+        name: one of options.NETWORKS. "small" trains on two CPU cores; "small-group" is the same
+            with group in place of batch norm; "paper" is the paper's, with two FC-1024: VGG-10 for
             colour, the residual network of DeepPrior++ for depth.
         size: side of the square input in pixels, a multiple of 16; of 32 for depth's "paper".
         with_mapping: whether real features pass through g.
         outputs: 16, the positions of the 8 box corners in the crop, or 3 for each joint.
         channels: 3 for colour images, 1 for depth.
     """
-    if name not in ("small", "paper"):
-        raise ValueError(f"network must be small or paper, got {name!r}")
+    if name not in NETWORKS:
+        raise ValueError(f"network must be one of {', '.join(NETWORKS)}, got {name!r}")
     shrink = SHRINK if name == "paper" and channels == 1 else 16
     if size % shrink:
         raise InputError(f"the size of crops must be a multiple of {shrink}, got {size}")
-    if name == "small":
-        convolutions, filters, width = _small(channels), 256, 512
+    if name.startswith("small"):
+        norm = nn.BatchNorm2d if name == "small" else _group_norm
+        convolutions, filters, width = _small(channels, norm), 256, 512
     elif channels == 1:
         convolutions, filters, width = deep_prior(), 256, 1024
     else:
@@ -108,23 +111,22 @@ def load_vgg16(net: PoseNet, file: Path) -> None:
                 tensor.copy_(weights[key])
 
 
-def _small(channels: int) -> list[nn.Module]:
-    return [
-        *_conv_norm(channels, 32, stride=2),
-        *_conv_norm(32, 64, stride=2),
-        *_conv_norm(64, 64),
-        *_conv_norm(64, 128, stride=2),
-        *_conv_norm(128, 128),
-        *_conv_norm(128, 256, stride=2),
-    ]
+def _small(channels: int, norm: Callable[[int], nn.Module]) -> list[nn.Module]:
+    layers: list[nn.Module] = []
+    channels_in = channels
+    for channels_out, stride in ((32, 2), (64, 2), (64, 1), (128, 2), (128, 1), (256, 2)):
+        layers += [
+            nn.Conv2d(channels_in, channels_out, 3, stride, padding=1, bias=False),
+            norm(channels_out),
+            nn.ReLU(inplace=True),
+        ]
+        channels_in = channels_out
+    return layers
 
 
-def _conv_norm(channels_in: int, channels_out: int, stride: int = 1) -> list[nn.Module]:
-    return [
-        nn.Conv2d(channels_in, channels_out, 3, stride, padding=1, bias=False),
-        nn.BatchNorm2d(channels_out),
-        nn.ReLU(inplace=True),
-    ]
+def _group_norm(channels: int) -> nn.GroupNorm:
+    """Of 16 channels each (Wu and He, ECCV 2018, find 16 best): no statistics to share or keep."""
+    return nn.GroupNorm(channels // 16, channels)
 
 
 def _vgg10() -> list[nn.Module]:

@@ -18,6 +18,7 @@ COMPOSITION = {
 }
 METHODS = tuple(COMPOSITION)
 WITH_MAPPING = ("mapping", "mixed_layers")  # methods whose network has g
+NETWORKS = ("small", "small-group", "paper")
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,9 @@ class RunConfig:
 class TrainConfig:
     """How a network is trained. The mapping's recipe is open in the paper; see METHOD in README."""
 
-    network: Literal["small", "paper"] = option("small", "small trains on two CPU cores")
+    network: Literal["small", "small-group", "paper"] = option(
+        "small", "small trains on two CPU cores; small-group: group norm in place of batch norm"
+    )
     pretrain_steps: int = option(4000, "Steps on synthetic images, shared by methods", minimum=0)
     steps: int = option(1500, "Joint steps of every method", minimum=1)
     batch: int = option(32, "Images in a batch", minimum=8)
