@@ -3,7 +3,7 @@
 Seeds share an object's rendered images and twins, the test frames and the jitter of their boxes;
 they differ in the network's first weights, in the batches, and in which real frames are trained on
 where that is fewer than all. All methods and numbers of frames of one (object, seed) share one
-pre-training. A method without real images is trained once for all numbers of them.
+pre-training; with `share_start` so do all seeds of an object, which then share first weights too. A method without real images is trained once for all numbers of them.
 
 Options are chosen once a method, on folds of the training frames of `tune_objects` under the first
 seed: the smallest mean over them of the logarithm of the main error. Test frames are not read for
@@ -36,7 +36,7 @@ from train.options import COMPOSITION, METHODS
 from train.run import prepare, simulate
 from train.study_config import Options, candidates
 from train.study_findings import Findings
-from train.study_job import HAND, PRETRAINED, Job, JobMaker, Setup
+from train.study_job import HAND, Job, JobMaker, Setup
 from train.study_report import write_report
 from train.study_subject import check_frames
 
@@ -74,12 +74,10 @@ def run_study(
         tuned_on = [s for s in _tuned_on(setup) if s not in failed]
         findings = Findings(setup, _cells(setup, methods), _runs(setup, grid), tuned_on, failed)
 
-        seeds = range(seed, seed + setup.study.seeds)
-        if config["train"].pretrain_steps:
-            starts = [Job(s, i, PRETRAINED, setup=setup) for s in subjects for i in seeds]
-            starts += [Job(s, seed, PRETRAINED, setup=setup) for s in tuned_on if s not in subjects]
-            _make(starts, findings)
         tuning = [job for jobs in findings.tuning.values() for job in jobs]
+        if config["train"].pretrain_steps:
+            starts = dict.fromkeys(job.start for job in [*findings.cells, *tuning])
+            _make([job for job in starts if job.subject not in failed], findings)
         _make([job for job in tuning if _is_ready(job, findings)], findings)
         choices = choose(findings, grid)
         cells = [
@@ -218,9 +216,8 @@ def _is_ready(job: Job, findings: Findings) -> bool:
     """Whether what a job needs is there."""
     if job.subject in findings.failed:
         return False
-    start = Job(job.subject, job.seed, PRETRAINED, setup=job.setup)
     steps = findings.setup.config["train"].pretrain_steps
-    return job.method == "real" or not steps or start.is_done
+    return job.method == "real" or not steps or job.start.is_done
 
 
 def _make(jobs: Sequence[Job], findings: Findings) -> None:

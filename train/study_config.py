@@ -26,6 +26,9 @@ class StudyConfig:
     seeds: int = option(
         3, "Trainings of each kind: other weights, batches and choice of real frames", minimum=1
     )
+    share_start: bool = option(
+        False, "All seeds of an object start from one pre-training: for where that takes longest"
+    )
     real_frames: tuple[int, ...] = option((0,), "Real frames to train on; 0: all", minimum=0)
     visib: tuple[float, ...] = option(
         (0.6, 0.1), "A table for instances at least this visible; the first is chosen by", minimum=0

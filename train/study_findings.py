@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from train.study_job import HAND, PRETRAINED, Job, Setup
+from train.study_job import HAND, Job, Setup
 from train.study_subject import metrics
 
 # The main error, by which methods are compared and chosen for.
@@ -74,8 +74,7 @@ class Findings:
             for name, error in self.failed.items()
         }
         jobs = [*(job for runs in self.tuning.values() for job in runs), *self.cells]
-        starts = [Job(j.subject, j.seed, PRETRAINED, setup=self.setup) for j in jobs]
-        for job in dict.fromkeys([*starts, *jobs]):
+        for job in dict.fromkeys([*(job.start for job in jobs), *jobs]):
             if not job.is_done and job.error is not None:
                 found[job.name] = job.error
         return found

@@ -74,6 +74,13 @@ class Job:
         return (folder if self.frames is None else folder / f"real{self.frames}") / self.method
 
     @property
+    def start(self) -> "Job":
+        """The pre-training whose network it starts from; its own is a pre-training's."""
+        assert self.setup is not None
+        seed = self.setup.seed if self.setup.study.share_start else self.seed
+        return Job(self.subject, seed, PRETRAINED, setup=self.setup)
+
+    @property
     def name(self) -> str:
         """What the user knows it by."""
         what = self.subject if self.subject == HAND else f"object {self.subject}"
@@ -137,7 +144,6 @@ class JobMaker:
         inputs = select(subject.inputs, subject.frames, chosen)
 
         pretraining = job.method == PRETRAINED
-        start = replace(job, method=PRETRAINED, frames=None, candidate=None, fold=None)
         has_start = options.pretrain_steps and not pretraining and job.method != "real"
         training = Training(
             "synthetic" if pretraining else job.method,
@@ -147,7 +153,7 @@ class JobMaker:
             subject.crop,
             # Batches of pre-training and of what follows are drawn from different streams.
             2 * job.seed + (not pretraining),
-            start.folder / "checkpoint.pt" if has_start else None,
+            job.start.folder / "checkpoint.pt" if has_start else None,
         )
         file = train_network(training, inputs, job.folder, self.device)
         if pretraining:

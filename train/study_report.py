@@ -141,6 +141,8 @@ def _others(findings: Findings, blocks: Mapping, method: str) -> dict[str, float
 def _text(findings: Findings, record: Mapping[str, Any]) -> str:
     done, total = record["done"]
     parts = [f"{done} of {total} networks are trained and tested.", _tuning_text(findings, record)]
+    if findings.setup.study.share_start:
+        parts.append("All seeds of an object start from one pre-training.")
     parts += [_table_text(findings, table) for table in record["tables"]]
     if record["tables"]:
         parts.append(
