@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from click.testing import CliRunner
 
 from pipeline import main
@@ -16,6 +17,7 @@ from render.image_file import image_size
 from tests.hand_scenes import write_hands
 from tests.small_dataset import cuboids, random_frames, write_dataset
 from train import study_job
+from train.checkpoint import Checkpoint
 from train.options import TrainConfig
 from train.study_config import StudyConfig, candidates
 from train.study_subject import draw_frames
@@ -130,6 +132,26 @@ def test_each_method_has_as_many_tuning_runs_and_what_it_chose_is_used(finished)
         assert set(chosen) == ({"beta"} if method == "mapping" else {"lr"})
         for file in finished.glob(f"obj_*/seed*/**/{method}/result.json"):
             assert json.loads(file.read_text())["options"] == chosen
+
+
+def test_seeds_that_share_a_start_are_pretrained_once_and_differ_after(root, tmp_path):
+    more = ("--set", "study.share_start=true", "--set", "study.tuning=")
+    record = succeed(root, tmp_path, *more, "--set", "study.real_frames=0")
+    assert [path.parent.name for path in tmp_path.rglob("pretrained")] == ["seed0"]
+    assert record["done"] == [6, 6]
+    start = Checkpoint.load(tmp_path / "obj_000001" / "seed0" / "pretrained").settings
+    nets = [
+        Checkpoint.load(tmp_path / "obj_000001" / f"seed{seed}" / "real0" / "finetune")
+        for seed in (0, 1)
+    ]
+    for net in nets:
+        assert net.settings["start"] == str(tmp_path / "obj_000001/seed0/pretrained/checkpoint.pt")
+    assert start["start"] is None
+    weights = [net.net.state_dict()["predict.weight"] for net in nets]
+    assert not torch.equal(*weights)
+    assert (
+        "All seeds of an object start from one pre-training" in (tmp_path / "study.txt").read_text()
+    )
 
 
 @pytest.mark.slow
@@ -275,7 +297,7 @@ def test_the_presets_tune_every_method_alike():
         options = fill(TrainConfig, sections["train"], "train")
         study = fill(StudyConfig, sections["study"], "study")
         found = candidates(study, options, sections["run"]["methods"])
-        assert {len(of_method) for of_method in found.values()} == {6}
+        assert {len(of_method) for of_method in found.values()} == {6 if study.tuning else 1}
 
 
 def test_fewer_frames_are_among_more_and_other_seeds_draw_others():

@@ -3,7 +3,8 @@
 Seeds share an object's rendered images and twins, the test frames and the jitter of their boxes;
 they differ in the network's first weights, in the batches, and in which real frames are trained on
 where that is fewer than all. All methods and numbers of frames of one (object, seed) share one
-pre-training; with `share_start` so do all seeds of an object, which then share first weights too. A method without real images is trained once for all numbers of them.
+pre-training; with `share_start` all seeds of an object do, and their first weights with it. A
+method without real images is trained once for all numbers of them.
 
 Options are chosen once a method, on folds of the training frames of `tune_objects` under the first
 seed: the smallest mean over them of the logarithm of the main error. Test frames are not read for
@@ -70,7 +71,6 @@ def run_study(
     devices = find_devices(device, workers, cores)
     with begun(out, {name: to_dict(section) for name, section in config.items()} | {"seed": seed}):
         setup, failed = _prepare(config, out, seed, devices, cores)
-        subjects = [s for s in _subjects(setup) if s not in failed]
         tuned_on = [s for s in _tuned_on(setup) if s not in failed]
         findings = Findings(setup, _cells(setup, methods), _runs(setup, grid), tuned_on, failed)
 
