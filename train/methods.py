@@ -10,6 +10,7 @@ import torch
 
 from train.batches import Batches, Crops
 from train.checkpoint import Checkpoint
+from train.distributed import count, rank
 from train.stream import Live, death_of_worker
 from train.trainer import Training, train
 
@@ -65,6 +66,7 @@ def train_network(training: Training, inputs: Inputs, out: Path, device: torch.d
         training.config.batch,
         inputs.crops,
         training.seed,
+        part=(rank(), count()),
     )
     with closing(batches):
         try:

@@ -3,7 +3,8 @@
 import logging
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from render.errors import InputError
 from render.progress import progress
 from train.batches import Batch, Batches
 from train.checkpoint import Checkpoint
+from train.distributed import average, average_gradients, rank, wait
 from train.losses import mapping_loss, pose_loss
 from train.networks import PoseNet, build, load_vgg16
 from train.options import WITH_MAPPING, TrainConfig
@@ -54,6 +56,17 @@ def losses(net: PoseNet, batch: Batch, config: TrainConfig, method: str) -> dict
         goal = twins.detach() if config.detach_twin else twins
         terms["mapping"] = config.beta * mapping_loss(mapped[: sizes[1]].float(), goal.float())
     return terms
+
+
+class Objective(nn.Module):
+    """A network and what is to be minimised: `losses` of batches, as a module."""
+
+    def __init__(self, net: PoseNet, config: TrainConfig, method: str) -> None:
+        super().__init__()
+        self.net, self.config, self.method = net, config, method
+
+    def forward(self, batch: Batch) -> dict[str, torch.Tensor]:
+        return losses(self.net, batch, self.config, self.method)
 
 
 def freeze_statistics(net: PoseNet) -> None:
@@ -130,18 +143,18 @@ def train(training: Training, batches: Batches, out: Path, device: torch.device)
     net.train()
     if training.start is not None:
         freeze_statistics(net)
+    objective = average_gradients(Objective(net, config, method))
     since, before = time.monotonic(), None
-    with SummaryWriter(str(out / "log"), purge_step=first) as writer:
-        for step in progress(range(first, steps), steps, f"train {method}", done=first):
+    with _log(out / "log", first) as writer:
+        for step in _steps(first, steps, method):
             lr = config.lr * 0.5 * (1 + math.cos(math.pi * step / steps))
             for group in optimizer.param_groups:
                 group["lr"] = lr
-            batch = _to_device(batches.batch(step), device)
-            terms = losses(net, batch, config, method)
-            loss = torch.stack(list(terms.values())).sum()
+            terms = objective(_to_device(batches.batch(step), device))
             optimizer.zero_grad(set_to_none=True)
-            loss.backward()
+            torch.stack(list(terms.values())).sum().backward()
             optimizer.step()
+            terms = average(terms)
 
             logs = (step + 1) % config.log_every == 0
             saves = (step + 1) % config.save_every == 0 or step + 1 == steps
@@ -151,14 +164,31 @@ def train(training: Training, batches: Batches, out: Path, device: torch.device)
             if saves:
                 _check_finite(terms, method, step + 1)
             before = terms
-            if logs:
+            if writer is not None and logs:
                 for name, term in terms.items():
                     writer.add_scalar(f"loss/{name}", term.item(), step + 1)
                 writer.add_scalar("lr", lr, step + 1)
-            if saves:
+            if writer is not None and saves:
                 save(step + 1)
+    wait()  # until the checkpoint is there
     log.info("%s: %d steps in %.0f s", method, steps - first, time.monotonic() - since)
     return file
+
+
+@contextmanager
+def _log(folder: Path, first: int) -> Iterator[SummaryWriter | None]:
+    """TensorBoard's, after `first` steps; None in all processes but the first."""
+    if rank() != 0:
+        yield None
+        return
+    with SummaryWriter(str(folder), purge_step=first + 1) as writer:
+        yield writer
+
+
+def _steps(first: int, steps: int, method: str) -> Iterable[int]:
+    """The steps to be made; the first process shows how far it is."""
+    left = range(first, steps)
+    return left if rank() != 0 else progress(left, steps, f"train {method}", done=first)
 
 
 def _begin(
