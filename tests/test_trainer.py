@@ -283,6 +283,7 @@ def test_it_logs_every_term_and_the_learning_rates_cosine(finished):
     assert log.Tags()["scalars"] == tags
     for tag in tags:
         assert [event.step for event in log.Scalars(tag)] == [2, 4, 6, 8]
+    assert [event.step for event in log.Images("neighbours")] == [3, 6, 8]
     cosine = [CONFIG.lr * 0.5 * (1 + math.cos(math.pi * step / 8)) for step in (1, 3, 5, 7)]
     np.testing.assert_allclose([event.value for event in log.Scalars("lr")], cosine, rtol=1e-6)
 

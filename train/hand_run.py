@@ -28,6 +28,7 @@ from train.hand_report import hand_sheet, pair_sheet
 from train.hand_sources import make_motion, make_sources
 from train.localiser import Localiser, train_localiser
 from train.methods import Inputs, train_methods, train_network
+from train.neighbours import write_neighbours
 from train.options import COMPOSITION
 from train.stream import Live
 from train.targets import HandInfo
@@ -112,6 +113,8 @@ def run_hands(config: Mapping[str, Any], out: Path, seed: int, workers: int, dev
         if rank() == 0:  # the others wait where the next method is trained
             file = out / method / "predictions.txt"
             predictions[method] = evaluate_hand(checkpoint, test, torch_device, file)
+            if method == "mapping":
+                write_neighbours(checkpoint, inputs, test.frames, out / "neighbours.png", seed)
     if rank() != 0:
         return ""
     hand_sheet(predictions, test.frames, crops, out / "test_frames.png")

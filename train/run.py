@@ -42,6 +42,7 @@ from train.instances import (
 )
 from train.live import ObjectSource
 from train.methods import Inputs, train_methods, train_network
+from train.neighbours import write_neighbours
 from train.options import COMPOSITION, METHODS, RunConfig
 from train.pairs import pair, twin_splits
 from train.predict import predict_image
@@ -182,6 +183,9 @@ def run_all(config: Mapping[str, Any], out: Path, seed: int, workers: int, devic
             )
             write_estimates(folder / method, method, data, estimates)
             outcomes += found
+            if method == "mapping":
+                seen = tests[0].instances
+                write_neighbours(checkpoint, inputs, seen, folder / "neighbours.png", seed)
         if rank() == 0:
             first = [o for o in outcomes if o.obj_id == obj_id and o.boxes == tests[0].boxes]
             test_sheet(first, config["crop"], folder / "test_frames.png")

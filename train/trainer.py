@@ -20,6 +20,7 @@ from train.batches import Batch, Batches
 from train.checkpoint import Checkpoint
 from train.distributed import average, average_gradients, rank, wait
 from train.losses import mapping_loss, pose_loss
+from train.neighbours import Gallery
 from train.networks import PoseNet, build, load_vgg16
 from train.options import WITH_MAPPING, TrainConfig
 from train.targets import Target
@@ -144,13 +145,14 @@ def train(training: Training, batches: Batches, out: Path, device: torch.device)
     if training.start is not None:
         freeze_statistics(net)
     objective = average_gradients(Objective(net, config, method))
-    since, before = time.monotonic(), None
+    since, before, gallery = time.monotonic(), None, Gallery()
     with _log(out / "log", first) as writer:
         for step in _steps(first, steps, method):
             lr = config.lr * 0.5 * (1 + math.cos(math.pi * step / steps))
             for group in optimizer.param_groups:
                 group["lr"] = lr
-            terms = objective(_to_device(batches.batch(step), device))
+            batch = _to_device(batches.batch(step), device)
+            terms = objective(batch)
             optimizer.zero_grad(set_to_none=True)
             torch.stack(list(terms.values())).sum().backward()
             optimizer.step()
@@ -168,8 +170,13 @@ def train(training: Training, batches: Batches, out: Path, device: torch.device)
                 for name, term in terms.items():
                     writer.add_scalar(f"loss/{name}", term.item(), step + 1)
                 writer.add_scalar("lr", lr, step + 1)
+            if writer is not None and method == "mapping":
+                gallery.add(batch)
             if writer is not None and saves:
                 save(step + 1)
+                if method == "mapping":
+                    picture = gallery.sheet(net, batch)
+                    writer.add_image("neighbours", picture, step + 1, dataformats="HWC")
     wait()  # until the checkpoint is there
     log.info("%s: %d steps in %.0f s", method, steps - first, time.monotonic() - since)
     return file
