@@ -19,7 +19,7 @@ from render.draw import label, sheet
 from render.image_file import write_png
 from train.batches import Batch, Batches
 from train.checkpoint import Checkpoint
-from train.networks import PoseNet
+from train.networks import PoseNet, evaluating
 
 if TYPE_CHECKING:
     from train.methods import Inputs
@@ -55,14 +55,10 @@ def neighbour_sheet(net: PoseNet, batch: Batch, images: Tensor, targets: Tensor)
     Returns:
         (height, width, 3) uint8.
     """
-    training = {module: module.training for module in net.modules()}
-    net.eval()
-    with torch.inference_mode():
+    with evaluating(net):
         features = torch.cat([net.extract(part).float() for part in images.split(CHUNK)])
         unmapped = net.extract(batch.real[:ROWS])  # (r, d)
         queries = {"f": unmapped.float(), "g(f)": net.map(unmapped).float()}
-    for module, was in training.items():
-        module.training = was
 
     points = 2 if images.shape[1] == 3 else 3  # coordinates of each
     rows = []

@@ -24,6 +24,7 @@ from train.neighbours import Gallery
 from train.networks import PoseNet, build, load_vgg16
 from train.options import WITH_MAPPING, TrainConfig
 from train.targets import Target
+from train.validation import Validation
 
 log = logging.getLogger(__name__)
 
@@ -112,8 +113,17 @@ class Training:
         }
 
 
-def train(training: Training, batches: Batches, out: Path, device: torch.device) -> Path:
+def train(
+    training: Training,
+    batches: Batches,
+    out: Path,
+    device: torch.device,
+    validation: Validation | None = None,
+) -> Path:
     """Train a network, or go on where an earlier call with the same settings stopped.
+
+    Args:
+        validation: what says which of the saved steps was best; its weights are kept at the end.
 
     Returns:
         The checkpoint's path in `out`.
@@ -124,11 +134,20 @@ def train(training: Training, batches: Batches, out: Path, device: torch.device)
     method, steps, config = training.method, training.steps, training.config
     file = out / "checkpoint.pt"
     settings = {**training.settings, "inputs": batches.fingerprint()}
-    net, optimizer, first = _begin(training, settings, file, device)
+    net, optimizer, first, best = _begin(training, settings, file, device)
     if first == steps:
         return file
 
-    def save(step: int) -> None:
+    def save(step: int, writer: SummaryWriter) -> None:
+        nonlocal best
+        if validation is not None:
+            error = validation.error(net, config.huber_delta)
+            writer.add_scalar("validation", error, step)
+            if best is None or error < best["error"]:
+                weights = {name: tensor.clone() for name, tensor in net.state_dict().items()}
+                best = {"error": error, "step": step, "net": weights}
+            if step == steps:
+                net.load_state_dict(best["net"])
         Checkpoint(
             net=net,
             network=config.network,
@@ -138,6 +157,7 @@ def train(training: Training, batches: Batches, out: Path, device: torch.device)
             step=step,
             settings=settings,
             optimizer=optimizer.state_dict(),
+            best=best,
         ).save(file)
 
     out.mkdir(parents=True, exist_ok=True)
@@ -173,7 +193,7 @@ def train(training: Training, batches: Batches, out: Path, device: torch.device)
             if writer is not None and method == "mapping":
                 gallery.add(batch)
             if writer is not None and saves:
-                save(step + 1)
+                save(step + 1, writer)
                 if method == "mapping":
                     picture = gallery.sheet(net, batch)
                     writer.add_image("neighbours", picture, step + 1, dataformats="HWC")
@@ -200,9 +220,9 @@ def _steps(first: int, steps: int, method: str) -> Iterable[int]:
 
 def _begin(
     training: Training, settings: dict, file: Path, device: torch.device
-) -> tuple[PoseNet, torch.optim.Adam, int]:
-    """The network, its optimiser and the step to go on from."""
-    config, first, optimizer_state = training.config, 0, None
+) -> tuple[PoseNet, torch.optim.Adam, int, dict[str, Any] | None]:
+    """The network, its optimiser, the step to go on from and the best of validation so far."""
+    config, first, optimizer_state, best = training.config, 0, None, None
     if file.is_file():
         checkpoint = Checkpoint.load(file, device)
         difference = first_difference(checkpoint.settings, settings)
@@ -213,6 +233,7 @@ def _begin(
                 " give the old value, or another --out"
             )
         net, first, optimizer_state = checkpoint.net, checkpoint.step, checkpoint.optimizer
+        best = checkpoint.best
     else:
         torch.manual_seed(training.seed)
         target, with_mapping = training.target, training.method in WITH_MAPPING
@@ -233,7 +254,7 @@ def _begin(
     optimizer = torch.optim.Adam(net.parameters(), config.lr)
     if optimizer_state:
         optimizer.load_state_dict(optimizer_state)
-    return net, optimizer, first
+    return net, optimizer, first, best
 
 
 def _check_finite(terms: Mapping[str, torch.Tensor], method: str, step: int) -> None:
