@@ -4,6 +4,7 @@ import dataclasses
 import logging
 import os
 import sys
+import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
 from pathlib import Path
@@ -55,6 +56,8 @@ class Commands(click.Group):
         try:
             return super().invoke(ctx)
         except InputError as error:
+            if _rank():  # torchrun ends this process before it repeats what the first one says
+                time.sleep(1)
             raise click.ClickException(str(error)) from None
         except OSError as error:
             raise click.ClickException(f"{error.filename or 'system'}: {error.strerror}") from None
@@ -107,9 +110,11 @@ out_option = click.option("--out", type=PATH, required=True, metavar="DIR")
 @click.option("--verbose", is_flag=True, help="Log more.")
 def main(verbose: bool) -> None:
     """Synthetic training data from meshes, and a pose network that reads real images with it."""
-    logging.basicConfig(
-        level=logging.DEBUG if verbose else logging.INFO, format="%(message)s", stream=sys.stderr
-    )
+    command = click.get_current_context().invoked_subcommand
+    if "TORCHELASTIC_RUN_ID" in os.environ and command not in ("train", "run"):
+        raise click.UsageError(f"torchrun is for train and run, not for {command}")
+    level = logging.DEBUG if verbose else logging.ERROR if _rank() else logging.INFO
+    logging.basicConfig(level=level, format="%(message)s", stream=sys.stderr)
     for noisy in ("PIL", "matplotlib", "trimesh", "tensorboard", "OpenGL"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
 
@@ -271,9 +276,12 @@ def pair(config, seed, out, real, workers) -> None:
 @device_option
 def train(config, seed, out, device, method, **inputs) -> None:
     """Train a network for one object, or for hands."""
+    from train.distributed import joined
     from train.run import train_one
 
-    click.echo(train_one(config, method, out, seed, device, **inputs))
+    with joined(device) as own_device:
+        found = train_one(config, method, out, seed, own_device, **inputs)
+    _echo_once(found)
 
 
 @main.command()
@@ -382,9 +390,12 @@ def predict(
 @device_option
 def run(config, seed, out, workers, device) -> None:
     """Everything: render, pair, train each method, evaluate, compare."""
+    from train.distributed import joined
     from train.run import run_all
 
-    click.echo(run_all(config, out, seed, workers or _cores(), device))
+    with joined(device) as own_device:
+        found = run_all(config, out, seed, workers or _cores(), own_device)
+    _echo_once(found)
 
 
 @main.command()
@@ -421,6 +432,16 @@ def _given(name: str) -> bool:
     """Whether the user gave this parameter on the command line."""
     source = click.get_current_context().get_parameter_source(name)
     return source is ParameterSource.COMMANDLINE
+
+
+def _rank() -> int:
+    """Which of torchrun's processes this is; 0 without it."""
+    return int(os.environ["RANK"]) if "TORCHELASTIC_RUN_ID" in os.environ else 0
+
+
+def _echo_once(text: object) -> None:
+    if not _rank():
+        click.echo(text)
 
 
 def _cores() -> int:

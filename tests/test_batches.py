@@ -35,11 +35,10 @@ def other_pixels(instances: Sequence[Instance], seed: int) -> list[Instance]:
     return [replace(instance, window=smooth_picture(rng)) for instance in instances]
 
 
-def make(instances, method="mapping", size=16, seed=1, twins=None, crop=CROP) -> Batches:
+def make(instances, method="mapping", size=16, seed=1, crop=CROP, part=(0, 1)) -> Batches:
     twins = [[a, b] for a, b in zip(*(other_pixels(instances, s) for s in (1, 2)), strict=True)]
-    return Batches(
-        instances, twins, other_pixels(instances, 3), method, size, ObjectCrops(crop), seed
-    )
+    synthetic = other_pixels(instances, 3)
+    return Batches(instances, twins, synthetic, method, size, ObjectCrops(crop), seed, part)
 
 
 def assert_same(one: Batch, other: Batch):
@@ -59,6 +58,15 @@ def test_a_batch_is_the_same_whenever_it_is_asked_for(instances, method):
             not torch.equal(tensor, getattr(batch, name))
             for name, tensor in vars(in_order[0]).items()
         )
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_parts_of_a_batch_make_up_the_batch(instances, method):
+    whole = make(instances, method).batch(2)
+    parts = [make(instances, method, part=(i, 2)).batch(2) for i in (0, 1)]
+    for name, tensor in vars(whole).items():
+        for i, part in enumerate(parts):
+            assert torch.equal(getattr(part, name), tensor[i::2]), name
 
 
 @pytest.mark.parametrize("method", METHODS)

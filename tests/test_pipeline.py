@@ -127,7 +127,7 @@ def test_run_leaves_results_pictures_and_bop_files(finished):
         "bbox_obj",
         "bbox_obj, visib_fract >= 0.6",
     }
-    for name in ("pairs.png", "test_frames.png"):
+    for name in ("pairs.png", "test_frames.png", "neighbours.png"):
         assert image_size(finished / "obj_000001" / name)[0] > 300
     assert list((finished / "obj_000001" / "mapping").glob("mapping_*.csv"))
 

@@ -181,14 +181,30 @@ def test_gamma_weighs_the_real_images_alone():
 # The loop
 
 
-@pytest.mark.parametrize("stop", [2, 3, 7])
-def test_stopped_and_started_again_it_ends_with_the_same_bits(finished, tmp_path, stop):
+@pytest.mark.parametrize("stop", range(8))
+def test_stopped_before_any_step_and_started_again_it_ends_with_the_same_bits(
+    finished, tmp_path, stop
+):
     with pytest.raises(KeyboardInterrupt):
         run(training(), tmp_path / "run", stop=stop)
     batches = RandomBatches("mapping")
     file = train(training(), batches, tmp_path / "run", torch.device("cpu"))
     assert batches.asked == list(range(stop // 3 * 3, 8))
     assert_same_weights(weights(file), weights(finished))
+    ours, theirs = (Checkpoint.load(folder).optimizer for folder in (tmp_path / "run", finished))
+    for name, state in theirs["state"].items():
+        assert all(torch.equal(value, ours["state"][name][key]) for key, value in state.items())
+
+
+@pytest.mark.parametrize("change", [{"precision": "bfloat16"}, {"save_every": 1}])
+def test_after_pretraining_it_goes_on_with_the_same_bits_too(tmp_path, change):
+    """Batch norm's statistics are frozen again, whatever the precision."""
+    start = run(training("synthetic", 2), tmp_path / "start")
+    job = training(steps=5, config=replace(CONFIG, **change), start=start)
+    whole = run(job, tmp_path / "whole")
+    with pytest.raises(KeyboardInterrupt):
+        run(job, tmp_path / "stopped", stop=4)
+    assert_same_weights(weights(run(job, tmp_path / "stopped")), weights(whole))
 
 
 def test_a_finished_run_is_left_as_it_is(finished):
@@ -283,6 +299,7 @@ def test_it_logs_every_term_and_the_learning_rates_cosine(finished):
     assert log.Tags()["scalars"] == tags
     for tag in tags:
         assert [event.step for event in log.Scalars(tag)] == [2, 4, 6, 8]
+    assert [event.step for event in log.Images("neighbours")] == [3, 6, 8]
     cosine = [CONFIG.lr * 0.5 * (1 + math.cos(math.pi * step / 8)) for step in (1, 3, 5, 7)]
     np.testing.assert_allclose([event.value for event in log.Scalars("lr")], cosine, rtol=1e-6)
 

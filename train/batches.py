@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from render.errors import InputError
 from train.options import COMPOSITION
 from train.stream import Live, Samples, Stream
 
@@ -71,12 +72,17 @@ class Batches:
         size: int,
         crops: Crops,
         seed: int,
+        part: tuple[int, int] = (0, 1),
     ) -> None:
         """
         Args:
             twins: for each real sample its synthetic twins.
             synthetic: samples, or what renders them while they are trained on.
             size: images in a batch.
+            part: (i, n), which of n equal parts of every batch is made here.
+
+        Raises:
+            InputError: n equal parts there are not.
         """
         real_share, twin_share, _ = COMPOSITION[method]
         self.n_real, self.n_twins = round(real_share * size), round(twin_share * size)
@@ -88,12 +94,21 @@ class Batches:
         ):
             if count and not found:
                 raise ValueError(f"method {method} needs {what}, got none")
+        self.part, parts = part, part[1]
+        if self.n_real % parts or self.n_twins % parts or self.n_synthetic % parts:
+            raise InputError(
+                f"train.batch = {size} is {self.n_real} real, {self.n_twins} twin and"
+                f" {self.n_synthetic} synthetic images for {method}, which {parts} processes cannot"
+                " share equally; change one of the two"
+            )
         self.real, self.twins = real, twins
         self.crops, self.seed = crops, seed
         self.synthetic = () if isinstance(synthetic, Live) else synthetic
         self._stream: Stream | None = None
         if isinstance(synthetic, Live) and self.n_synthetic:
-            samples = Samples(synthetic.source, crops, seed, self.n_synthetic)
+            samples = Samples(
+                synthetic.source, crops, seed, self.n_synthetic, self._mine(self.n_synthetic)
+            )
             self._stream = Stream(samples, synthetic.workers)
 
     def close(self) -> None:
@@ -113,23 +128,20 @@ class Batches:
         return found if self._stream is None else found | {"synthetic": self._stream.fingerprint()}
 
     def batch(self, step: int) -> Batch:
-        """The batch of one step."""
+        """The batch of one step, or the part of it that is made here."""
         rng = np.random.default_rng([self.seed, step])
         chosen = _draw(rng, len(self.real), self.n_real)
-        real, real_targets, crops = self._cut([self.real[i] for i in chosen], rng)
-
-        # The same crop for both images of a pair.
+        real = [self.real[i] for i in chosen]
+        crops = [self.crops.draw(rng, sample) for sample in real]
         pairs = chosen[: self.n_twins]
-        picked = [self.twins[i][int(rng.integers(len(self.twins[i])))] for i in pairs]
-        twins = self._images(picked, crops[: self.n_twins])
+        twins = [self.twins[i][int(rng.integers(len(self.twins[i])))] for i in pairs]
 
         synthetic, synthetic_targets = self._synthetic(step, rng)
-        augment = self.crops.augment
         return Batch(
-            real=_to_tensor(augment(real, np.random.default_rng([self.seed, step, 1]))),
-            real_targets=real_targets,
-            # The same draws: a pair shares exposure and contrast as it shares its crop.
-            twins=_to_tensor(augment(twins, np.random.default_rng([self.seed, step, 1]))),
+            real=self._images(real, crops, [step, 1]),
+            real_targets=self._targets(real, crops),
+            # The same crops and draws: a pair shares exposure and contrast, too.
+            twins=self._images(twins, crops, [step, 1]),
             synthetic=synthetic,
             synthetic_targets=synthetic_targets,
         )
@@ -139,24 +151,39 @@ class Batches:
         if self._stream is not None:
             return self._stream.batch(step)
         drawn = _draw(rng, len(self.synthetic), self.n_synthetic)
-        images, targets, _ = self._cut([self.synthetic[i] for i in drawn], rng)
-        augmented = self.crops.augment(images, np.random.default_rng([self.seed, step, 2]))
-        return _to_tensor(augmented), targets
-
-    def _cut(self, samples: Sequence[Any], rng: np.random.Generator):
-        """Images under random crops, their targets (n, s, outputs) and the crops."""
+        samples = [self.synthetic[i] for i in drawn]
         crops = [self.crops.draw(rng, sample) for sample in samples]
-        targets = [
-            self.crops.targets(sample, crop) for sample, crop in zip(samples, crops, strict=True)
-        ]
-        none = np.zeros((0, 1, self.crops.outputs), np.float32)
-        stacked = np.stack(targets).astype(np.float32) if targets else none
-        return self._images(samples, crops), torch.from_numpy(stacked), crops
+        return self._images(samples, crops, [step, 2]), self._targets(samples, crops)
 
-    def _images(self, samples: Sequence[Any], crops: Sequence[Any]) -> np.ndarray:
-        size = self.crops.size
-        images = [self.crops.image(s, crop) for s, crop in zip(samples, crops, strict=True)]
-        return np.stack(images) if images else np.zeros((0, size, size, self.crops.channels), "f4")
+    def _mine(self, total: int) -> range:
+        """Which of a batch's real, twin or synthetic images are made here.
+
+        Every n-th one, so that what pairs a twin with its real image holds in each part too.
+        """
+        return range(self.part[0], total, self.part[1])
+
+    def _images(self, samples: Sequence[Any], crops: Sequence[Any], draws: list[int]) -> Tensor:
+        """(n, c, size, size) of this part, augmented by the draws of [seed, *draws].
+
+        Those are drawn for the whole batch, so that an image looks alike in whatever part it is.
+        """
+        size, mine = self.crops.size, self._mine(len(samples))
+        images = np.zeros((len(samples), size, size, self.crops.channels), np.float32)
+        for i in mine:
+            images[i] = self.crops.image(samples[i], crops[i])
+        augmented = self.crops.augment(images, np.random.default_rng([self.seed, *draws]))
+        # The memory keeps channels last.
+        return torch.from_numpy(np.ascontiguousarray(augmented[mine.start :: mine.step])).permute(
+            0, 3, 1, 2
+        )
+
+    def _targets(self, samples: Sequence[Any], crops: Sequence[Any]) -> Tensor:
+        """(n, s, outputs) of this part."""
+        mine = self._mine(len(samples))
+        if not mine:
+            return torch.zeros(0, 1, self.crops.outputs)
+        targets = [self.crops.targets(samples[i], crops[i]) for i in mine]
+        return torch.from_numpy(np.stack(targets).astype(np.float32))
 
     def _fingerprint(self, samples: Sequence[Any]) -> str:
         checksum = 0
@@ -167,8 +194,3 @@ class Batches:
 
 def _draw(rng: np.random.Generator, among: int, count: int) -> list[int]:
     return rng.integers(among, size=count).tolist() if count else []
-
-
-def _to_tensor(images: np.ndarray) -> Tensor:
-    """(n, h, w, c) numpy -> (n, c, h, w) torch; the memory keeps channels last."""
-    return torch.from_numpy(np.ascontiguousarray(images)).permute(0, 3, 1, 2)

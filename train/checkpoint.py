@@ -25,7 +25,8 @@ class Checkpoint:
     """A network at a step of its training.
 
     settings: the configs it was trained with, as plain data, compared on resuming.
-    optimizer: the optimiser's state, for going on.
+    optimizer: the optimiser's state, for going on. best: with train.validation the error, step and
+    weights ("net") at which the held-out frames were read best; a finished network has these.
     """
 
     net: PoseNet
@@ -36,6 +37,7 @@ class Checkpoint:
     step: int
     settings: dict[str, Any]
     optimizer: dict[str, Any]
+    best: dict[str, Any] | None = None
 
     @property
     def object(self) -> ObjectInfo:
@@ -72,6 +74,7 @@ class Checkpoint:
             "step": self.step,
             "settings": self.settings,
             "optimizer": self.optimizer,
+            "best": self.best,
         }
         partial = path.with_name(f".{path.name}.partial")
         torch.save(record, partial)
@@ -121,4 +124,5 @@ class Checkpoint:
             step=record["step"],
             settings=record["settings"],
             optimizer=record["optimizer"],
+            best=record.get("best"),
         )

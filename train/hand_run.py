@@ -10,6 +10,7 @@ from render.nyu import JOINTS
 from render.nyu_dataset import SENSOR, SYNTHETIC, NyuSplit
 from train.checkpoint import Checkpoint
 from train.device import choose_device
+from train.distributed import first_alone, rank
 from train.film import hand_film
 from train.hand_crops import HandCropConfig, HandCrops
 from train.hand_data import (
@@ -27,6 +28,7 @@ from train.hand_report import hand_sheet, pair_sheet
 from train.hand_sources import make_motion, make_sources
 from train.localiser import Localiser, train_localiser
 from train.methods import Inputs, train_methods, train_network
+from train.neighbours import write_neighbours
 from train.options import COMPOSITION
 from train.stream import Live
 from train.targets import HandInfo
@@ -89,7 +91,8 @@ def run_hands(config: Mapping[str, Any], out: Path, seed: int, workers: int, dev
         InputError: a folder or frame is missing or malformed.
     """
     methods, torch_device = config["run"].methods, choose_device(device)
-    data = make_sources(config, out, seed, workers)
+    with first_alone():
+        data = make_sources(config, out, seed, workers)
     splits = find_splits(data)
     assert splits.synthetic is not None
     finder, options = config["localiser"], config["train"]
@@ -100,14 +103,20 @@ def run_hands(config: Mapping[str, Any], out: Path, seed: int, workers: int, dev
     crops = HandCrops(config["hand_crop"], ALL_JOINTS)
     kind = "simulated real" if config["run"].simulated else "real"
     assert not isinstance(inputs.synthetic, Live)
-    pair_sheet(inputs.real, inputs.twins, inputs.synthetic, crops, out / "pairs.png", kind)
+    if rank() == 0:
+        pair_sheet(inputs.real, inputs.twins, inputs.synthetic, crops, out / "pairs.png", kind)
 
     test = load_test(data, config["hand_crop"], localiser)
     first = Training("synthetic", 0, ALL_JOINTS, options, config["hand_crop"], seed)
     predictions = {}
     for method, checkpoint in train_methods(methods, first, inputs, out, torch_device):
-        file = out / method / "predictions.txt"
-        predictions[method] = evaluate_hand(checkpoint, test, torch_device, file)
+        if rank() == 0:  # the others wait where the next method is trained
+            file = out / method / "predictions.txt"
+            predictions[method] = evaluate_hand(checkpoint, test, torch_device, file)
+            if method == "mapping":
+                write_neighbours(checkpoint, inputs, test.frames, out / "neighbours.png", seed)
+    if rank() != 0:
+        return ""
     hand_sheet(predictions, test.frames, crops, out / "test_frames.png")
     _film(config, data, out, seed, workers, device)
     about = {"dataset": str(find_nyu(data.dataset)), "seed": seed, "methods": list(methods)}

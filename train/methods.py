@@ -8,10 +8,14 @@ from typing import Any
 
 import torch
 
+from render.errors import InputError
 from train.batches import Batches, Crops
 from train.checkpoint import Checkpoint
+from train.distributed import count, rank
+from train.options import COMPOSITION
 from train.stream import Live, death_of_worker
 from train.trainer import Training, train
+from train.validation import Validation, held_out
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,6 +61,7 @@ def train_network(training: Training, inputs: Inputs, out: Path, device: torch.d
     Raises:
         InputError: as `train`; or a process that renders has died.
     """
+    inputs, validation = _hold_out(inputs, training)
     batches = Batches(
         inputs.real,
         inputs.twins,
@@ -65,9 +70,24 @@ def train_network(training: Training, inputs: Inputs, out: Path, device: torch.d
         training.config.batch,
         inputs.crops,
         training.seed,
+        part=(rank(), count()),
     )
     with closing(batches):
         try:
-            return train(training, batches, out, device)
+            return train(training, batches, out, device, validation)
         except RuntimeError as error:
             raise death_of_worker(error) or error from None
+
+
+def _hold_out(inputs: Inputs, training: Training) -> tuple[Inputs, Validation | None]:
+    """Set a share of the real frames aside, if train.validation says so and real ones are used."""
+    share, total = training.config.validation, len(inputs.real)
+    if not share or not COMPOSITION[training.method][0]:
+        return inputs, None
+    if total < 2:
+        raise InputError(f"train.validation needs 2 real frames or more, got {total}")
+    held = held_out(total, share)
+    kept = [i for i in range(total) if i not in held]
+    real, twins = inputs.real, [inputs.twins[i] for i in kept] if inputs.twins else []
+    validation = Validation([real[i] for i in held], inputs.crops, training.seed)
+    return replace(inputs, real=[real[i] for i in kept], twins=twins), validation

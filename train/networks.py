@@ -1,6 +1,7 @@
 """f, g, h, and the PoseNet that composes them. One builder holds every number."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -29,6 +30,17 @@ class PoseNet(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """Predict from real images: (B, c, size, size) in [-1, 1] -> (B, outputs)."""
         return self.predict(self.map(self.extract(images)))
+
+
+@contextmanager
+def evaluating(net: nn.Module) -> Iterator[None]:
+    """Read with a network that is being trained, and leave it as it was."""
+    training = {module: module.training for module in net.modules()}
+    net.eval()
+    with torch.inference_mode():
+        yield
+    for module, was in training.items():
+        module.training = was
 
 
 class ResidualBlock(nn.Module):

@@ -65,6 +65,12 @@ class TrainConfig:
         "float32", "What the network computes in; bfloat16 is faster where the processor has it"
     )
     init: str = option("", "paper: a torchvision-format vgg16 file to start the convolutions from")
+    validation: float = option(
+        0.0,
+        "Share of the real training frames held out to choose the best checkpoint by; 0: the last",
+        minimum=0,
+        maximum=0.9,
+    )
     log_every: int = option(50, "Steps between TensorBoard entries", minimum=1)
     save_every: int = option(250, "Steps between checkpoints", minimum=1)
 

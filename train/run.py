@@ -16,6 +16,7 @@ from render.sensor_config import SensorConfig
 from train.checkpoint import Checkpoint
 from train.crops import ObjectCrops
 from train.device import choose_device
+from train.distributed import first_alone, rank
 from train.evaluate import (
     evaluate_method,
     evaluate_run,
@@ -41,6 +42,7 @@ from train.instances import (
 )
 from train.live import ObjectSource
 from train.methods import Inputs, train_methods, train_network
+from train.neighbours import write_neighbours
 from train.options import COMPOSITION, METHODS, RunConfig
 from train.pairs import pair, twin_splits
 from train.predict import predict_image
@@ -153,7 +155,8 @@ def run_all(config: Mapping[str, Any], out: Path, seed: int, workers: int, devic
     torch_device = choose_device(device)
     data: DataConfig = config["data"]
     if config["run"].simulated:
-        data = replace(data, dataset=str(simulate(config["run"], out, seed, workers)))
+        with first_alone():
+            data = replace(data, dataset=str(simulate(config["run"], out, seed, workers)))
     root = find_dataset(data.dataset)
     models = load_models([root / "models"], obj_ids=data.objects or None)
 
@@ -162,22 +165,32 @@ def run_all(config: Mapping[str, Any], out: Path, seed: int, workers: int, devic
     for obj_id, model in models.items():
         folder = out / f"obj_{obj_id:06d}"
         part = {**config, "data": replace(data, objects=(obj_id,))}
-        prepare(part, root, model, folder, seed, workers)
+        with first_alone():
+            prepare(part, root, model, folder, seed, workers)
         inputs = load_object(part, root, model, folder, seed)
-        write_split(part["data"], root, seed, folder / "split.json")
-        pictures = (inputs.real, inputs.twins, _examples(inputs, seed))
-        contact_sheet(*pictures, config["crop"], folder / "pairs.png", kind)
+        if rank() == 0:
+            write_split(part["data"], root, seed, folder / "split.json")
+            pictures = (inputs.real, inputs.twins, _examples(inputs, seed))
+            contact_sheet(*pictures, config["crop"], folder / "pairs.png", kind)
         tests = test_sets(part["data"], root, model, seed)
         options, target = config["train"], object_target(model, inputs)
         start = Training("synthetic", 0, target, options, config["crop"], seed)
         for method, checkpoint in train_methods(methods, start, inputs, folder, torch_device):
+            if rank() != 0:
+                continue  # the first process tests
             found, estimates = evaluate_method(
                 checkpoint, method, tests, measured[obj_id], torch_device, seed
             )
             write_estimates(folder / method, method, data, estimates)
             outcomes += found
-        first = [o for o in outcomes if o.obj_id == obj_id and o.boxes == tests[0].boxes]
-        test_sheet(first, config["crop"], folder / "test_frames.png")
+            if method == "mapping":
+                seen = tests[0].instances
+                write_neighbours(checkpoint, inputs, seen, folder / "neighbours.png", seed)
+        if rank() == 0:
+            first = [o for o in outcomes if o.obj_id == obj_id and o.boxes == tests[0].boxes]
+            test_sheet(first, config["crop"], folder / "test_frames.png")
+    if rank() != 0:
+        return ""
     counts = [len(choose_images(data, root, part, seed)) for part in ("train", "test")]
     heading = f"{root}: {counts[0]} {kind} frames to train on, {counts[1]} to test on"
     about = {"dataset": data.dataset, "seed": seed, "methods": list(methods)}
@@ -249,7 +262,8 @@ def _live(config: Mapping[str, Any], root: Path, model: ObjectModel) -> Live:
         model.obj_id,
         config["data"].min_visib,
     )
-    source.check()
+    with first_alone():  # levels of detail are made once
+        source.check()
     return Live(source, config["run"].live_workers)
 
 

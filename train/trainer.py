@@ -3,7 +3,8 @@
 import logging
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,10 +18,13 @@ from render.errors import InputError
 from render.progress import progress
 from train.batches import Batch, Batches
 from train.checkpoint import Checkpoint
+from train.distributed import average, average_gradients, rank, wait
 from train.losses import mapping_loss, pose_loss
+from train.neighbours import Gallery
 from train.networks import PoseNet, build, load_vgg16
 from train.options import WITH_MAPPING, TrainConfig
 from train.targets import Target
+from train.validation import Validation
 
 log = logging.getLogger(__name__)
 
@@ -54,6 +58,17 @@ def losses(net: PoseNet, batch: Batch, config: TrainConfig, method: str) -> dict
         goal = twins.detach() if config.detach_twin else twins
         terms["mapping"] = config.beta * mapping_loss(mapped[: sizes[1]].float(), goal.float())
     return terms
+
+
+class Objective(nn.Module):
+    """A network and what is to be minimised: `losses` of batches, as a module."""
+
+    def __init__(self, net: PoseNet, config: TrainConfig, method: str) -> None:
+        super().__init__()
+        self.net, self.config, self.method = net, config, method
+
+    def forward(self, batch: Batch) -> dict[str, torch.Tensor]:
+        return losses(self.net, batch, self.config, self.method)
 
 
 def freeze_statistics(net: PoseNet) -> None:
@@ -98,8 +113,17 @@ class Training:
         }
 
 
-def train(training: Training, batches: Batches, out: Path, device: torch.device) -> Path:
+def train(
+    training: Training,
+    batches: Batches,
+    out: Path,
+    device: torch.device,
+    validation: Validation | None = None,
+) -> Path:
     """Train a network, or go on where an earlier call with the same settings stopped.
+
+    Args:
+        validation: what says which of the saved steps was best; its weights are kept at the end.
 
     Returns:
         The checkpoint's path in `out`.
@@ -110,11 +134,20 @@ def train(training: Training, batches: Batches, out: Path, device: torch.device)
     method, steps, config = training.method, training.steps, training.config
     file = out / "checkpoint.pt"
     settings = {**training.settings, "inputs": batches.fingerprint()}
-    net, optimizer, first = _begin(training, settings, file, device)
+    net, optimizer, first, best = _begin(training, settings, file, device)
     if first == steps:
         return file
 
-    def save(step: int) -> None:
+    def save(step: int, writer: SummaryWriter) -> None:
+        nonlocal best
+        if validation is not None:
+            error = validation.error(net, config.huber_delta)
+            writer.add_scalar("validation", error, step)
+            if best is None or error < best["error"]:
+                weights = {name: tensor.clone() for name, tensor in net.state_dict().items()}
+                best = {"error": error, "step": step, "net": weights}
+            if step == steps:
+                net.load_state_dict(best["net"])
         Checkpoint(
             net=net,
             network=config.network,
@@ -124,24 +157,26 @@ def train(training: Training, batches: Batches, out: Path, device: torch.device)
             step=step,
             settings=settings,
             optimizer=optimizer.state_dict(),
+            best=best,
         ).save(file)
 
     out.mkdir(parents=True, exist_ok=True)
     net.train()
     if training.start is not None:
         freeze_statistics(net)
-    since, before = time.monotonic(), None
-    with SummaryWriter(str(out / "log"), purge_step=first) as writer:
-        for step in progress(range(first, steps), steps, f"train {method}", done=first):
+    objective = average_gradients(Objective(net, config, method))
+    since, before, gallery = time.monotonic(), None, Gallery()
+    with _log(out / "log", first) as writer:
+        for step in _steps(first, steps, method):
             lr = config.lr * 0.5 * (1 + math.cos(math.pi * step / steps))
             for group in optimizer.param_groups:
                 group["lr"] = lr
             batch = _to_device(batches.batch(step), device)
-            terms = losses(net, batch, config, method)
-            loss = torch.stack(list(terms.values())).sum()
+            terms = objective(batch)
             optimizer.zero_grad(set_to_none=True)
-            loss.backward()
+            torch.stack(list(terms.values())).sum().backward()
             optimizer.step()
+            terms = average(terms)
 
             logs = (step + 1) % config.log_every == 0
             saves = (step + 1) % config.save_every == 0 or step + 1 == steps
@@ -151,21 +186,43 @@ def train(training: Training, batches: Batches, out: Path, device: torch.device)
             if saves:
                 _check_finite(terms, method, step + 1)
             before = terms
-            if logs:
+            if writer is not None and logs:
                 for name, term in terms.items():
                     writer.add_scalar(f"loss/{name}", term.item(), step + 1)
                 writer.add_scalar("lr", lr, step + 1)
-            if saves:
-                save(step + 1)
+            if writer is not None and method == "mapping":
+                gallery.add(batch)
+            if writer is not None and saves:
+                save(step + 1, writer)
+                if method == "mapping":
+                    picture = gallery.sheet(net, batch)
+                    writer.add_image("neighbours", picture, step + 1, dataformats="HWC")
+    wait()  # until the checkpoint is there
     log.info("%s: %d steps in %.0f s", method, steps - first, time.monotonic() - since)
     return file
 
 
+@contextmanager
+def _log(folder: Path, first: int) -> Iterator[SummaryWriter | None]:
+    """TensorBoard's, after `first` steps; None in all processes but the first."""
+    if rank() != 0:
+        yield None
+        return
+    with SummaryWriter(str(folder), purge_step=first + 1) as writer:
+        yield writer
+
+
+def _steps(first: int, steps: int, method: str) -> Iterable[int]:
+    """The steps to be made; the first process shows how far it is."""
+    left = range(first, steps)
+    return left if rank() != 0 else progress(left, steps, f"train {method}", done=first)
+
+
 def _begin(
     training: Training, settings: dict, file: Path, device: torch.device
-) -> tuple[PoseNet, torch.optim.Adam, int]:
-    """The network, its optimiser and the step to go on from."""
-    config, first, optimizer_state = training.config, 0, None
+) -> tuple[PoseNet, torch.optim.Adam, int, dict[str, Any] | None]:
+    """The network, its optimiser, the step to go on from and the best of validation so far."""
+    config, first, optimizer_state, best = training.config, 0, None, None
     if file.is_file():
         checkpoint = Checkpoint.load(file, device)
         difference = first_difference(checkpoint.settings, settings)
@@ -176,6 +233,7 @@ def _begin(
                 " give the old value, or another --out"
             )
         net, first, optimizer_state = checkpoint.net, checkpoint.step, checkpoint.optimizer
+        best = checkpoint.best
     else:
         torch.manual_seed(training.seed)
         target, with_mapping = training.target, training.method in WITH_MAPPING
@@ -196,7 +254,7 @@ def _begin(
     optimizer = torch.optim.Adam(net.parameters(), config.lr)
     if optimizer_state:
         optimizer.load_state_dict(optimizer_state)
-    return net, optimizer, first
+    return net, optimizer, first, best
 
 
 def _check_finite(terms: Mapping[str, torch.Tensor], method: str, step: int) -> None:
