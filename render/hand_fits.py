@@ -78,7 +78,9 @@ def read_gestures(folder: Path, model: HandModel) -> RealGestures:
     for path in paths:
         fits = _load(path)
         if str(fits["hand"]) != hand_digest(model):
-            raise InputError(f"{path}: fitted with another hand than {model.name}; pair with it")
+            raise InputError(
+                f"{path}: fitted with another hand than {model.name}, {model.side}; pair with it"
+            )
         palm = palm_frame(model, fits["shape"])[1]
         angles.append(fits["angles"])
         turns.append(fits["cam_from_hand"][:, :3, :3] @ palm)

@@ -106,7 +106,9 @@ def test_a_folder_without_fits_or_with_those_of_another_hand_is_named(tmp_path):
     assert f"hand_scene.poses: {tmp_path} holds no fits/*.npz; give OUT/train" in fail(tmp_path)
     write_some(tmp_path)
     file = tmp_path / FITS / "0000000.npz"
-    assert fail(tmp_path, stick_hand()).startswith(f"{file}: fitted with another hand than stick")
+    assert fail(tmp_path, stick_hand()).startswith(
+        f"{file}: fitted with another hand than stick, right"
+    )
     np.savez(file, shape=np.zeros(12))
     assert fail(tmp_path).startswith(f"{file}: angles is not a file in the archive; make the twins")
     file.write_bytes(b"PK\x03\x04 damaged")
