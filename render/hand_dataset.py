@@ -200,7 +200,7 @@ def _settings(
     moving: bool,
 ) -> dict:
     """What a dataset's bytes depend on."""
-    HandRandomizer(scene, model, seed, sensor)  # which refuses a shape that the hand has not
+    randomizer = HandRandomizer(scene, model, seed, sensor)  # which refuses what does not fit
     settings = {
         "render": to_dict(config),
         "hand_scene": to_dict(scene),
@@ -208,4 +208,6 @@ def _settings(
         "seed": seed,
         "hand": hand_digest(model),
     }
+    if randomizer.real is not None:
+        settings["poses"] = randomizer.real.digest
     return {**settings, "moving": True} if moving else settings

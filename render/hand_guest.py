@@ -21,7 +21,8 @@ import numpy as np
 from render.bop_records import numbers, parse_integer
 from render.errors import InputError
 from render.hand import POINTS, HandModel, pose_hand
-from render.hand_scene import HandRandomizer, HandSceneConfig, palm_frame
+from render.hand_pose import palm_frame
+from render.hand_scene import HandRandomizer, HandSceneConfig
 from render.hand_skin import HandSkin
 from render.mesh import ObjectModel, models_info_record, object_model
 from render.props import TABLES

@@ -12,9 +12,10 @@ import numpy as np
 from render.camera import Camera
 from render.hand import HandModel
 from render.hand_contact import HandCapsules
+from render.hand_pose import palm_frame
 from render.hand_props import FOREARM
 from render.hand_sample import TRIES
-from render.hand_scene import HAND, PURPOSES, HandRandomizer, HandSceneConfig, direction, palm_frame
+from render.hand_scene import HAND, PURPOSES, HandRandomizer, HandSceneConfig, direction
 from render.nyu import CAMERA
 from render.scene import Placed, SceneSpec, rows
 from render.sensor_config import DEFAULT_SENSOR, SensorConfig

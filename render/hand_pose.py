@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from render.hand import FINGERS, JOINTS, HandModel
+from render.hand import FINGERS, JOINTS, HandModel, shaped
 
 # Degrees, by the number of the finger's joint; of one joint the outer rotation stands first.
 FINGER_LIMITS_DEG = {
@@ -114,6 +114,22 @@ def pose_from_angles(hand: HandAngles, angles: np.ndarray) -> np.ndarray:
     for i, joint in enumerate(hand.joints):
         R[:, joint] = R[:, joint] @ turns[:, i]
     return Rotation.from_matrix(R.reshape(-1, 3, 3)).as_rotvec().reshape(len(angles), -1, 3)
+
+
+def palm_frame(model: HandModel, shape: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The middle of a hand's palm (3,), and the axes of its palm as columns (3, 3); hand's frame.
+
+    x across it (of a right hand to the little finger), y to the fingertips, z out of its back.
+    """
+    joints = shaped(model, shape[None])[1][0]
+    wrist, index, middle, pinky = (
+        joints[JOINTS.index(name)] for name in ("wrist", "index1", "middle1", "pinky1")
+    )
+    y = (middle - wrist) / np.linalg.norm(middle - wrist)
+    across = (pinky - index) * (1 if model.side == "right" else -1)
+    x = across - (across @ y) * y
+    x /= np.linalg.norm(x)
+    return (wrist + middle) / 2, np.stack([x, y, np.cross(x, y)], axis=1)
 
 
 def rotations_about(axes: np.ndarray, angles: np.ndarray) -> np.ndarray:

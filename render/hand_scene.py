@@ -5,6 +5,7 @@ of the back of the hand.
 """
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -12,9 +13,10 @@ import numpy as np
 from render.camera import Camera
 from render.config import option
 from render.errors import InputError
-from render.hand import JOINTS, HandModel, mirrored, shaped
+from render.hand import HandModel, mirrored, shaped
 from render.hand_contact import HandCapsules
-from render.hand_pose import HandAngles, hand_angles, pose_from_angles
+from render.hand_fits import read_gestures
+from render.hand_pose import HandAngles, hand_angles, palm_frame, pose_from_angles
 from render.hand_props import draw_forearm, draw_person, draw_wall, hand_props
 from render.hand_sample import draw_angles
 from render.hand_solve import relaxed
@@ -61,6 +63,11 @@ class HandSceneConfig:
         minimum=0,
         maximum=1,
     )
+    poses: str | None = option(
+        None,
+        "Bend and turn the annotated hand nearly as real ones, instead: the folder of a split of"
+        " twins, which `pair --real nyu` made",
+    )
     shape: tuple[float, ...] = option((), "Shape coefficients of the mean hand; none: zeros")
     shape_spread: float = option(
         0.8, "Spread of the shape from frame to frame, standard deviations", minimum=0, maximum=2
@@ -98,7 +105,8 @@ class HandRandomizer:
             camera: what looks at it.
 
         Raises:
-            InputError: the mean shape has not as many coefficients as the model.
+            InputError: the mean shape has not as many coefficients as the model, or the real poses
+                are not there or of another hand.
         """
         if config.shape and len(config.shape) != model.shape_size:
             raise InputError(
@@ -109,6 +117,7 @@ class HandRandomizer:
         self.sensor_config, self.camera = sensor, camera
         self.hands = {HAND: model, OTHER_HAND: mirrored(model)}
         self.angles = {obj_id: hand_angles(hand) for obj_id, hand in self.hands.items()}
+        self.real = None if config.poses is None else read_gestures(Path(config.poses), model)
         self.meshes: dict[int, Mesh | HandModel] = {**self.hands, **hand_props()}
 
     def scene(self, frame_id: int) -> SceneSpec:
@@ -166,8 +175,13 @@ class HandRandomizer:
         self, obj_id: int, rng: np.random.Generator, palm: np.ndarray, shape: np.ndarray
     ) -> Placed:
         """A random gesture, turned at random, with its palm at (3,)."""
-        angles = self._gesture(obj_id, rng, HandCapsules(self.hands[obj_id], shape))
-        return self._posed(obj_id, angles, shape, (palm, direction(self._turn(rng))))
+        capsules = HandCapsules(self.hands[obj_id], shape)
+        if self.real is not None and obj_id == HAND:
+            angles, turned = self.real.draw(rng, self.angles[obj_id], capsules)
+        else:
+            angles = self._gesture(obj_id, rng, capsules)
+            turned = direction(self._turn(rng))
+        return self._posed(obj_id, angles, shape, (palm, turned))
 
     def _gesture(self, obj_id: int, rng: np.random.Generator, capsules: HandCapsules) -> np.ndarray:
         """(D,) angles, radians."""
@@ -208,22 +222,6 @@ class HandRandomizer:
         vertices, joints = (arrays[0] for arrays in shaped(model, shape[None]))
         wrist_from_hand = rigid(R.T, -R.T @ joints[0])
         return draw_forearm(rng, apply(wrist_from_hand, vertices), hand.matrix, wrist_from_hand)
-
-
-def palm_frame(model: HandModel, shape: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The middle of a hand's palm (3,), and the axes of its palm as columns (3, 3); hand's frame.
-
-    x across it (of a right hand to the little finger), y to the fingertips, z out of its back.
-    """
-    joints = shaped(model, shape[None])[1][0]
-    wrist, index, middle, pinky = (
-        joints[JOINTS.index(name)] for name in ("wrist", "index1", "middle1", "pinky1")
-    )
-    y = (middle - wrist) / np.linalg.norm(middle - wrist)
-    across = (pinky - index) * (1 if model.side == "right" else -1)
-    x = across - (across @ y) * y
-    x /= np.linalg.norm(x)
-    return (wrist + middle) / 2, np.stack([x, y, np.cross(x, y)], axis=1)
 
 
 def direction(turn: np.ndarray) -> np.ndarray:

@@ -18,7 +18,8 @@ from render.generate import generate
 from render.hand import JOINTS, pose_hand
 from render.hand_file import load_hand
 from render.hand_guest import ABOVE, HAND_ID, HandGuest
-from render.hand_scene import HandSceneConfig, palm_frame
+from render.hand_pose import palm_frame
+from render.hand_scene import HandSceneConfig
 from render.image_file import read_rgb
 from render.mesh import diameter, load_models
 from render.props import TABLES

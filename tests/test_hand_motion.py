@@ -6,9 +6,9 @@ from render.hand import pose_hand
 from render.hand_contact import HandCapsules
 from render.hand_file import load_hand
 from render.hand_motion import REACH, SPAN, HandMotion
-from render.hand_pose import hand_angles, pose_from_angles
+from render.hand_pose import hand_angles, palm_frame, pose_from_angles
 from render.hand_props import FOREARM
-from render.hand_scene import UPRIGHT, HandRandomizer, HandSceneConfig, palm_frame
+from render.hand_scene import UPRIGHT, HandRandomizer, HandSceneConfig
 from render.nyu import CAMERA
 from render.scene import SceneSpec
 from render.sensor_config import SensorConfig

@@ -8,14 +8,13 @@ from render.config import fill, load_preset
 from render.errors import InputError
 from render.hand import FINGERS
 from render.hand_file import load_hand
-from render.hand_pose import hand_angles
+from render.hand_pose import hand_angles, palm_frame
 from render.hand_scene import (
     HAND,
     OTHER_HAND,
     UPRIGHT,
     HandRandomizer,
     HandSceneConfig,
-    palm_frame,
 )
 from render.hand_solve import relaxed
 from render.nyu import CAMERA

@@ -16,6 +16,7 @@ from render.errors import InputError
 from render.hand import HandModel
 from render.hand_file import load_hand
 from render.hand_fit import HandFit, fit_hands, fit_subject
+from render.hand_fits import FITS, write_fits
 from render.hand_subject import Subject
 from render.nyu import EVALUATED, write_depth
 from render.nyu_dataset import SENSOR, SYNTHETIC, depth_path, read_split, read_uvd, write_joint_data
@@ -26,14 +27,13 @@ from render.shards import make_shards
 
 SHARD = 256  # frame numbers
 BATCH = 16  # frames drawn at once
-FITS = "fits"  # folder of what was fitted, a file a shard: it marks that the shard is whole
 
 
 def pair_hands(hand: str, root: Path, split: str, out: Path, workers: int) -> str:
     """Make twins of all annotated frames of a split that have an image; what is there is kept.
 
     Writes OUT/SPLIT/synthdepth_1_*.png and joint_data.mat, the real frames' own joints, and
-    OUT/SPLIT/fits/*.npz: numbers, pose, shape, cam_from_hand and residual_mm as `HandFit` has them.
+    OUT/SPLIT/fits/*.npz, see `render.hand_fits`; a file a shard, which marks that it is whole.
 
     Args:
         hand: as `render.hand_file.load_hand` takes it.
@@ -169,15 +169,7 @@ class _TwinMaker:
             for number in job.numbers:
                 drawn = depth_path(area, SYNTHETIC, number)
                 drawn.replace(job.folder / drawn.name)
-        with whole_file(job.path) as partial, partial.open("wb") as file:
-            np.savez(
-                file,
-                numbers=np.array(job.numbers),
-                pose=fit.pose,
-                shape=fit.shape,
-                cam_from_hand=fit.cam_from_hand,
-                residual_mm=fit.residual_mm,
-            )
+        write_fits(job.path, job.numbers, fit, self.model)
 
     def _draw(self, fit: HandFit) -> Iterator[np.ndarray]:
         """(480, 640) metres, the depth of each fitted hand."""
