@@ -123,7 +123,7 @@ def fill_records(view: View, camera: Camera | None = None) -> np.ndarray:
 
         material = item.material
         shading["tint"] = *material.tint, instance / MAX_INSTANCES
-        shading["highlight"] = material.gloss, material.shininess, len(view.spec.lights), 0
+        shading["highlight"] = material.gloss, material.shininess, 0, 0
     shading = records["shading"]
     shading["ambient"][:, :3] = view.spec.ambient
     for i, light in enumerate(view.spec.lights):
