@@ -16,6 +16,7 @@ from render.draw_records import (
     View,
     fill_records,
     first_records,
+    join_records,
     make_view,
     pixel_box,
 )
@@ -180,7 +181,7 @@ class Rasterizer:
         self._read_back.start(pixels * (pixel + 4 * self._antialias))
 
         self._models.forget()
-        records = np.concatenate([fill_records(view) for view in views])
+        records = join_records(views)
         self._send(records)
         self._context.enable_only(moderngl.DEPTH_TEST)
         shaded = self._framebuffers.get("shaded", *views[0].camera.size)
