@@ -1,5 +1,6 @@
 """The pinhole camera: OpenCV axes, pixel centres at integers. OpenGL's axes live here only."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,9 +23,10 @@ class Camera:
         K = np.array(self.K, np.float64)
         if K.shape != (3, 3):
             raise ValueError(f"K must be (3, 3), got {K.shape}")
-        if not np.isfinite(K).all() or not np.array_equal(K[2], [0, 0, 1]):
+        (a, b, x), (c, d, y) = K[:2].tolist()
+        if not all(map(math.isfinite, (a, b, x, c, d, y))) or K[2].tolist() != [0, 0, 1]:
             raise ValueError(f"K must be finite with last row 0 0 1, got {K.tolist()}")
-        if abs(np.linalg.det(K)) < 1e-12:
+        if abs(a * d - b * c) < 1e-12:
             raise ValueError(f"K must be invertible, got {K.tolist()}")
         if self.width < 1 or self.height < 1:
             raise ValueError(f"image size must be positive, got {self.width}x{self.height}")

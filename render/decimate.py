@@ -36,7 +36,9 @@ def weld(mesh: Mesh) -> tuple[np.ndarray, np.ndarray]:
 
 def simplify(vertices: np.ndarray, faces: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
     """About `count` faces in place of (m, 3), by Garland and Heckbert's quadrics (1997)."""
-    coarse, kept = fast_simplification.simplify(vertices, faces, target_count=count)
+    # Edges go in rounds, under a rising threshold: with the default of 7 it rises so fast that
+    # LM-O's can of 4,000 faces is 0.67 mm off in place of 0.15. With 2, 2,000 are not reached.
+    coarse, kept = fast_simplification.simplify(vertices, faces, target_count=count, agg=3)
     a, b, c = kept.T
     return coarse.astype(np.float64), kept[(a != b) & (b != c) & (c != a)].astype(np.int64)
 

@@ -123,7 +123,7 @@ def fill_records(view: View, camera: Camera | None = None) -> np.ndarray:
 
         material = item.material
         shading["tint"] = *material.tint, instance / MAX_INSTANCES
-        shading["highlight"] = material.gloss, material.shininess, len(view.spec.lights), 0
+        shading["highlight"] = material.gloss, material.shininess, 0, 0
     shading = records["shading"]
     shading["ambient"][:, :3] = view.spec.ambient
     for i, light in enumerate(view.spec.lights):
@@ -156,6 +156,13 @@ def _drawn_part(corners: np.ndarray, camera: Camera) -> Part:
     if left >= right or top >= bottom:
         return 0, 0, 1, 1  # one pixel, so that no case is special
     return left, top, right - left, bottom - top
+
+
+def join_records(views: Sequence[View]) -> np.ndarray:
+    """The `fill_records` of all views, one after another."""
+    # As plain bytes: for records NumPy would promote field by field, in longer than to fill them.
+    records = [fill_records(view).view(f"V{RECORD.itemsize}") for view in views]
+    return np.concatenate(records).view(RECORD)
 
 
 def first_records(views: Sequence[View]) -> list[int]:

@@ -2,7 +2,6 @@
 
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -31,30 +30,37 @@ def open_context() -> moderngl.Context:
         raise InputError(f"no OpenGL 3.3 over EGL here ({error}); {EGL_FIX}") from error
 
 
-@dataclass(frozen=True, eq=False)
 class Programs:
-    """The shader programs that draw a mesh; `..._spots` also draw spots, and shadows."""
+    """The shader programs of a context, of `shaders/`, compiled when first asked for."""
 
-    plain: moderngl.Program
-    textured: moderngl.Program
-    plain_spots: moderngl.Program
-    textured_spots: moderngl.Program
-    silhouette: moderngl.Program
+    def __init__(self, context: moderngl.Context, maps: Sequence[str] = ()) -> None:
+        """
+        Args:
+            maps: what else is drawn, into the targets from 2 on: "normals", "coordinates".
+        """
+        self._context = context
+        self._targets = {name.upper(): str(2 + i) for i, name in enumerate(maps)}
+        self._made: dict[str, moderngl.Program] = {}
 
+    def shaded(self, lights: int, textured: bool, spots: bool) -> moderngl.Program:
+        """The program for so many lights; spots: among them are spots, or some cast shadows.
 
-def compile_programs(context: moderngl.Context, maps: Sequence[str] = ()) -> Programs:
-    """Compile the files of `shaders/`.
+        Each number has its own, since llvmpipe takes up to twice as long to shade where the shader
+        must count them.
+        """
+        variant = {"LIGHTS": str(lights)}
+        variant |= dict.fromkeys(["TEXTURED"] * textured + ["SPOTS"] * spots, "")
+        return self._get("shaded.frag", {**self._targets, **variant})
 
-    Args:
-        maps: what else is drawn, into the targets from 2 on: "normals", "coordinates".
-    """
-    targets = {name.upper(): str(2 + i) for i, name in enumerate(maps)}
-    plain, textured, plain_spots, textured_spots = (
-        _program(context, "shaded.frag", {**targets, **dict.fromkeys(variant, "")})
-        for variant in ((), ("TEXTURED",), ("SPOTS",), ("TEXTURED", "SPOTS"))
-    )
-    silhouette = _program(context, "silhouette.frag", {})
-    return Programs(plain, textured, plain_spots, textured_spots, silhouette)
+    def silhouette(self) -> moderngl.Program:
+        """The program that covers and does not shade."""
+        return self._get("silhouette.frag", {})
+
+    def _get(self, file: str, macros: Mapping[str, str]) -> moderngl.Program:
+        key = f"{file} {macros}"
+        if key not in self._made:
+            self._made[key] = _program(self._context, file, macros)
+        return self._made[key]
 
 
 def _program(context: moderngl.Context, file: str, macros: Mapping[str, str]) -> moderngl.Program:

@@ -3,7 +3,7 @@
 import moderngl
 
 from render.gl_context import Programs
-from render.gl_mesh import DrawnMesh, spatial_order, upload, vertex_records
+from render.gl_mesh import DrawnMesh, spatial_order, vertex_records
 from render.hand_skin import HandSkin
 from render.scene import Posture
 
@@ -39,4 +39,4 @@ class DrawnHand:
 
     def _upload(self) -> DrawnMesh:
         """New buffers, all in the order of the template."""
-        return upload(self._context, self._skin.mesh(None), self._programs)
+        return DrawnMesh(self._context, self._skin.mesh(None), self._programs)

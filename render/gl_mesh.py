@@ -1,7 +1,5 @@
 """Meshes as OpenGL draws them: vertex buffers in a fast order, textures with mipmaps."""
 
-from dataclasses import dataclass
-
 import moderngl
 import numpy as np
 
@@ -16,19 +14,50 @@ VERTEX = np.dtype({"names": ATTRIBUTES, "formats": ["3<f4", "3<f4", "4u1", "2<f4
 VERTEX_FORMAT = "3f 3f 3f1 x1 2f"
 
 
-@dataclass(frozen=True, eq=False)
 class DrawnMesh:
     """A mesh in the memory of an OpenGL context.
 
-    spots: as `Programs` has it. closed: the backs of its faces need not be drawn.
+    texture: or None. vertices: VERTEX, in the order in which the mesh was uploaded. closed: the
+    backs of its faces need not be drawn.
     """
 
-    texture: moderngl.Texture | None
-    vertices: moderngl.Buffer
-    closed: bool
-    shaded: moderngl.VertexArray
-    spots: moderngl.VertexArray
-    silhouette: moderngl.VertexArray
+    def __init__(
+        self, context: moderngl.Context, mesh: Mesh, programs: Programs, closed: bool = False
+    ) -> None:
+        """Copy a mesh into a context.
+
+        Raises:
+            InputError: its texture is larger than the device allows.
+            ValueError: the mesh has no faces.
+        """
+        if not len(mesh.faces):
+            raise ValueError("the mesh has no faces")
+        order, faces = spatial_order(mesh.vertices, mesh.faces)
+        self.vertices = context.buffer(vertex_records(mesh, order).tobytes())
+        self.texture: moderngl.Texture | None = None
+        if mesh.texture is not None and mesh.uv is not None:
+            self.texture = _upload_texture(context, mesh.texture)
+        self.closed = closed
+        self._context, self._programs = context, programs
+        self._indices = context.buffer(faces.tobytes())
+        self._arrays: dict[moderngl.Program, moderngl.VertexArray] = {}
+
+    def shaded(self, lights: int, spots: bool) -> moderngl.VertexArray:
+        """What draws it in the light; as `Programs.shaded`."""
+        return self._array(self._programs.shaded(lights, self.texture is not None, spots))
+
+    def silhouette(self) -> moderngl.VertexArray:
+        """What draws where it is."""
+        return self._array(self._programs.silhouette())
+
+    def _array(self, program: moderngl.Program) -> moderngl.VertexArray:
+        if program not in self._arrays:
+            content = [(self.vertices, VERTEX_FORMAT, *ATTRIBUTES)]
+            # A program that ignores an attribute does not have it: skip_errors leaves it out.
+            self._arrays[program] = self._context.vertex_array(
+                program, content, index_buffer=self._indices, skip_errors=True
+            )
+        return self._arrays[program]
 
     def posed(self, posture: Posture | None) -> "DrawnMesh":
         """The mesh itself: it has no joints."""
@@ -36,34 +65,6 @@ class DrawnMesh:
 
     def forget(self) -> None:
         """Nothing: there is only one of it."""
-
-
-def upload(
-    context: moderngl.Context, mesh: Mesh, programs: Programs, closed: bool = False
-) -> DrawnMesh:
-    """Copy a mesh into a context.
-
-    Raises:
-        InputError: its texture is larger than the device allows.
-        ValueError: the mesh has no faces.
-    """
-    if not len(mesh.faces):
-        raise ValueError("the mesh has no faces")
-    order, faces = spatial_order(mesh.vertices, mesh.faces)
-    buffer = context.buffer(vertex_records(mesh, order).tobytes())
-    texture, shaded, spots = None, programs.plain, programs.plain_spots
-    if mesh.texture is not None and mesh.uv is not None:
-        texture = _upload_texture(context, mesh.texture)
-        shaded, spots = programs.textured, programs.textured_spots
-
-    content = [(buffer, VERTEX_FORMAT, *ATTRIBUTES)]
-    indices = context.buffer(faces.tobytes())
-    # A program that ignores an attribute does not have it: skip_errors leaves it out.
-    arrays = (
-        context.vertex_array(p, content, index_buffer=indices, skip_errors=True)
-        for p in (shaded, spots, programs.silhouette)
-    )
-    return DrawnMesh(texture, buffer, closed, *arrays)
 
 
 def vertex_records(mesh: Mesh, order: np.ndarray) -> np.ndarray:

@@ -7,7 +7,7 @@ import moderngl
 from render.draw_records import NEAR, Bounds, View, mesh_corners
 from render.gl_context import Programs
 from render.gl_hand import DrawnHand
-from render.gl_mesh import DrawnMesh, upload
+from render.gl_mesh import DrawnMesh
 from render.hand import HandModel
 from render.hand_skin import HandSkin
 from render.level_of_detail import Level, allowed_error
@@ -42,9 +42,9 @@ class DrawnModels:
         for i, skin in self.hands.items():
             self._drawn[i] = DrawnHand(context, skin, programs)
         for i, mesh in self._rigid.items():
-            self._drawn[i] = upload(context, mesh, programs)
+            self._drawn[i] = DrawnMesh(context, mesh, programs)
         for i, levels in self._coarser.items():
-            drawn = [upload(context, level.mesh, programs, level.closed) for level in levels]
+            drawn = [DrawnMesh(context, level.mesh, programs, level.closed) for level in levels]
             self._levels[i] = [(lv.error, mesh) for lv, mesh in zip(levels, drawn, strict=True)]
 
     def forget(self) -> None:

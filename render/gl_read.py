@@ -1,5 +1,7 @@
 """Images on their way from an OpenGL device to NumPy."""
 
+import math
+
 import moderngl
 import numpy as np
 
@@ -46,7 +48,7 @@ class ReadBack:
         )
         shape = part[3], part[2], components
         self._packed.append((self._end, shape, dtype))
-        self._end += int(np.prod(shape)) * np.dtype(dtype).itemsize
+        self._end += math.prod(shape) * np.dtype(dtype).itemsize
 
     def read(self) -> list[np.ndarray]:
         """The packed images in their order, in memory that the next `start` reuses.
@@ -58,6 +60,6 @@ class ReadBack:
         if self._context.error != "GL_NO_ERROR":
             raise RuntimeError(f"OpenGL failed: {self._context.error}")
         return [
-            np.frombuffer(self._bytes, dtype, int(np.prod(shape)), start).reshape(shape)
+            np.frombuffer(self._bytes, dtype, math.prod(shape), start).reshape(shape)
             for start, shape, dtype in self._packed
         ]

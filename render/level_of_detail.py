@@ -17,13 +17,13 @@ from render.mesh import Mesh
 from render.progress import progress
 
 PIXELS = 0.25  # the error that a level may have where it is drawn
-FACES = (16_000, 8_000, 4_000, 2_000, 1_000, 500)
+FACES = (16_000, 8_000, 5_600, 4_000, 2_800, 2_000, 1_400, 1_000, 700, 500)
 FEW = 3_000  # faces of a mesh that is drawn as it is: there would be nothing to gain
-SAVING = 1.4  # a level has fewer faces than the one before by this factor at least
+SAVING = 1.3  # a level has fewer faces than the one before by this factor at least
 VIEWS, FIRST_VIEWS, SEED = 200, 10, 0
 LARGEST_ERROR = 0.02  # of the object's size; what is worse is hardly ever good enough to be drawn
 MOST_DIFFERING = 1e-4  # of the pixels of a closed mesh: edges seen end-on round either way
-FORMAT = 1  # of the files in the cache; to be raised with every change in how levels are made
+FORMAT = 2  # of the files in the cache; to be raised with every change in how levels are made
 Triangles = tuple[np.ndarray, np.ndarray]  # vertices (n, 3) and faces (m, 3)
 
 

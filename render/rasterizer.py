@@ -16,6 +16,7 @@ from render.draw_records import (
     View,
     fill_records,
     first_records,
+    join_records,
     make_view,
     pixel_box,
 )
@@ -24,7 +25,7 @@ from render.gl_context import (
     GEOMETRY_BINDING,
     SHADING_BINDING,
     Framebuffers,
-    compile_programs,
+    Programs,
     open_context,
 )
 from render.gl_mesh import DrawnMesh
@@ -85,7 +86,7 @@ class Rasterizer:
             self._shadows = ShadowMaps(self._context, self._framebuffers, self._models.boxes)
             self._uniforms = self._context.buffer(reserve=RECORD.itemsize, dynamic=True)
             self._read_back = ReadBack(self._context)
-            self._models.upload(self._context, compile_programs(self._context, self._maps))
+            self._models.upload(self._context, Programs(self._context, self._maps))
             # The image's first row is the framebuffer's first, so that all is drawn upside down.
             self._context.front_face = "cw"
 
@@ -180,7 +181,7 @@ class Rasterizer:
         self._read_back.start(pixels * (pixel + 4 * self._antialias))
 
         self._models.forget()
-        records = np.concatenate([fill_records(view) for view in views])
+        records = join_records(views)
         self._send(records)
         self._context.enable_only(moderngl.DEPTH_TEST)
         shaded = self._framebuffers.get("shaded", *views[0].camera.size)
@@ -213,7 +214,7 @@ class Rasterizer:
         if spots:
             self._context.disable(moderngl.CULL_FACE)
             casters = self._models.casters(view)
-            self._shadows.draw(view, [caster.silhouette for caster in casters])
+            self._shadows.draw(view, [caster.silhouette() for caster in casters])
         framebuffer.scissor = view.part
         framebuffer.use()
         framebuffer.clear()
@@ -222,7 +223,7 @@ class Rasterizer:
             if mesh.texture is not None:
                 mesh.texture.use()
             self._cull(mesh)
-            (mesh.spots if spots else mesh.shaded).render()
+            mesh.shaded(len(view.spec.lights), spots).render()
 
     def _draw_silhouettes(
         self, view: View, camera: Camera, parts: Sequence[Part | None], masks: np.ndarray
@@ -240,7 +241,7 @@ class Rasterizer:
             framebuffer.clear()
             self._bind(i)
             self._cull(meshes[i])
-            meshes[i].silhouette.render()
+            meshes[i].silhouette().render()
             x, y, width, height = part
             covered = np.empty((height, width), np.uint8)
             framebuffer.read_into(covered, viewport=part, components=1)

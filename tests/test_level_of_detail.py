@@ -4,7 +4,7 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 import pytest
-from scenes import CAMERA, SMALL, assert_same_frame, at, draw, scene, square
+from scenes import CAMERA, assert_same_frame, at, draw, scene, square
 
 from benchmarks.workload import blob
 from render import level_of_detail
@@ -108,7 +108,7 @@ def test_the_full_mask_is_drawn_of_the_level_that_is_seen(bumpy, levels, rng):
     placed = [
         at([*rng.uniform(-0.3, 0.3, 2), z], random_rotation(rng)) for z in (0.4, 0.8, 1.3, 2.0, 3.0)
     ]
-    spec = scene(SMALL, *placed)
+    spec = scene(CAMERA, *placed)
     with Rasterizer({1: bumpy}, levels={1: levels}) as rasterizer:
         view = make_view(spec, rasterizer._models.boxes)
         drawn = set(rasterizer._models.seen(view))

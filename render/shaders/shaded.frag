@@ -1,11 +1,11 @@
 #version 330
 
 // Blinn-Phong: J. Blinn, "Models of light reflection for computer synthesized pictures", 1977.
-// Variants, by macros that are defined or not: TEXTURED; SPOTS, for spots and for lights that cast
-// shadows; NORMALS and COORDINATES, the number of the target that takes each.
+// Variants, by macros: LIGHTS, the number of lights. And, if defined: TEXTURED; SPOTS, for spots and
+// for lights that cast shadows; NORMALS and COORDINATES, the number of the target that takes each.
 layout(std140) uniform Shading {
     vec4 tint;         // rgb; a goes to the colour's alpha as it is
-    vec4 highlight;    // strength, exponent, number of lights
+    vec4 highlight;    // strength, exponent
     vec4 ambient;      // rgb
     vec4 vectors[8];   // xyz: towards a directional light, or a light's position; w: 1 if position
     vec4 intensity[8]; // rgb; a: offset of a light's strength in its beam
@@ -73,8 +73,7 @@ void main() {
 
     vec3 diffuse = ambient.rgb;
     vec3 gloss = vec3(0.0);
-    int count = int(highlight.z);
-    for (int i = 0; i < count; i++) {
+    for (int i = 0; i < LIGHTS; i++) {
         vec3 to_light = vectors[i].xyz;
         if (vectors[i].w > 0.0) {
             to_light = normalize(to_light - point_in_cam);
