@@ -31,6 +31,11 @@ def open_context() -> moderngl.Context:
         raise InputError(f"no OpenGL 3.3 over EGL here ({error}); {EGL_FIX}") from error
 
 
+def renderer_name(context: moderngl.Context) -> str:
+    """The OpenGL renderer and version, on which the last bits of an image depend."""
+    return "{GL_RENDERER}, OpenGL {GL_VERSION}".format(**context.info)
+
+
 @dataclass(frozen=True, eq=False)
 class Programs:
     """The shader programs that draw a mesh; `..._spots` also draw spots, and shadows."""
