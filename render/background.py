@@ -47,7 +47,7 @@ def _clutter(rng: np.random.Generator, width: int, height: int) -> np.ndarray:
         amplitude *= rng.uniform(0.4, 0.9)
     # A room has few saturated surfaces: pull the colours towards grey by a random amount.
     r, g, b = (image[..., channel] for channel in range(3))
-    gray = (r + g + b)[..., None] / 3  # what image.mean(axis=2) gives, in a tenth of the time
+    gray = (r + g + b)[..., None] / 3  # what image.mean(axis=2) gives, sooner
     image -= gray
     image *= rng.uniform(0.1, 0.7)
     image += gray
