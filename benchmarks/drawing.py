@@ -71,4 +71,4 @@ def _draw(rasterizer: Rasterizer, specs: Sequence[SceneSpec], kind: str) -> None
     frames = rasterizer.render(specs)
     if kind == "annotations":
         for spec, frame in zip(specs, frames, strict=True):
-            measure(frame, rasterizer.full_masks(spec, canvas=3))
+            measure(frame, rasterizer.full_masks(spec, 3, frame.instance))

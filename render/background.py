@@ -11,11 +11,11 @@ from render.scene import Background
 
 
 def draw_background(background: Background, size: tuple[int, int]) -> np.ndarray:
-    """Draw a background: (H, W, 3) uint8 for size (width, height)."""
+    """Draw a background: (H, W, 3) uint8 for size (width, height), not to be written to."""
     width, height = size
     if background.kind == "plain":
         color = np.round(np.clip(background.color, 0, 1) * np.float64(255)).astype(np.uint8)
-        return np.broadcast_to(color, (height, width, 3)).copy()
+        return np.broadcast_to(color, (height, width, 3))
     if background.kind == "image":
         crop_from_image = np.array(background.crop_from_image, np.float64)
         return cv2.warpAffine(
@@ -37,16 +37,23 @@ def _read_cached(path: Path) -> np.ndarray:
 
 def _clutter(rng: np.random.Generator, width: int, height: int) -> np.ndarray:
     """Smooth colour noise over several octaves, under random polygons."""
-    image = np.zeros((height, width, 3), np.float32)
+    image, octave = np.zeros((2, height, width, 3), np.float32)
     amplitude = 1.0
     for cells in (2, 4, 8, 16, 32, 64, 128):
         grid = rng.random((cells, cells, 3), np.float32) - 0.5
-        image += amplitude * cv2.resize(grid, (width, height), interpolation=cv2.INTER_CUBIC)
+        cv2.resize(grid, (width, height), octave, interpolation=cv2.INTER_CUBIC)
+        octave *= amplitude
+        image += octave
         amplitude *= rng.uniform(0.4, 0.9)
     # A room has few saturated surfaces: pull the colours towards grey by a random amount.
-    gray = image.mean(axis=2, keepdims=True)
-    image = gray + (image - gray) * rng.uniform(0.1, 0.7)
-    image = image / max(float(np.abs(image).max()), 1e-6) * 0.5 + rng.uniform(0.3, 0.7)
+    r, g, b = (image[..., channel] for channel in range(3))
+    gray = (r + g + b)[..., None] / 3  # what image.mean(axis=2) gives, sooner
+    image -= gray
+    image *= rng.uniform(0.1, 0.7)
+    image += gray
+    image /= max(float(image.max()), -float(image.min()), 1e-6)
+    image *= 0.5
+    image += rng.uniform(0.3, 0.7)
 
     for _ in range(rng.integers(0, 25)):
         center = rng.uniform(-0.1, 1.1, 2) * (width, height)
@@ -63,5 +70,9 @@ def _clutter(rng: np.random.Generator, width: int, height: int) -> np.ndarray:
         if part.size:
             layer = part.copy()
             cv2.fillPoly(layer, [polygon - (left, top)], color.tolist())
-            part += opacity * (layer - part)
-    return (np.clip(image, 0, 1) * 255).astype(np.uint8)
+            layer -= part
+            layer *= opacity
+            part += layer
+    np.clip(image, 0, 1, out=image)
+    image *= 255
+    return image.astype(np.uint8)

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 
 from render.bop import depth_path, mask_path
@@ -47,8 +48,8 @@ def measure(frame: Frame, canvas: np.ndarray) -> Frame:
     measured = []
     for i, annotation in enumerate(frame.annotations):
         visible = frame.instance == i + 1
-        count_all, count_visib = int(canvas[i].sum()), int(visible.sum())
-        valid = None if frame.depth is None else int((frame.depth[inside[i]] > 0).sum())
+        count_all, count_visib = _count(canvas[i]), _count(visible)
+        valid = None if frame.depth is None else _count((frame.depth > 0) & inside[i])
         x, y, box_width, box_height = bounding_box(canvas[i])
         whole = (x - width, y - height, box_width, box_height)
         measured.append(
@@ -67,11 +68,8 @@ def measure(frame: Frame, canvas: np.ndarray) -> Frame:
 
 def bounding_box(mask: np.ndarray) -> Box:
     """BOP's box of an (H, W) mask: x, y, max-min, max-min; four times -1 if it is empty."""
-    columns, rows = np.flatnonzero(mask.any(axis=0)), np.flatnonzero(mask.any(axis=1))
-    if not columns.size:
-        return NOTHING_VISIBLE
-    x, y = int(columns[0]), int(rows[0])
-    return x, y, int(columns[-1]) - x, int(rows[-1]) - y
+    x, y, columns, rows = cv2.boundingRect(mask.view(np.uint8))
+    return (x, y, columns - 1, rows - 1) if columns else NOTHING_VISIBLE
 
 
 def write_scene(
@@ -223,7 +221,14 @@ def _fitting_scale(frame: Frame, depth_scale: float | None, im_id: int) -> float
 def _encode_depth(depth: np.ndarray, depth_scale: float | None) -> np.ndarray:
     if depth_scale is None:
         raise ValueError("a frame with depth needs a depth_scale")
-    return np.rint(depth.astype(np.float64) * 1000 / depth_scale).astype(np.uint16)
+    steps = depth.astype(np.float64)
+    steps *= 1000
+    steps /= depth_scale
+    return np.rint(steps, out=steps).astype(np.uint16)
+
+
+def _count(mask: np.ndarray) -> int:
+    return cv2.countNonZero(mask.view(np.uint8))
 
 
 def _inside(silhouettes: np.ndarray, frame: Frame) -> np.ndarray:

@@ -36,7 +36,8 @@ def make_on_cluster(open_maker: OpenMaker, shards: Sequence[S], address: str) ->
     try:
         task = ray.remote(num_cpus=1, max_retries=ATTEMPTS - 1)(_attempt)
         folder = os.getcwd()
-        waiting = {task.remote(folder, open_maker, shard): shard for shard in shards}
+        opener = ray.put(open_maker)  # it may hold meshes: once a node, not once a shard
+        waiting = {task.remote(folder, opener, shard): shard for shard in shards}
         given_up = []
         while waiting:
             (done,), _ = ray.wait(list(waiting), num_returns=1)

@@ -8,6 +8,7 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 
 from render.bop_records import write_text
@@ -24,10 +25,12 @@ def encode_rle(mask: np.ndarray) -> dict[str, list[int]]:
         counts: lengths of runs down the columns, of zeros first (0 long if the mask starts with a
         one). size: [H, W].
     """
-    flat = mask.ravel(order="F")
-    changes = np.flatnonzero(flat[1:] != flat[:-1]) + 1
-    counts = np.diff(np.concatenate([[0], changes, [flat.size]])).tolist()
-    return {"counts": [0, *counts] if flat[0] else counts, "size": list(mask.shape)}
+    left, _, width, _ = cv2.boundingRect(mask.view(np.uint8))
+    before = left * len(mask)  # zeros
+    flat = np.pad(mask[:, left : left + width].ravel(order="F"), 1)
+    changes = before + np.flatnonzero(flat[1:] != flat[:-1])
+    counts = np.diff(changes, prepend=0, append=mask.size).tolist()
+    return {"counts": counts if counts[-1] else counts[:-1], "size": list(mask.shape)}
 
 
 def coco_image(im_id: int, file_name: str, camera: Camera) -> dict[str, Any]:
@@ -55,11 +58,9 @@ def coco_annotations(
     records: list[dict[str, Any]] = []
     for i, (annotation, silhouette) in enumerate(zip(frame.annotations, silhouettes, strict=True)):
         visible = frame.instance == i + 1
-        area = int(visible.sum())
+        area = int(np.count_nonzero(visible))
         if not area:
             continue
-        columns, rows = (np.flatnonzero(silhouette.any(axis=axis)) for axis in (0, 1))
-        x, y = int(columns[0]), int(rows[0])
         records.append(
             {
                 "id": first_id + len(records),
@@ -68,7 +69,7 @@ def coco_annotations(
                 "iscrowd": 0,
                 "ignore": (annotation.visib_fract or 0.0) < BARELY_VISIBLE,
                 "area": area,
-                "bbox": [x, y, int(columns[-1]) - x + 1, int(rows[-1]) - y + 1],
+                "bbox": list(cv2.boundingRect(silhouette.view(np.uint8))),
                 "segmentation": encode_rle(visible),
                 "width": frame.camera.width,
                 "height": frame.camera.height,

@@ -25,7 +25,7 @@ def apply_color_sensor(rgb: np.ndarray, sensor: ColorSensor) -> np.ndarray:
     if sensor == ColorSensor(seed=sensor.seed):
         return rgb.copy()
 
-    image: np.ndarray = rgb.astype(np.float32) / 255
+    image: np.ndarray = np.divide(rgb, 255, dtype=np.float32)
     if sensor.blur_px > 0:
         image = cv2.GaussianBlur(image, (0, 0), sensor.blur_px)
     if any(sensor.motion_px):
@@ -37,11 +37,17 @@ def apply_color_sensor(rgb: np.ndarray, sensor: ColorSensor) -> np.ndarray:
     else:
         image *= gain * factors  # one rounding less
     if sensor.gamma != 1:
-        image = np.clip(image, 0, 1) ** np.float32(sensor.gamma)
+        np.clip(image, 0, 1, out=image)
+        image **= np.float32(sensor.gamma)
     if sensor.noise > 0:
         rng = np.random.default_rng(sensor.seed)
-        image += np.float32(sensor.noise) * rng.standard_normal(image.shape, np.float32)
-    seen = (np.clip(image, 0, 1) * 255 + 0.5).astype(np.uint8)
+        noise = rng.standard_normal(image.shape, np.float32)
+        noise *= np.float32(sensor.noise)
+        image += noise
+    np.clip(image, 0, 1, out=image)
+    image *= 255
+    image += 0.5
+    seen = image.astype(np.uint8)
     return _through_jpeg(seen, sensor.jpeg_quality) if sensor.jpeg_quality else seen
 
 

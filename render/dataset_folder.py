@@ -35,6 +35,7 @@ PACKAGES = (
     "trimesh",
     "scipy",
     "fast-simplification",
+    "isal",
 )
 
 

@@ -5,6 +5,7 @@ import json
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from render.bop_records import write_records
@@ -28,7 +29,7 @@ from render.model_points import keypoints
 from render.progress import progress
 from render.props import props
 from render.randomize import Randomizer, SceneConfig
-from render.renderer import RenderConfig, levels_of, make_renderer, see
+from render.renderer import RenderConfig, keep_levels, make_renderer, see
 from render.scene import SceneSpec
 from render.sensor_config import DEFAULT_SENSOR, SensorConfig
 from render.shards import make_shards
@@ -69,14 +70,11 @@ def generate(
     inputs = SceneInputs(config, scene, sensor, seed, hand_scene)
     is_begun(out, inputs.settings)
     count = -(-config.frames // config.frames_per_scene)
-    jobs = [
-        _Job(config, scene, sensor, out, seed, i, hand_scene)
-        for i in range(part[0] - 1, count, part[1])
-    ]
+    jobs = [_Job(config, scene.layout, out, i) for i in range(part[0] - 1, count, part[1])]
     left = [job for job in jobs if not job.path.exists()]
     if left and config.renderer == "moderngl" and not config.exact:
-        levels_of(inputs.models)  # once, rather than in every worker
-    made = make_shards(_SceneMaker, left, workers, cluster)
+        keep_levels(inputs.models)  # once, rather than in every worker
+    made = make_shards(partial(_SceneMaker, inputs), left, workers, cluster)
     try:
         for job in progress(made, len(jobs), "render, scenes", done=len(jobs) - len(left)):
             log.debug("%s is complete", job.name)
@@ -129,12 +127,9 @@ class _Job:
     """One scene to make, a folder or a shard."""
 
     config: RenderConfig
-    scene: SceneConfig
-    sensor: SensorConfig
+    layout: str
     out: Path
-    seed: int
     scene_id: int
-    hand_scene: HandSceneConfig
 
     @property
     def path(self) -> Path:
@@ -149,11 +144,10 @@ class _Job:
 class _SceneMaker:
     """Holds the context and the meshes while scenes are made."""
 
-    def __init__(self, job: _Job) -> None:
-        inputs = SceneInputs(job.config, job.scene, job.sensor, job.seed, job.hand_scene)
+    def __init__(self, inputs: SceneInputs, job: _Job) -> None:
         self.models, self.randomizer = inputs.models, inputs.randomizer
         self.guest, self.hand = inputs.guest, job.config.hand
-        drawn = inputs.models | props() if job.scene.layout == "tabletop" else inputs.models
+        drawn = inputs.models | props() if job.layout == "tabletop" else inputs.models
         hands = {HAND_ID: self.guest.model} if self.guest else {}
         if self.guest is not None:
             self.models = {**self.models, HAND_ID: self.guest.object}
@@ -204,7 +198,7 @@ class _SceneMaker:
         for first in range(0, len(specs), batch):
             part = specs[first : first + batch]
             for i, (spec, frame) in enumerate(zip(part, see(self.renderer, part), strict=True)):
-                masks = self.renderer.full_masks(spec, canvas=3)
+                masks = self.renderer.full_masks(spec, 3, frame.instance)
                 yield first + i, measure(frame, masks), masks
 
 

@@ -30,6 +30,11 @@ def open_context() -> moderngl.Context:
         raise InputError(f"no OpenGL 3.3 over EGL here ({error}); {EGL_FIX}") from error
 
 
+def renderer_name(context: moderngl.Context) -> str:
+    """The OpenGL renderer and version, on which the last bits of an image depend."""
+    return "{GL_RENDERER}, OpenGL {GL_VERSION}".format(**context.info)
+
+
 class Programs:
     """The shader programs of a context, of `shaders/`, compiled when first asked for."""
 

@@ -3,8 +3,10 @@
 from collections.abc import Mapping, Sequence
 
 import moderngl
+import numpy as np
+from scipy.spatial import ConvexHull, QhullError
 
-from render.draw_records import NEAR, Bounds, View, mesh_corners
+from render.draw_records import NEAR, Bounds, View, corners_of, mesh_corners
 from render.gl_context import Programs
 from render.gl_hand import DrawnHand
 from render.gl_mesh import DrawnMesh
@@ -12,6 +14,8 @@ from render.hand import HandModel
 from render.hand_skin import HandSkin
 from render.level_of_detail import Level, allowed_error
 from render.mesh import Mesh
+from render.scene import Placed
+from render.transforms import apply
 
 
 class DrawnModels:
@@ -30,27 +34,43 @@ class DrawnModels:
         for i, mesh in self._rigid.items():
             self.boxes[i] = mesh_corners(mesh, *(level.mesh for level in levels.get(i, ())))
         self._drawn: dict[int, DrawnMesh | DrawnHand] = {}
-        self._levels: dict[int, list[tuple[float, DrawnMesh]]] = {}
+        self._levels: dict[tuple[int, int], DrawnMesh] = {}
+        self._hulls: dict[int, np.ndarray] = {}
 
     def upload(self, context: moderngl.Context, programs: Programs) -> None:
-        """Copy all of them into a context.
+        """Copy all of them into a context; levels of detail follow when they are first drawn.
 
         Raises:
             InputError: a texture is larger than the device allows.
             ValueError: a mesh has no faces.
         """
+        self._context, self._programs = context, programs
         for i, skin in self.hands.items():
             self._drawn[i] = DrawnHand(context, skin, programs)
         for i, mesh in self._rigid.items():
             self._drawn[i] = DrawnMesh(context, mesh, programs)
-        for i, levels in self._coarser.items():
-            drawn = [DrawnMesh(context, level.mesh, programs, level.closed) for level in levels]
-            self._levels[i] = [(lv.error, mesh) for lv, mesh in zip(levels, drawn, strict=True)]
 
     def forget(self) -> None:
         """Let the postures of hands in memory make room for others."""
         for drawn in self._drawn.values():
             drawn.forget()
+
+    def outline(self, placed: Placed) -> np.ndarray:
+        """Points in whose convex hull a placed mesh lies: (n, 3), camera frame, metres."""
+        if placed.obj_id not in self._rigid:
+            return apply(placed.matrix, corners_of(placed, self.boxes))
+        if placed.obj_id not in self._hulls:
+            self._hulls[placed.obj_id] = self._hull(placed.obj_id)
+        return apply(placed.matrix, self._hulls[placed.obj_id] * np.array(placed.stretch))
+
+    def _hull(self, obj_id: int) -> np.ndarray:
+        levels = self._coarser.get(obj_id, ())
+        meshes = [self._rigid[obj_id], *(level.mesh for level in levels)]
+        points = np.concatenate([mesh.vertices for mesh in meshes]).astype(np.float64)
+        try:
+            return points[ConvexHull(points).vertices]
+        except QhullError:  # they are flat
+            return mesh_corners(*meshes)
 
     def seen(self, view: View) -> list[DrawnMesh]:
         """For each of `view.placed` the coarsest mesh that is good enough."""
@@ -72,7 +92,16 @@ class DrawnModels:
         # Of what the near plane cuts open, or is turned inside out, the backs of faces are seen.
         if depth > NEAR and min(placed.stretch) > 0:
             allowed = allowed_error(view.camera, depth) / max(placed.stretch)
-            for error, mesh in reversed(self._levels.get(placed.obj_id, ())):
-                if error < allowed:
-                    return mesh
+            levels = self._coarser.get(placed.obj_id, ())
+            for k in reversed(range(len(levels))):
+                if levels[k].error < allowed:
+                    return self._level(placed.obj_id, k)
         return self._drawn[placed.obj_id].posed(placed.posture)
+
+    def _level(self, obj_id: int, k: int) -> DrawnMesh:
+        """The k-th level of a mesh, in the context's memory from its first call on."""
+        if (obj_id, k) not in self._levels:
+            level = self._coarser[obj_id][k]
+            drawn = DrawnMesh(self._context, level.mesh, self._programs, level.closed)
+            self._levels[obj_id, k] = drawn
+        return self._levels[obj_id, k]

@@ -3,7 +3,6 @@
 from functools import cache
 
 import numpy as np
-import trimesh
 
 from render.mesh import Mesh
 from render.scene import Material, Placed, rows
@@ -27,6 +26,8 @@ def hand_props() -> dict[int, Mesh]:
     """The meshes by id. A forearm of radius 1 at its wrist, in the origin, 1 long down the y axis;
     a ball of diameter 1 and a square wall of side 1 around the origin, the wall in z = 0.
     """
+    import trimesh  # where hands are drawn and not before: it takes a third of a second
+
     steps = np.linspace(0, np.pi / 2, 5)
     cap = np.stack([np.sin(steps), 0.06 * np.cos(steps)], axis=1)  # radius, height
     profile = np.concatenate([cap, [[ELBOW, -0.9], [0, -1.0]]])[::-1]
@@ -87,7 +88,7 @@ def draw_wall(rng: np.random.Generator, palm: np.ndarray) -> Placed:
     return Placed(WALL, rows(rigid(turn, place)), stretch=(8.0, 8.0, 1.0), annotated=False)
 
 
-def _mesh(mesh: trimesh.Trimesh, color: tuple[int, int, int]) -> Mesh:
+def _mesh(mesh, color: tuple[int, int, int]) -> Mesh:
     return Mesh(
         vertices=mesh.vertices.astype(np.float32),
         faces=mesh.faces.astype(np.int32),

@@ -1,15 +1,18 @@
 """Image files: RGB colours, 16-bit depth, masks. A damaged file is refused, never guessed."""
 
 import io
+import struct
+import zlib
 from pathlib import Path
 
 import cv2
 import numpy as np
+from isal import isal_zlib
 from PIL import Image, UnidentifiedImageError
 
 from render.errors import InputError
 
-PNG_END = b"IEND\xaeB`\x82"
+PNG_START, PNG_END = b"\x89PNG\r\n\x1a\n", b"IEND\xaeB`\x82"
 
 
 def read_rgb(path: Path) -> np.ndarray:
@@ -86,23 +89,44 @@ def write_png(path: Path, image: np.ndarray, level: int | None = None) -> None:
 
     Args:
         image: (H, W, 3) RGB or (H, W), uint8 or uint16; or (H, W) bool, written as 0 and 255.
-        level: zlib's 0..9. None is OpenCV's fast setting: half the time of level 1, for colour
-            files 5 % larger than its.
+        level: zlib's 0..9. None is for speed: ISA-L, in a quarter (colours, depth) to a ninth
+            (masks) of the time of OpenCV's fastest setting, for files up to 3 % larger.
     """
-    if image.dtype == np.bool_:
-        image = image.astype(np.uint8) * np.uint8(255)
     color = image.ndim == 3 and image.shape[2] == 3
-    if not (color or image.ndim == 2) or image.dtype not in (np.uint8, np.uint16):
+    if not (color or image.ndim == 2) or image.dtype not in (np.bool_, np.uint8, np.uint16):
         raise ValueError(
             "image must be (H, W, 3) uint8 or uint16, or (H, W) uint8, uint16 or bool,"
             f" got {image.shape} {image.dtype}"
         )
-    pixels = cv2.cvtColor(image, cv2.COLOR_RGB2BGR) if color else image
-    options = [] if level is None else [cv2.IMWRITE_PNG_COMPRESSION, level]
-    _, encoded = cv2.imencode(".png", pixels, options)
+    (height, width), bits = image.shape[:2], 8 * image.dtype.itemsize
+    header = struct.pack(">IIBBBBB", width, height, bits, 2 if color else 0, 0, 0, 0)
+    rows = _png_rows(image).data
+    pixels = isal_zlib.compress(rows, 1) if level is None else zlib.compress(rows, level)
     partial = path.with_name(f".{path.name}.partial")
-    partial.write_bytes(encoded.tobytes())
+    chunks = _png_chunk(b"IHDR", header), _png_chunk(b"IDAT", pixels), _png_chunk(b"IEND", b"")
+    partial.write_bytes(PNG_START + b"".join(chunks))
     partial.replace(path)
+
+
+def _png_rows(image: np.ndarray) -> np.ndarray:
+    """The bytes of a PNG's rows, (H, 1 + bytes) uint8: the row's filter, and what it leaves.
+
+    Masks are left as they are, of all else the row above is subtracted: the smallest files of what
+    filters alike for a whole image.
+    """
+    if image.dtype == np.bool_:
+        return np.pad(image.view(np.uint8) * np.uint8(255), [(0, 0), (1, 0)])
+    plain = image.astype(">u2") if image.dtype == np.uint16 else np.ascontiguousarray(image)
+    plain = plain.view(np.uint8).reshape(len(image), -1)
+    rows = np.empty((len(plain), 1 + plain.shape[1]), np.uint8)
+    rows[:, 0], rows[:1, 1:] = 2, plain[:1]
+    np.subtract(plain[1:], plain[:-1], out=rows[1:, 1:])
+    return rows
+
+
+def _png_chunk(kind: bytes, content: bytes) -> bytes:
+    check = isal_zlib.crc32(content, isal_zlib.crc32(kind))
+    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", check)
 
 
 def _load(path: Path) -> Image.Image:

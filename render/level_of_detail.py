@@ -6,7 +6,8 @@ import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
+from functools import cache
+from importlib import metadata
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +26,7 @@ LARGEST_ERROR = 0.02  # of the object's size; what is worse is hardly ever good 
 MOST_DIFFERING = 1e-4  # of the pixels of a closed mesh: edges seen end-on round either way
 FORMAT = 2  # of the files in the cache; to be raised with every change in how levels are made
 Triangles = tuple[np.ndarray, np.ndarray]  # vertices (n, 3) and faces (m, 3)
+version = cache(metadata.version)  # which reads the package's files
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,14 +59,21 @@ def load_levels(meshes: Mapping[int, Mesh]) -> dict[int, list[Level]]:
     Raises:
         InputError: the cache folder cannot be written.
     """
-    from render.rasterizer import Rasterizer
+    return {obj_id: _read(file) for obj_id, file in level_files(meshes).items()}
 
-    with Rasterizer({}) as rasterizer:
-        files = {obj_id: _file(mesh, rasterizer.name) for obj_id, mesh in meshes.items()}
+
+def level_files(meshes: Mapping[int, Mesh]) -> dict[int, Path]:
+    """The file of every mesh's levels, by obj_id, made if it is not there."""
+    from render.gl_context import open_context, renderer_name
+
+    context = open_context()
+    renderer = renderer_name(context)
+    context.release()
+    files = {obj_id: _file(mesh, renderer) for obj_id, mesh in meshes.items()}
     missing = [obj_id for obj_id, file in files.items() if not file.is_file()]
     for obj_id in progress(missing, len(missing), "levels of detail"):
         _write(files[obj_id], make_levels(meshes[obj_id]))
-    return {obj_id: _read(file) for obj_id, file in files.items()}
+    return files
 
 
 def make_levels(mesh: Mesh) -> list[Level]:

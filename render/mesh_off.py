@@ -8,9 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import trimesh
 
-from render.mesh_part import PLAIN, Part, check, split, to_uint8, uniform
+from render.mesh_part import PLAIN, Part, check, split, to_uint8, uniform, vertex_normals
 from render.polygons import triangulate
 
 
@@ -46,10 +45,7 @@ def read_off(path: Path) -> list[Part]:
 
 def _part(columns: np.ndarray, faces: np.ndarray, has_normals: bool) -> Part:
     vertices = columns[:, :3]
-    if has_normals:
-        normals = columns[:, 3:6]
-    else:
-        normals = trimesh.Trimesh(vertices, faces, process=False).vertex_normals
+    normals = columns[:, 3:6] if has_normals else vertex_normals(vertices, faces)
     return Part(vertices, faces, normals, uniform(PLAIN, vertices))
 
 

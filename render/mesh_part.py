@@ -48,6 +48,13 @@ def check(vertices: np.ndarray, faces: np.ndarray) -> None:
         )
 
 
+def vertex_normals(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
+    """(n, 3) means of the faces' normals weighted by angle, for a file that holds none."""
+    import trimesh  # here, since it takes a third of a second and most files hold them
+
+    return trimesh.Trimesh(vertices, faces, process=False).vertex_normals
+
+
 def split(part: Part, **per_corner: np.ndarray) -> Part:
     """Give every corner of every face its own vertex, and these (3 m, ...) attributes."""
     order = part.faces.reshape(-1)

@@ -4,11 +4,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import trimesh
 
 from render.errors import InputError
 from render.image_file import read_rgb
-from render.mesh_part import PLAIN, WHITE, Part, check, split, to_uint8, uniform
+from render.mesh_part import PLAIN, WHITE, Part, check, split, to_uint8, uniform, vertex_normals
 from render.ply import Rows, parse_ply
 from render.polygons import triangulate
 
@@ -31,7 +30,7 @@ def read_ply(path: Path) -> list[Part]:
     faces = named[corners]
     normals = _stack(vertex, "nx", "ny", "nz")
     if normals is None:
-        normals = trimesh.Trimesh(vertices, faces, process=False).vertex_normals
+        normals = vertex_normals(vertices, faces)
     colors = _ply_colors(vertex)
     part = Part(vertices, faces, normals, uniform(PLAIN, vertices) if colors is None else colors)
 

@@ -27,6 +27,7 @@ from render.gl_context import (
     Framebuffers,
     Programs,
     open_context,
+    renderer_name,
 )
 from render.gl_mesh import DrawnMesh
 from render.gl_models import DrawnModels
@@ -80,7 +81,7 @@ class Rasterizer:
         self._maps = [name for name, wanted in asked.items() if wanted]
         self._models = DrawnModels(meshes, levels or {})
         self._context = open_context()
-        self.name = "{GL_RENDERER}, OpenGL {GL_VERSION}".format(**self._context.info)
+        self.name = renderer_name(self._context)
         with self._context:
             self._framebuffers = Framebuffers(self._context, len(self._maps))
             self._shadows = ShadowMaps(self._context, self._framebuffers, self._models.boxes)
@@ -132,12 +133,15 @@ class Rasterizer:
                     frames[i] = self._frame(views[i], images, backgrounds[i])
         return [frames[i] for i in range(len(specs))]
 
-    def full_masks(self, spec: SceneSpec, canvas: int = 1) -> np.ndarray:
+    def full_masks(
+        self, spec: SceneSpec, canvas: int = 1, instance: np.ndarray | None = None
+    ) -> np.ndarray:
         """Silhouettes of the annotated objects, each as if it were alone.
 
         Args:
             canvas: the masks are `canvas` times as wide and high as the image, which lies in their
                 centre; with 3, as BOP has it, they hold what sticks out of the image too.
+            instance: (H, W) ids of the spec's frame, which save drawing what nothing overlaps.
 
         Returns:
             (n, canvas * H, canvas * W) bool. The part inside the image does not depend on `canvas`,
@@ -153,17 +157,23 @@ class Rasterizer:
         masks = np.zeros((count, canvas * height, canvas * width), bool)
         tiles = masks.reshape(count, canvas, height, canvas, width)
         whole = _shifted(view.camera, -(canvas // 2), canvas)
-        boxes = [pixel_box(corners, whole) for corners in view.corners]
+        boxes = [pixel_box(self._models.outline(item), whole) for item, _ in view.placed]
+        alone = [False] * len(boxes) if instance is None else _apart(boxes)
         with self._context:
             self._models.forget()
             # Each tile is an image of its own through a shifted camera: the one in the centre is
             # drawn just as the image itself, and no tile is larger than the device can draw.
             for row, column in np.ndindex(canvas, canvas):
                 parts = [_part(box, column * width, row * height, spec.size) for box in boxes]
+                shift = np.array([column, row]) - canvas // 2
+                if not shift.any():
+                    parts = [None if alone[i] else part for i, part in enumerate(parts)]
                 if any(parts):
-                    shift = np.array([column, row]) - canvas // 2
                     camera = _shifted(view.camera, shift)
                     self._draw_silhouettes(view, camera, parts, tiles[:, row, :, column])
+        for (_, number), apart in zip(view.placed, alone, strict=True):
+            if apart and number:
+                tiles[number - 1, canvas // 2, :, canvas // 2] = instance == number
         return masks
 
     def _draw(self, views: Sequence[View]) -> list[list[np.ndarray]]:
@@ -287,6 +297,13 @@ def _shifted(camera: Camera, images: ArrayLike, times: int = 1) -> Camera:
     shift = np.broadcast_to(images, 2) * camera.size
     crop_from_image = np.column_stack([np.eye(2), -shift])
     return camera.crop(crop_from_image, times * camera.width, times * camera.height)
+
+
+def _apart(boxes: Sequence[tuple[int, int, int, int]]) -> list[bool]:
+    """Of each `pixel_box`, whether no other one overlaps it."""
+    left, top, right, bottom = np.array(boxes).reshape(-1, 4).T[:, :, None]
+    beside = (right <= left.T) | (left >= right.T) | (bottom <= top.T) | (top >= bottom.T)
+    return (beside.sum(axis=1) >= len(boxes) - 1).tolist()
 
 
 def _part(box: tuple[int, int, int, int], x: int, y: int, size: tuple[int, int]) -> Part | None:

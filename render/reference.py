@@ -100,7 +100,9 @@ class PyrenderRenderer:
         views = [make_view(spec, self._boxes) for spec in specs]
         return [self._frame(v, b) for v, b in zip(views, backgrounds, strict=True)]
 
-    def full_masks(self, spec: SceneSpec, canvas: int = 1) -> np.ndarray:
+    def full_masks(
+        self, spec: SceneSpec, canvas: int = 1, instance: np.ndarray | None = None
+    ) -> np.ndarray:
         """Silhouettes of the annotated objects, each alone; see `Rasterizer.full_masks`."""
         view = make_view(spec, self._boxes)
         shift = canvas // 2 * np.array(spec.size)
@@ -108,11 +110,11 @@ class PyrenderRenderer:
             np.column_stack([np.eye(2), shift]), canvas * spec.size[0], canvas * spec.size[1]
         )
         masks = np.zeros((len(annotations(spec)), camera.height, camera.width), bool)
-        for placed, instance in view.placed:
-            if instance:
+        for placed, number in view.placed:
+            if number:
                 scene = self._scene(view, camera)
                 node = self._maker.add(scene, placed)
-                masks[instance - 1] = self._draw_ids(scene, {node: 1}, camera)[0] > 0
+                masks[number - 1] = self._draw_ids(scene, {node: 1}, camera)[0] > 0
         return masks
 
     def _frame(self, view: View, background: np.ndarray | None) -> Frame:

@@ -13,7 +13,7 @@ from render.config import option
 from render.depth_sensor import apply_depth_sensor
 from render.frame import Frame
 from render.hand import HandModel
-from render.level_of_detail import Level, load_levels
+from render.level_of_detail import Level, level_files, load_levels
 from render.mesh import Mesh, ObjectModel
 from render.scene import SceneSpec
 
@@ -69,7 +69,9 @@ class Renderer(Protocol):
         self, specs: Sequence[SceneSpec], backgrounds: Sequence[np.ndarray | None] | None = None
     ) -> list[Frame]: ...
 
-    def full_masks(self, spec: SceneSpec, canvas: int = 1) -> np.ndarray: ...
+    def full_masks(
+        self, spec: SceneSpec, canvas: int = 1, instance: np.ndarray | None = None
+    ) -> np.ndarray: ...
 
     def close(self) -> None: ...
 
@@ -101,6 +103,11 @@ def make_renderer(
 def levels_of(models: Mapping[int, ObjectModel]) -> dict[int, list[Level]]:
     """Levels of detail of the models, kept or made now; props are drawn as they are."""
     return load_levels({i: model.mesh for i, model in models.items() if i > 0})
+
+
+def keep_levels(models: Mapping[int, ObjectModel]) -> None:
+    """Make the levels of detail that an earlier call has not."""
+    level_files({i: model.mesh for i, model in models.items()})
 
 
 def see(renderer: Renderer, specs: Sequence[SceneSpec]) -> list[Frame]:

@@ -1,12 +1,14 @@
 """Shards of work -> processes that do them; a process that dies costs time, and nothing else."""
 
 import logging
+import mmap
 import os
 import pickle
 import re
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import traceback
 from collections import Counter, deque
@@ -124,12 +126,13 @@ def refusal(given_up: Sequence[tuple[str, str]]) -> InputError:
 class _Worker(Generic[S]):
     """A process, and the shard that it does."""
 
-    def __init__(self, open_maker: OpenMaker, shard: S, environment: Mapping[str, str]) -> None:
+    def __init__(self, opener: int, shard: S, environment: Mapping[str, str]) -> None:
         # Not forked, since an OpenGL context does not survive that; not by multiprocessing, which
         # would import the main module, and so torch, again.
         self.pipe, theirs = connection.Pipe()
         fd = theirs.fileno()
-        code = f"import sys; sys.path[:] = {sys.path}; from render.shards import work; work({fd})"
+        code = "from render.shards import work"
+        code = f"import sys; sys.path[:] = {sys.path}; {code}; work({fd}, {opener})"
         # Ctrl-C is for the main process: blocked while the other is started, it stays so there.
         mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
@@ -137,19 +140,18 @@ class _Worker(Generic[S]):
                 [sys.executable, "-c", code],
                 env=environment,
                 stdin=subprocess.DEVNULL,
-                pass_fds=[fd],
+                pass_fds=[fd, opener],
             )
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         theirs.close()
-        self.open_maker = open_maker
         self.give(shard)
 
     def give(self, shard: S) -> None:
         """Let it do this shard next."""
         self.shard = shard
         with suppress(OSError):  # it has died: the pipe's end will tell
-            self.pipe.send((self.open_maker, shard))
+            self.pipe.send(shard)
 
     def death(self) -> str:
         """What a dead worker died of."""
@@ -161,7 +163,10 @@ class _Team(Generic[S]):
     """The workers, what waits to be done, and how often workers have died of what."""
 
     def __init__(self, open_maker: OpenMaker, shards: Sequence[S]) -> None:
-        self.open_maker = open_maker
+        # In a file, for every worker to read: down a pipe each would have to wait for the others.
+        self.opener = tempfile.TemporaryFile()  # noqa: SIM115  # `stop` closes it
+        self.opener.write(pickle.dumps(open_maker))
+        self.opener.flush()
         self.waiting = deque(shards)
         self.workers: list[_Worker[S]] = []
         self.deaths: Counter[S] = Counter()
@@ -199,10 +204,11 @@ class _Team(Generic[S]):
             worker.process.kill()
         for worker in list(self.workers):
             self._dismiss(worker)
+        self.opener.close()
 
     def _hire(self) -> None:
         shard = self.waiting.popleft()
-        self.workers.append(_Worker(self.open_maker, shard, self.environment))
+        self.workers.append(_Worker(self.opener.fileno(), shard, self.environment))
 
     def _dismiss(self, worker: _Worker[S]) -> None:
         worker.pipe.close()
@@ -224,16 +230,19 @@ class _Team(Generic[S]):
             self._hire()
 
 
-def work(fd: int) -> None:
+def work(fd: int, opener: int) -> None:
     """A worker's life: shards come through the pipe, what they raised goes back.
+
+    Args:
+        fd: of the pipe. opener: of a file that holds a pickled OpenMaker.
 
     It ends with the pipe, in the midst of a shard too: then the main process has died.
     """
     pipe, inbox = connection.Connection(fd), SimpleQueue[bytes]()
     threading.Thread(target=_receive, args=(pipe, inbox), daemon=True).start()
+    open_maker = pickle.loads(mmap.mmap(opener, 0, access=mmap.ACCESS_READ))
     while True:
-        open_maker, shard = pickle.loads(inbox.get())
-        pipe.send(attempt(open_maker, shard))
+        pipe.send(attempt(open_maker, pickle.loads(inbox.get())))
 
 
 def _receive(pipe: connection.Connection, inbox: SimpleQueue[bytes]) -> None:

@@ -4,7 +4,7 @@ Where two of them differ, a third decides which one is named: the file on which 
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import combinations
 from pathlib import Path
 
@@ -65,6 +65,7 @@ class FrameCheck:
 
     def run(self, meshes: Mapping[int, Mesh]) -> None:
         """Report every fault of the frame."""
+        self._check_blank_depth()
         for gt_id in range(len(self.instances)):
             self._check_full(gt_id)
             self._check_box(gt_id, meshes)
@@ -79,6 +80,14 @@ class FrameCheck:
 
     def _mask_path(self, gt_id: int, visible: bool) -> Path:
         return mask_path(self.scene_dir, self.im_id, gt_id, visible)
+
+    def _check_blank_depth(self) -> None:
+        """Report a depth image without any depth, though objects are seen, and pass over it."""
+        depth, seen = self.pixels.depth, (m for m in self.pixels.visible if m is not None)
+        if depth is not None and not depth.any() and any(mask.any() for mask in seen):
+            path = depth_path(self.scene_dir, self.im_id)
+            self.faults.add(path, "no depth in any pixel, but masks show objects")
+            self.pixels = replace(self.pixels, depth=None)
 
     def _check_full(self, gt_id: int) -> None:
         """The full mask against its record, the drawing and the visible mask."""

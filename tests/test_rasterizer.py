@@ -177,6 +177,26 @@ def test_the_canvas_holds_the_mask_in_its_centre_and_what_sticks_out(shared):
         shared.full_masks(spec, canvas=2)
 
 
+def test_drawn_ids_save_drawing_silhouettes_and_change_none(shared, rng):
+    for count in (1, 2, 4) * 5:
+        spec = random_scene(rng)
+        spec = dataclasses.replace(spec, objects=spec.objects[:count])
+        instance = shared.render([spec])[0].instance
+        for canvas in (1, 3):
+            expected = shared.full_masks(spec, canvas)
+            np.testing.assert_array_equal(shared.full_masks(spec, canvas, instance), expected)
+
+    left, right = (at([x, 0, 1], obj_id=2) for x in (-0.1, 0.1))
+    drawn_over = np.full(
+        (48, 64), 2, np.uint8
+    )  # as no scene looks: seen in the masks if it is used
+    apart, hidden = (scene(SMALL, left, x) for x in (right, at([-0.2, 0, 2], obj_id=2)))
+    assert shared.full_masks(apart, 1, drawn_over)[1].all()
+    np.testing.assert_array_equal(
+        shared.full_masks(hidden, 1, drawn_over), shared.full_masks(hidden)
+    )
+
+
 def test_what_crosses_the_near_plane_is_cut_off_there():
     # A floor 5 cm below the camera, from 1 m behind it to 2 m ahead.
     floor = quads([[[-9, 0.05, -1], [9, 0.05, -1], [9, 0.05, 2], [-9, 0.05, 2]]])

@@ -139,6 +139,12 @@ def replace_depth(image: BopImage) -> Path:
     return path
 
 
+def blank_depth(image: BopImage) -> Path:
+    path = depth_path(image.scene_dir, image.im_id)
+    write_png(path, np.zeros_like(read_gray16(path)))
+    return path
+
+
 def shorten_info(image: BopImage) -> Path:
     path = image.scene_dir / "scene_gt_info.json"
     return edit_json(path, lambda content: content[str(image.im_id)].pop())
@@ -223,6 +229,7 @@ FAULTS: dict[str, tuple[Callable[[BopImage], Path], str]] = {
     "valid count": (lambda i: edit_info(i, "px_count_valid", lambda n: n + 3), "px_count_valid is"),
     "visib_fract": (lambda i: edit_info(i, "visib_fract", lambda f: f / 2), "visib_fract is"),
     "short list": (shorten_info, "expected a list of"),
+    "blank depth": (blank_depth, "no depth in any pixel"),
 }
 NEEDS_PAIR = ("overlap",)
 

@@ -137,7 +137,7 @@ class ObjectSampler:
         # No silhouette is larger than its box: it need not be drawn where so much is seen.
         if all(counts[i] > 0 and counts[i] >= least * areas[i] for i in ids):
             return list(ids)
-        measured = measure(frame, self._renderer.full_masks(spec, canvas=3)).annotations
+        measured = measure(frame, self._renderer.full_masks(spec, 3, frame.instance)).annotations
         return [i for i in ids if counts[i] > 0 and (measured[i].visib_fract or 0) >= least]
 
 
