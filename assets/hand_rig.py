@@ -44,7 +44,9 @@ def skinning_weights(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
     """
     starts, ends, owners = bones()
     distance = _segment_distances(vertices, starts, ends)
-    nearest = owners[distance.argmin(axis=1)]
+    # Rounded, so that of bones as near, as on either side of a joint, the first is the nearest on
+    # every processor.
+    nearest = owners[distance.round(6).argmin(axis=1)]
     stiffness, area = _cotangent_laplacian(vertices, faces)
     heat = area * HEAT / distance.min(axis=1) ** 2
     target = heat[:, None] * (nearest[:, None] == np.arange(16))

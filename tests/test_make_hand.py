@@ -51,7 +51,10 @@ def test_regeneration_gives_the_same_arrays(tmp_path):
     with np.load(tmp_path / "hand.npz") as made, np.load(ASSETS / "hand.npz") as kept:
         assert made.files == kept.files
         for name in kept.files:
-            np.testing.assert_array_equal(made[name], kept[name])
+            if np.issubdtype(kept[name].dtype, np.floating):  # rounded unlike by other processors
+                np.testing.assert_allclose(made[name], kept[name], rtol=0, atol=1e-9)
+            else:
+                np.testing.assert_array_equal(made[name], kept[name])
 
 
 def test_the_skin_is_one_closed_surface_on_the_zero_of_its_distance(hand):
@@ -133,7 +136,7 @@ def test_shape_coefficients_do_what_their_names_say(hand):
             expected = np.ones(15)
             expected[first + 1 : first + 3] = 1.05
             within = [j for j in range(15) if j % 3]  # bones, not the ways from finger to finger
-            np.testing.assert_allclose(grown[within], expected[within], atol=1e-6)
+            np.testing.assert_allclose(grown[within], expected[within], atol=1e-9)
         elif what == "thickness":
             np.testing.assert_allclose(joints[0], hand.joints, atol=1e-9)
         else:
