@@ -95,12 +95,15 @@ class Framebuffers:
 
     def __init__(self, context: moderngl.Context, maps: int = 0) -> None:
         self._context, self._maps = context, maps
-        self._made: OrderedDict[tuple[str, int, int], moderngl.Framebuffer] = OrderedDict()
+        self._made: OrderedDict[tuple[str, int, int, int], moderngl.Framebuffer] = OrderedDict()
         info = context.info
         self._limit = min(info["GL_MAX_RENDERBUFFER_SIZE"], *info["GL_MAX_VIEWPORT_DIMS"])
 
-    def get(self, kind: str, width: int, height: int) -> moderngl.Framebuffer:
-        """The framebuffer of that kind and size; valid until a few others have been asked for.
+    def get(self, kind: str, width: int, height: int, number: int = 0) -> moderngl.Framebuffer:
+        """A framebuffer of that kind and size; valid until a few others have been asked for.
+
+        Args:
+            number: which of several.
 
         Raises:
             InputError: it is larger than the device can draw.
@@ -108,7 +111,7 @@ class Framebuffers:
         if max(width, height) > self._limit:
             limit = f"{self._limit}x{self._limit}"
             raise InputError(f"image size {width}x{height}: this OpenGL device draws up to {limit}")
-        key = kind, width, height
+        key = kind, width, height, number
         if key not in self._made:
             self._made[key] = self._make(kind, (width, height))
         self._made.move_to_end(key)

@@ -38,6 +38,7 @@ from render.level_of_detail import Level
 from render.mesh import Mesh
 from render.scene import SceneSpec
 
+IN_FLIGHT = 4  # views that are drawn before the first of them is packed
 PIXELS_IN_FLIGHT = 1 << 22  # views are read back together up to this many pixels
 
 
@@ -194,17 +195,29 @@ class Rasterizer:
         records = join_records(views)
         self._send(records)
         self._context.enable_only(moderngl.DEPTH_TEST)
-        shaded = self._framebuffers.get("shaded", *views[0].camera.size)
-        for view, record in zip(views, first_records(views), strict=True):
+        drawn: list[tuple[moderngl.Framebuffer, Part]] = []
+        for i, (view, record) in enumerate(zip(views, first_records(views), strict=True)):
+            # Views take turns in several framebuffers, and are packed late: to pack one is to wait
+            # for it, and its pixels can be drawn while the vertices of the next are worked on.
+            shaded = self._framebuffers.get("shaded", *view.camera.size, i % IN_FLIGHT)
             self._draw_view(shaded, view, record)
-            for attachment, (components, dtype) in enumerate(targets):
-                self._read_back.pack(shaded, view.part, components, dtype, attachment)
+            drawn.append((shaded, view.part))
+            if len(drawn) == IN_FLIGHT:
+                self._pack(*drawn.pop(0), targets)
+        for framebuffer, part in drawn:
+            self._pack(framebuffer, part, targets)
         if self._antialias:
             self._draw_antialiased(views, records)
 
         images, n = self._read_back.read(), len(targets)
         smooth = images[n * len(views) :]
         return [images[n * i : n * (i + 1)] + smooth[i : i + 1] for i in range(len(views))]
+
+    def _pack(
+        self, framebuffer: moderngl.Framebuffer, part: Part, targets: Sequence[tuple[int, str]]
+    ) -> None:
+        for attachment, (components, dtype) in enumerate(targets):
+            self._read_back.pack(framebuffer, part, components, dtype, attachment)
 
     def _draw_antialiased(self, views: Sequence[View], records: np.ndarray) -> None:
         """Draw the views' colour with several samples a pixel, and pack its means."""
