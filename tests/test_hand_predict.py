@@ -5,11 +5,12 @@ import torch
 from render.errors import InputError
 from tests.hand_scenes import hand_depth, random_hand
 from tests.small_dataset import cuboids
+from train.batches import Inputs
 from train.checkpoint import Checkpoint
 from train.crops import CropConfig
 from train.hand_crops import HandCropConfig, HandCrops, HandFrame, hand_frame
 from train.hand_predict import predict_joints
-from train.methods import Inputs, train_network
+from train.methods import train_network
 from train.networks import build
 from train.options import TrainConfig
 from train.targets import HandInfo, ObjectInfo

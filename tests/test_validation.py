@@ -13,8 +13,9 @@ from tests.test_trainer import (
     training,
     weights,
 )
+from train.batches import Inputs
 from train.checkpoint import Checkpoint
-from train.methods import Inputs, _hold_out
+from train.methods import _hold_out
 from train.trainer import train
 from train.validation import held_out
 

@@ -50,6 +50,19 @@ class Crops(Protocol[Sample, Crop]):
 
 
 @dataclass(frozen=True, eq=False)
+class Inputs:
+    """What networks are trained on; twins[i] are those of real[i].
+
+    synthetic: samples, or what renders them while they are trained on.
+    """
+
+    crops: Crops
+    real: Sequence[Any] = ()
+    twins: Sequence[Sequence[Any]] = ()
+    synthetic: Sequence[Any] | Live = ()
+
+
+@dataclass(frozen=True, eq=False)
 class Batch:
     """Images (n, c, size, size) in [-1, 1], targets (n, s, outputs); twins[i] pairs real[i]."""
 

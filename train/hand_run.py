@@ -8,6 +8,7 @@ from typing import Any
 from render.errors import InputError
 from render.nyu import JOINTS
 from render.nyu_dataset import SENSOR, SYNTHETIC, NyuSplit
+from train.batches import Inputs
 from train.checkpoint import Checkpoint
 from train.device import choose_device
 from train.distributed import first_alone, rank
@@ -27,7 +28,7 @@ from train.hand_evaluate import evaluate_hand, load_test, write_hand_results
 from train.hand_report import hand_sheet, pair_sheet
 from train.hand_sources import make_motion, make_sources
 from train.localiser import Localiser, train_localiser
-from train.methods import Inputs, train_methods, train_network
+from train.methods import train_methods, train_network
 from train.neighbours import write_neighbours
 from train.options import COMPOSITION
 from train.stream import Live

@@ -19,10 +19,11 @@ from render.clutter import add_clutter
 from render.nyu import CAMERA, JOINTS
 from render.nyu_dataset import NyuSplit
 from render.progress import progress
+from train.batches import Inputs
 from train.checkpoint import Checkpoint
 from train.hand_crops import HandCrops, HandFrame, hand_frame
 from train.hand_predict import predict_joints
-from train.methods import Inputs, train_network
+from train.methods import train_network
 from train.options import LocaliserConfig, TrainConfig
 from train.targets import HandInfo
 from train.trainer import Training

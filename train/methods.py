@@ -2,33 +2,19 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import torch
 
 from render.errors import InputError
-from train.batches import Batches, Crops
+from train.batches import Batches, Inputs
 from train.checkpoint import Checkpoint
 from train.distributed import count, rank
 from train.options import COMPOSITION
-from train.stream import Live, death_of_worker
+from train.stream import death_of_worker
 from train.trainer import Training, train
 from train.validation import Validation, held_out
-
-
-@dataclass(frozen=True, eq=False)
-class Inputs:
-    """What networks are trained on; twins[i] are those of real[i].
-
-    synthetic: samples, or what renders them while they are trained on.
-    """
-
-    crops: Crops
-    real: Sequence[Any] = ()
-    twins: Sequence[Sequence[Any]] = ()
-    synthetic: Sequence[Any] | Live = ()
 
 
 def train_methods(

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import cv2
 import numpy as np
@@ -17,12 +17,9 @@ from torch import Tensor
 
 from render.draw import label, sheet
 from render.image_file import write_png
-from train.batches import Batch, Batches
+from train.batches import Batch, Batches, Inputs
 from train.checkpoint import Checkpoint
 from train.networks import PoseNet, evaluating
-
-if TYPE_CHECKING:
-    from train.methods import Inputs
 
 GALLERY = 256  # synthetic images to choose from
 ROWS, NEAREST, TILE = 6, 3, 96  # real images; neighbours of each, before g and after; pixels
@@ -81,12 +78,12 @@ def nearest(features: Tensor, query: Tensor, count: int) -> list[int]:
 
 
 def write_neighbours(
-    checkpoint: Checkpoint, inputs: "Inputs", tests: Sequence[Any], file: Path, seed: int
+    checkpoint: Checkpoint, inputs: Inputs, tests: Sequence[Any], file: Path, seed: int
 ) -> None:
     """The sheet of training images with their twins, above that of test images, which have none."""
     device = next(checkpoint.net.parameters()).device
 
-    def draw(method: str, size: int, given: "Inputs") -> Batch:
+    def draw(method: str, size: int, given: Inputs) -> Batch:
         made = Batches(given.real, given.twins, given.synthetic, method, size, given.crops, seed)
         with closing(made):
             batch = made.batch(0)

@@ -13,6 +13,7 @@ from render.mesh import ObjectModel, load_models
 from render.randomize import SceneConfig
 from render.renderer import RenderConfig
 from render.sensor_config import SensorConfig
+from train.batches import Inputs
 from train.checkpoint import Checkpoint
 from train.crops import ObjectCrops
 from train.device import choose_device
@@ -41,7 +42,7 @@ from train.instances import (
     write_split,
 )
 from train.live import ObjectSource
-from train.methods import Inputs, train_methods, train_network
+from train.methods import train_methods, train_network
 from train.neighbours import write_neighbours
 from train.options import COMPOSITION, METHODS, RunConfig
 from train.pairs import pair, twin_splits

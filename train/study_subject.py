@@ -13,6 +13,7 @@ from render.mesh import load_models
 from render.nyu import uvd_from_joints
 from render.nyu_dataset import NyuSplit
 from train import hand_score
+from train.batches import Inputs
 from train.checkpoint import Checkpoint
 from train.evaluate import evaluate_method, measured_model, test_sets
 from train.hand_data import load_frames
@@ -21,7 +22,6 @@ from train.hand_predict import predict_joints
 from train.hand_run import ALL_JOINTS, find_splits, load_inputs
 from train.instances import choose_images, find_dataset
 from train.localiser import Localiser
-from train.methods import Inputs
 from train.metrics import PoseErrors
 from train.run import load_object, object_target
 from train.summary import Group, summarize
