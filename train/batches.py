@@ -72,6 +72,10 @@ class Batch:
     synthetic: Tensor
     synthetic_targets: Tensor
 
+    def to(self, device: torch.device) -> "Batch":
+        """The same on a device."""
+        return Batch(**{name: tensor.to(device) for name, tensor in vars(self).items()})
+
 
 class Batches:
     """Draws batches; batch `step` is the same whenever it is asked for."""

@@ -86,8 +86,7 @@ def write_neighbours(
     def draw(method: str, size: int, given: Inputs) -> Batch:
         made = Batches(given.real, given.twins, given.synthetic, method, size, given.crops, seed)
         with closing(made):
-            batch = made.batch(0)
-        return Batch(**{name: tensor.to(device) for name, tensor in vars(batch).items()})
+            return made.batch(0).to(device)
 
     gallery = draw("synthetic", GALLERY, inputs)
     trained = draw("mapping", 4 * ROWS, inputs)

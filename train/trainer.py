@@ -171,7 +171,7 @@ def train(
             lr = config.lr * 0.5 * (1 + math.cos(math.pi * step / steps))
             for group in optimizer.param_groups:
                 group["lr"] = lr
-            batch = _to_device(batches.batch(step), device)
+            batch = batches.batch(step).to(device)
             terms = objective(batch)
             optimizer.zero_grad(set_to_none=True)
             torch.stack(list(terms.values())).sum().backward()
@@ -281,7 +281,3 @@ def _check_start(before: Checkpoint, training: Training) -> None:
             f"{training.start} was trained with {before.method} and has a mapping, which"
             f" {training.method} has not; start from a network of another method"
         )
-
-
-def _to_device(batch: Batch, device: torch.device) -> Batch:
-    return Batch(**{name: tensor.to(device) for name, tensor in vars(batch).items()})
