@@ -41,6 +41,14 @@ def test_with_frozen_statistics_an_image_is_read_alike_alone_and_in_a_batch():
     torch.testing.assert_close(net(images)[2:3], net(images[2:3]), rtol=1e-4, atol=1e-5)
 
 
+def test_with_group_norm_an_image_is_read_alike_alone_and_in_a_batch_while_training():
+    net = build("small-group", 64, with_mapping=True).train()
+    batch_norm = build("small", 64, with_mapping=True).train()
+    images = torch.randn(6, 3, 64, 64)
+    torch.testing.assert_close(net(images)[2:3], net(images[2:3]), rtol=1e-4, atol=1e-5)
+    assert not torch.allclose(batch_norm(images)[2:3], batch_norm(images[2:3]), atol=1e-3)
+
+
 def test_vgg16_weights_reach_the_ten_convolutions(tmp_path):
     net = build("paper", 128, with_mapping=False)
     convolutions = [m for m in net.extract if isinstance(m, torch.nn.Conv2d)]
