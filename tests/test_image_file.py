@@ -1,3 +1,5 @@
+import threading
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -112,3 +114,32 @@ def test_writing_leaves_nothing_but_the_file(tmp_path, rng):
 def test_an_array_that_no_png_can_hold_is_a_value_error(tmp_path):
     with pytest.raises(ValueError, match="float64"):
         write_png(tmp_path / "image.png", np.zeros((2, 2)))
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 2), (2, 1), (3, 5), (1, 300), (300, 1), (64, 64)])
+def test_images_of_any_size_and_content_come_back(tmp_path, rng, size):
+    for values in (1, 2, 256):
+        for channels in ((), (3,)):
+            image = rng.integers(0, values, (*size, *channels), dtype=np.uint8)
+            write_png(tmp_path / "image.png", image)
+            with Image.open(tmp_path / "image.png") as read:
+                np.testing.assert_array_equal(np.array(read), image)
+
+
+def test_the_bytes_of_a_file_do_not_depend_on_where_memory_lies(tmp_path, rng):
+    images = [rng.integers(0, 2, (2, 100), dtype=np.uint8) for _ in range(20)]
+    started = threading.Barrier(200)  # all at once: each thread's stack is another place
+
+    def write(number):
+        started.wait()
+        for i, image in enumerate(images):
+            write_png(tmp_path / f"{i}-{number}.png", image)
+
+    threads = [threading.Thread(target=write, args=(number,)) for number in range(200)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for i in range(len(images)):
+        files = [file.read_bytes() for file in tmp_path.glob(f"{i}-*.png")]
+        assert len(files) == 200 and len(set(files)) == 1
