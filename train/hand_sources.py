@@ -33,7 +33,7 @@ def make_sources(config: Mapping[str, Any], out: Path, seed: int, workers: int) 
     Returns:
         The `hand` section, with the folders of what was made.
     """
-    refuse_live(config["run"])
+    refuse_object_options(config["run"])
     data: HandDataConfig = config["hand"]
     if config["run"].simulated:
         root = out / "simulated_real"
@@ -68,10 +68,11 @@ def make_motion(
     return depth_frames(root / "test")
 
 
-def refuse_live(run: RunConfig) -> None:
-    """Raise InputError if synthetic images of hands shall be rendered while training."""
-    if run.live:
-        raise InputError("run.live is for objects so far; leave it out with run.target=hand")
+def refuse_object_options(run: RunConfig) -> None:
+    """Raise InputError for an option of synthetic images that those of hands have not."""
+    for name in ("live", "real_background"):
+        if getattr(run, name):
+            raise InputError(f"run.{name} is for objects so far; leave it out with run.target=hand")
 
 
 def _simulate(preset: str, data: HandDataConfig, root: Path, seed: int, workers: int) -> None:

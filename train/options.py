@@ -35,6 +35,9 @@ class RunConfig:
         "", "Render the real frames too, with the ranges of this preset: simulated real"
     )
     simulated_frames: int = option(150, "Number of simulated real frames", minimum=2)
+    real_background: bool = option(
+        False, "Real training frames behind the synthetic images, in place of scene.background"
+    )
     live: bool = option(
         False, "Render synthetic images while training, none twice, instead of render.frames"
     )

@@ -13,6 +13,7 @@ from render.mesh import ObjectModel, load_models
 from render.randomize import SceneConfig
 from render.renderer import RenderConfig
 from render.sensor_config import SensorConfig
+from train.backgrounds import before_real_frames
 from train.batches import Inputs
 from train.checkpoint import Checkpoint
 from train.crops import ObjectCrops
@@ -30,7 +31,7 @@ from train.evaluate import (
 from train.hand_evaluate import evaluate_hand_run
 from train.hand_image import predict_depth
 from train.hand_run import run_hands, train_hand
-from train.hand_sources import refuse_live
+from train.hand_sources import refuse_object_options
 from train.instances import (
     DataConfig,
     Instance,
@@ -74,7 +75,7 @@ def train_one(
         localiser: hands: the run of the network that finds the palm.
     """
     if config["run"].target == "hand":
-        refuse_live(config["run"])
+        refuse_object_options(config["run"])
         given = {"synthetic": synthetic, "twins": twins}
         folders = {name: str(folder) for name, folder in given.items() if folder is not None}
         config = {**config, "hand": replace(config["hand"], **folders)}
@@ -101,7 +102,7 @@ def train_one(
     if twin_share and twins is not None:
         inputs = replace(inputs, twins=_twins(twins, inputs.real))
     if synthetic_share and live:
-        inputs = replace(inputs, synthetic=_live(config, root, model))
+        inputs = replace(inputs, synthetic=_live(config, root, model, out, seed))
     elif synthetic_share and synthetic is not None:
         inputs = replace(inputs, synthetic=load_synthetic(synthetic, model, data.min_visib))
     steps, target = config["train"].steps, object_target(model, inputs)
@@ -221,7 +222,7 @@ def prepare(
 ) -> None:
     """Render one object's twins, and its synthetic images unless they are rendered live, in
     `folder`; what is finished is left."""
-    scene, sensor = config["scene"], config["sensor"]
+    scene, sensor = _scene(config, root, folder, seed), config["sensor"]
     if not config["run"].live:
         render = _render_config(config, root, model)
         generate(render, scene, folder / "synthetic_images", seed, workers, sensor)
@@ -236,7 +237,7 @@ def load_object(
     real = _real(data, root, model, seed)
     synthetic: Sequence[Instance] | Live
     if config["run"].live:
-        synthetic = _live(config, root, model)
+        synthetic = _live(config, root, model, folder, seed)
     else:
         synthetic = load_synthetic(folder / "synthetic_images", model, data.min_visib)
     twins = _twins(folder / "twins", real)
@@ -254,11 +255,20 @@ def _render_config(config: Mapping[str, Any], root: Path, model: ObjectModel) ->
     return replace(config["render"], objects=objects, obj_ids=(model.obj_id,))
 
 
-def _live(config: Mapping[str, Any], root: Path, model: ObjectModel) -> Live:
+def _scene(config: Mapping[str, Any], root: Path, folder: Path, seed: int) -> SceneConfig:
+    """What synthetic images of one object show; files that this needs are kept in `folder`."""
+    if not config["run"].real_background:
+        return config["scene"]
+    return before_real_frames(config["scene"], config["data"], root, folder / "backgrounds", seed)
+
+
+def _live(
+    config: Mapping[str, Any], root: Path, model: ObjectModel, folder: Path, seed: int
+) -> Live:
     """One object's synthetic images, rendered while they are trained on."""
     source = ObjectSource(
         _render_config(config, root, model),
-        config["scene"],
+        _scene(config, root, folder, seed),
         config["sensor"],
         model.obj_id,
         config["data"].min_visib,

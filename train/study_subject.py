@@ -153,7 +153,8 @@ def metrics(record: Record, visib: float) -> dict[str, Any] | None:
 
 
 def check_frames(wanted: Sequence[int], config: Mapping[str, Any], seed: int) -> None:
-    """Raise InputError if more real frames are asked for than there are to train on."""
+    """Raise InputError if more real frames are asked for than there are to train on, or fewer where
+    synthetic images show all of them."""
     if config["run"].target == "hand":
         real = find_splits(config["hand"], (1, 0, 0)).real
         count = 0 if real is None else len(real.numbers)
@@ -162,6 +163,11 @@ def check_frames(wanted: Sequence[int], config: Mapping[str, Any], seed: int) ->
         count = len(choose_images(data, find_dataset(data.dataset), "train", seed))
     if max(wanted) > count:
         raise InputError(f"study.real_frames: {max(wanted)}, but there are {count} to train on")
+    if config["run"].real_background and not set(wanted) <= {0, count}:
+        raise InputError(
+            f"study.real_frames: {min(n for n in wanted if n)}, but with run.real_background"
+            f" synthetic images show all {count} training frames; use 0, or leave that out"
+        )
 
 
 def _part(split: NyuSplit, places: Sequence[int]) -> NyuSplit:
