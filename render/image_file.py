@@ -128,10 +128,10 @@ def _png_rows(image: np.ndarray) -> np.ndarray:
 def _compress(rows: memoryview) -> bytes:
     """A zlib stream by ISA-L's level 1, the same one every time.
 
-    Where it begins without history, ISA-L (2.32) puts a hash of one of its own addresses into
-    its table of matches (`write_first_byte` in igzip_icf_body_h1_gr_bt.asm), so that one image in
-    some ten thousand is compressed otherwise in another process. So it is given one: the first
-    bytes are stored as they are, in a block of their own (RFC 1951, 3.2.4), and then its dictionary.
+    Where it begins without history, ISA-L (2.32) puts a hash of one of its own addresses into its
+    table of matches (`write_first_byte` in igzip_icf_body_h1_gr_bt.asm), so that one image in some
+    ten thousand is compressed otherwise in another process. So it is given one: the first bytes are
+    stored as they are, in a block of their own (RFC 1951, 3.2.4), and are then its dictionary.
     """
     rows = rows.cast("B")
     first = bytes(rows[:STORED])
