@@ -9,7 +9,7 @@ import moderngl
 
 from benchmarks.workload import Workload, mesh_of, specs_of
 from render.bop_writer import measure
-from render.draw_records import first_records, join_records, make_view
+from render.draw_records import fill_records, first_records, make_view
 from render.level_of_detail import load_levels
 from render.rasterizer import Rasterizer
 from render.scene import SceneSpec
@@ -24,7 +24,7 @@ class UnreadRasterizer(Rasterizer):
         """Draw specs of one size."""
         views = [make_view(spec, self._models.boxes) for spec in specs]
         with self._context:
-            self._send(join_records(views))
+            self._uniforms.send([fill_records(view) for view in views])
             self._context.enable_only(moderngl.DEPTH_TEST)
             framebuffer = self._framebuffers.get("shaded", *specs[0].size)
             for view, record in zip(views, first_records(views), strict=True):

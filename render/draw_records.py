@@ -158,15 +158,8 @@ def _drawn_part(corners: np.ndarray, camera: Camera) -> Part:
     return left, top, right - left, bottom - top
 
 
-def join_records(views: Sequence[View]) -> np.ndarray:
-    """The `fill_records` of all views, one after another."""
-    # As plain bytes: for records NumPy would promote field by field, in longer than to fill them.
-    records = [fill_records(view).view(f"V{RECORD.itemsize}") for view in views]
-    return np.concatenate(records).view(RECORD)
-
-
 def first_records(views: Sequence[View]) -> list[int]:
-    """Where each view's records begin when those of all views are joined."""
+    """Where each view's records begin among those of all views."""
     return np.cumsum([0, *(len(view.placed) for view in views[:-1])]).tolist()
 
 

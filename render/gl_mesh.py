@@ -50,6 +50,11 @@ class DrawnMesh:
         """What draws where it is."""
         return self._array(self._programs.silhouette())
 
+    def cull(self) -> None:
+        """Let the next draw leave out the backs of faces, if they need not be drawn."""
+        switch = self._context.enable if self.closed else self._context.disable
+        switch(moderngl.CULL_FACE)
+
     def _array(self, program: moderngl.Program) -> moderngl.VertexArray:
         if program not in self._arrays:
             content = [(self.vertices, VERTEX_FORMAT, *ATTRIBUTES)]

@@ -1,6 +1,7 @@
 """Image files: RGB colours, 16-bit depth, masks. A damaged file is refused, never guessed."""
 
 import io
+import os
 import struct
 import zlib
 from pathlib import Path
@@ -103,10 +104,11 @@ def write_png(path: Path, image: np.ndarray, level: int | None = None) -> None:
     header = struct.pack(">IIBBBBB", width, height, bits, 2 if color else 0, 0, 0, 0)
     rows = _png_rows(image).data
     pixels = _compress(rows) if level is None else zlib.compress(rows, level)
-    partial = path.with_name(f".{path.name}.partial")
     chunks = _png_chunk(b"IHDR", header), _png_chunk(b"IDAT", pixels), _png_chunk(b"IEND", b"")
-    partial.write_bytes(PNG_START + b"".join(chunks))
-    partial.replace(path)
+    partial = os.path.join(path.parent, f".{path.name}.partial")
+    with open(partial, "wb", buffering=0) as file:
+        file.write(PNG_START + b"".join(chunks))
+    os.replace(partial, path)
 
 
 def _png_rows(image: np.ndarray) -> np.ndarray:
@@ -116,7 +118,9 @@ def _png_rows(image: np.ndarray) -> np.ndarray:
     filters alike for a whole image.
     """
     if image.dtype == np.bool_:
-        return np.pad(image.view(np.uint8) * np.uint8(255), [(0, 0), (1, 0)])
+        rows = np.zeros((len(image), 1 + image.shape[1]), np.uint8)
+        rows[:, 1:][image] = 255
+        return rows
     plain = image.astype(">u2") if image.dtype == np.uint16 else np.ascontiguousarray(image)
     plain = plain.view(np.uint8).reshape(len(image), -1)
     rows = np.empty((len(plain), 1 + plain.shape[1]), np.uint8)

@@ -4,41 +4,21 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import moderngl
 import numpy as np
-from numpy.typing import ArrayLike
 
-from render.camera import Camera
 from render.compose import annotations, check_background, compose, embed
-from render.draw_records import (
-    GEOMETRY,
-    RECORD,
-    SHADING,
-    Part,
-    View,
-    fill_records,
-    first_records,
-    join_records,
-    make_view,
-    pixel_box,
-)
+from render.draw_records import View, fill_records, first_records, make_view
 from render.frame import Frame
-from render.gl_context import (
-    GEOMETRY_BINDING,
-    SHADING_BINDING,
-    Framebuffers,
-    Programs,
-    open_context,
-    renderer_name,
-)
-from render.gl_mesh import DrawnMesh
+from render.gl_context import Framebuffers, Programs, open_context, renderer_name
 from render.gl_models import DrawnModels
-from render.gl_read import ReadBack
+from render.gl_read import IN_FLIGHT, ReadBack
 from render.gl_shadows import ShadowMaps, needs_spots
+from render.gl_silhouettes import Silhouettes
+from render.gl_uniforms import Uniforms
 from render.hand import HandModel
 from render.level_of_detail import Level
 from render.mesh import Mesh
 from render.scene import SceneSpec
 
-IN_FLIGHT = 4  # views that are drawn before the first of them is packed
 PIXELS_IN_FLIGHT = 1 << 22  # views are read back together up to this many pixels
 
 
@@ -86,8 +66,9 @@ class Rasterizer:
         with self._context:
             self._framebuffers = Framebuffers(self._context, len(self._maps))
             self._shadows = ShadowMaps(self._context, self._framebuffers, self._models.boxes)
-            self._uniforms = self._context.buffer(reserve=RECORD.itemsize, dynamic=True)
+            self._uniforms = Uniforms(self._context)
             self._read_back = ReadBack(self._context)
+            self._silhouettes = Silhouettes(self._context, self._framebuffers, self._models)
             self._models.upload(self._context, Programs(self._context, self._maps))
             # The image's first row is the framebuffer's first, so that all is drawn upside down.
             self._context.front_face = "cw"
@@ -153,29 +134,8 @@ class Rasterizer:
         """
         if canvas < 1 or canvas % 2 == 0:
             raise ValueError(f"canvas must be odd and positive, got {canvas}")
-        view = make_view(spec, self._models.boxes)
-        (width, height), count = spec.size, len(annotations(spec))
-        masks = np.zeros((count, canvas * height, canvas * width), bool)
-        tiles = masks.reshape(count, canvas, height, canvas, width)
-        whole = _shifted(view.camera, -(canvas // 2), canvas)
-        boxes = [pixel_box(self._models.outline(item), whole) for item, _ in view.placed]
-        alone = [False] * len(boxes) if instance is None else _apart(boxes)
         with self._context:
-            self._models.forget()
-            # Each tile is an image of its own through a shifted camera: the one in the centre is
-            # drawn just as the image itself, and no tile is larger than the device can draw.
-            for row, column in np.ndindex(canvas, canvas):
-                parts = [_part(box, column * width, row * height, spec.size) for box in boxes]
-                shift = np.array([column, row]) - canvas // 2
-                if not shift.any():
-                    parts = [None if alone[i] else part for i, part in enumerate(parts)]
-                if any(parts):
-                    camera = _shifted(view.camera, shift)
-                    self._draw_silhouettes(view, camera, parts, tiles[:, row, :, column])
-        for (_, number), apart in zip(view.placed, alone, strict=True):
-            if apart and number:
-                tiles[number - 1, canvas // 2, :, canvas // 2] = instance == number
-        return masks
+            return self._silhouettes.draw(spec, canvas, instance)
 
     def _draw(self, views: Sequence[View]) -> list[list[np.ndarray]]:
         """Draw views of one size.
@@ -192,20 +152,13 @@ class Rasterizer:
         self._read_back.start(pixels * (pixel + 4 * self._antialias))
 
         self._models.forget()
-        records = join_records(views)
-        self._send(records)
+        records = [fill_records(view) for view in views]
+        self._uniforms.send(records)
         self._context.enable_only(moderngl.DEPTH_TEST)
-        drawn: list[tuple[moderngl.Framebuffer, Part]] = []
         for i, (view, record) in enumerate(zip(views, first_records(views), strict=True)):
-            # Views take turns in several framebuffers, and are packed late: to pack one is to wait
-            # for it, and its pixels can be drawn while the vertices of the next are worked on.
             shaded = self._framebuffers.get("shaded", *view.camera.size, i % IN_FLIGHT)
             self._draw_view(shaded, view, record)
-            drawn.append((shaded, view.part))
-            if len(drawn) == IN_FLIGHT:
-                self._pack(*drawn.pop(0), targets)
-        for framebuffer, part in drawn:
-            self._pack(framebuffer, part, targets)
+            self._read_back.pack(shaded, view.part, targets)
         if self._antialias:
             self._draw_antialiased(views, records)
 
@@ -213,23 +166,18 @@ class Rasterizer:
         smooth = images[n * len(views) :]
         return [images[n * i : n * (i + 1)] + smooth[i : i + 1] for i in range(len(views))]
 
-    def _pack(
-        self, framebuffer: moderngl.Framebuffer, part: Part, targets: Sequence[tuple[int, str]]
-    ) -> None:
-        for attachment, (components, dtype) in enumerate(targets):
-            self._read_back.pack(framebuffer, part, components, dtype, attachment)
-
-    def _draw_antialiased(self, views: Sequence[View], records: np.ndarray) -> None:
+    def _draw_antialiased(self, views: Sequence[View], records: Sequence[np.ndarray]) -> None:
         """Draw the views' colour with several samples a pixel, and pack its means."""
         size = views[0].camera.size
         multisampled = self._framebuffers.get("multisampled", *size)
-        resolved = self._framebuffers.get("resolved", *size)
-        records["shading"]["tint"][:, 3] = 1  # alpha, the instance id so far, becomes coverage
-        self._send(records)
-        for view, record in zip(views, first_records(views), strict=True):
+        for of_view in records:
+            of_view["shading"]["tint"][:, 3] = 1  # alpha, the instance id so far, becomes coverage
+        self._uniforms.send(records)
+        for i, (view, record) in enumerate(zip(views, first_records(views), strict=True)):
             self._draw_view(multisampled, view, record)
+            resolved = self._framebuffers.get("resolved", *size, i % IN_FLIGHT)
             self._context.copy_framebuffer(resolved, multisampled)
-            self._read_back.pack(resolved, view.part, components=4)
+            self._read_back.pack(resolved, view.part, [(4, "u1")])
 
     def _draw_view(self, framebuffer: moderngl.Framebuffer, view: View, first: int) -> None:
         """Draw a view's meshes, whose uniforms start at record `first`."""
@@ -242,38 +190,11 @@ class Rasterizer:
         framebuffer.use()
         framebuffer.clear()
         for i, mesh in enumerate(self._models.seen(view)):
-            self._bind(first + i)
+            self._uniforms.bind(first + i)
             if mesh.texture is not None:
                 mesh.texture.use()
-            self._cull(mesh)
+            mesh.cull()
             mesh.shaded(len(view.spec.lights), spots).render()
-
-    def _draw_silhouettes(
-        self, view: View, camera: Camera, parts: Sequence[Part | None], masks: np.ndarray
-    ) -> None:
-        """Draw each annotated object alone, where it has a part, into masks (n, H, W) bool."""
-        self._send(fill_records(view, camera))
-        self._context.enable_only(moderngl.NOTHING)
-        framebuffer = self._framebuffers.get("silhouette", *camera.size)
-        meshes = self._models.seen(view)
-        for i, ((_, instance), part) in enumerate(zip(view.placed, parts, strict=True)):
-            if not instance or part is None:
-                continue
-            framebuffer.scissor = part
-            framebuffer.use()
-            framebuffer.clear()
-            self._bind(i)
-            self._cull(meshes[i])
-            meshes[i].silhouette().render()
-            x, y, width, height = part
-            covered = np.empty((height, width), np.uint8)
-            framebuffer.read_into(covered, viewport=part, components=1)
-            masks[instance - 1, y : y + height, x : x + width] = covered > 0
-
-    def _cull(self, mesh: DrawnMesh) -> None:
-        """Let the next draw leave out the backs of a closed mesh's faces."""
-        switch = self._context.enable if mesh.closed else self._context.disable
-        switch(moderngl.CULL_FACE)
 
     def _frame(
         self, view: View, images: Sequence[np.ndarray], background: np.ndarray | None
@@ -290,48 +211,6 @@ class Rasterizer:
             instance=embed(color[..., 3], part, size),
             **{name: embed(map_, part, size) for name, map_ in zip(self._maps, maps, strict=True)},
         )
-
-    def _send(self, records: np.ndarray) -> None:
-        """Hand (n,) RECORD to the shaders."""
-        self._uniforms = _with_room(self._uniforms, records.nbytes)
-        self._uniforms.orphan()
-        self._uniforms.write(records.tobytes())
-
-    def _bind(self, record: int) -> None:
-        """Let the next draw use a record."""
-        offset = record * RECORD.itemsize
-        self._uniforms.bind_to_uniform_block(GEOMETRY_BINDING, offset, GEOMETRY.itemsize)
-        offset += GEOMETRY.itemsize
-        self._uniforms.bind_to_uniform_block(SHADING_BINDING, offset, SHADING.itemsize)
-
-
-def _shifted(camera: Camera, images: ArrayLike, times: int = 1) -> Camera:
-    """A camera `times` as wide and high, its first pixel so many images right and down."""
-    shift = np.broadcast_to(images, 2) * camera.size
-    crop_from_image = np.column_stack([np.eye(2), -shift])
-    return camera.crop(crop_from_image, times * camera.width, times * camera.height)
-
-
-def _apart(boxes: Sequence[tuple[int, int, int, int]]) -> list[bool]:
-    """Of each `pixel_box`, whether no other one overlaps it."""
-    left, top, right, bottom = np.array(boxes).reshape(-1, 4).T[:, :, None]
-    beside = (right <= left.T) | (left >= right.T) | (bottom <= top.T) | (top >= bottom.T)
-    return (beside.sum(axis=1) >= len(boxes) - 1).tolist()
-
-
-def _part(box: tuple[int, int, int, int], x: int, y: int, size: tuple[int, int]) -> Part | None:
-    """What of a `pixel_box` lies in the tile of that size at (x, y), in the tile's own pixels."""
-    left, top = max(box[0] - x, 0), max(box[1] - y, 0)
-    right, bottom = min(box[2] - x, size[0]), min(box[3] - y, size[1])
-    return (left, top, right - left, bottom - top) if left < right and top < bottom else None
-
-
-def _with_room(buffer: moderngl.Buffer, size: int) -> moderngl.Buffer:
-    """The buffer, or one of `size` bytes in its place if it is smaller."""
-    if buffer.size >= size:
-        return buffer
-    buffer.release()
-    return buffer.ctx.buffer(reserve=size, dynamic=True)
 
 
 def _batches(views: Sequence[View]) -> Iterator[list[int]]:
