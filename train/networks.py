@@ -37,10 +37,12 @@ def evaluating(net: nn.Module) -> Iterator[None]:
     """Read with a network that is being trained, and leave it as it was."""
     training = {module: module.training for module in net.modules()}
     net.eval()
-    with torch.inference_mode():
-        yield
-    for module, was in training.items():
-        module.training = was
+    try:
+        with torch.inference_mode():
+            yield
+    finally:
+        for module, was in training.items():
+            module.training = was
 
 
 class ResidualBlock(nn.Module):
