@@ -12,7 +12,8 @@ from benchmarks.workload import CROP, Workload, mesh_of
 from render.mesh import write_ply
 
 ROOT = Path(__file__).resolve().parents[1]
-OURS, PLAIN = 400, 40  # frames: some seconds each, so that the start counts little
+# Frames that ours and the script make, by size: ten seconds or more, so that starts count little.
+FRAMES = {CROP: (1600, 100), (640, 480): (400, 40)}
 PERFECT_CAMERA = (
     "scene.background=plain",
     "sensor.gain=1,1",
@@ -23,9 +24,7 @@ PERFECT_CAMERA = (
 )
 
 
-def time_ours(
-    workload: Workload, workers: int | None = None, frames: int = OURS, default: bool = False
-) -> float:
+def time_ours(workload: Workload, workers: int | None = None, default: bool = False) -> float:
     """Frames/s of `render`, from its start to the last file, when levels of detail are there.
 
     Args:
@@ -33,19 +32,21 @@ def time_ours(
             before one colour through a perfect camera.
     """
     with tempfile.TemporaryDirectory() as folder:
+        frames, _ = FRAMES[workload.size]
         arguments = _arguments(workload, Path(folder), workers, default)
         _render(arguments, Path(folder) / "first", 2)
         return frames / _render(arguments, Path(folder) / "out", frames)
 
 
 def time_both(
-    workload: Workload, repeats: int, ours: int = OURS, plain: int = PLAIN
+    workload: Workload, repeats: int, frames: tuple[int, int] | None = None
 ) -> dict[str, float]:
     """Frames/s of `render` and of the plain script for the same files, median of repeats.
 
     Args:
-        ours, plain: how many frames each makes; the script's are the first of the command's.
+        frames: how many each makes, in place of FRAMES; the script's are the command's first.
     """
+    ours, plain = frames or FRAMES[workload.size]
     rates: dict[str, list[float]] = {"f": [], "f_plain": []}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

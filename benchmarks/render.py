@@ -122,7 +122,7 @@ def growth(contest: Contest, workload: Workload) -> dict[str, float]:
         },
         repeats=3,
     )
-    return rates | time_both(workload, repeats=1, ours=100, plain=max(3, 12 // workload.count))
+    return rates | time_both(workload, repeats=1, frames=(100, max(3, 12 // workload.count)))
 
 
 def worker_growth(contest: Contest, workload: Workload) -> dict[str, dict[str, float]]:
