@@ -5,6 +5,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from render.bop import read_split
 from render.config import fill, load_preset
 from render.errors import InputError
@@ -20,6 +22,7 @@ from train.crops import ObjectCrops
 from train.device import choose_device
 from train.distributed import first_alone, rank
 from train.evaluate import (
+    Outcome,
     evaluate_method,
     evaluate_run,
     measured_model,
@@ -162,41 +165,66 @@ def run_all(config: Mapping[str, Any], out: Path, seed: int, workers: int, devic
     root = find_dataset(data.dataset)
     models = load_models([root / "models"], obj_ids=data.objects or None)
 
-    kind = "simulated real" if config["run"].simulated else "real"
     outcomes, measured = [], {obj_id: measured_model(root, obj_id) for obj_id in models}
     for obj_id, model in models.items():
         folder = out / f"obj_{obj_id:06d}"
         part = {**config, "data": replace(data, objects=(obj_id,))}
         with first_alone():
             prepare(part, root, model, folder, seed, workers)
-        inputs = load_object(part, root, model, folder, seed)
-        if rank() == 0:
-            write_split(part["data"], root, seed, folder / "split.json")
-            pictures = (inputs.real, inputs.twins, _examples(inputs, seed))
-            contact_sheet(*pictures, config["crop"], folder / "pairs.png", kind)
-        tests = test_sets(part["data"], root, model, seed)
-        options, target = config["train"], object_target(model, inputs)
-        start = Training("synthetic", 0, target, options, config["crop"], seed)
-        for method, checkpoint in train_methods(methods, start, inputs, folder, torch_device):
-            if rank() != 0:
-                continue  # the first process tests
-            found, estimates = evaluate_method(
-                checkpoint, method, tests, measured[obj_id], torch_device, seed
-            )
-            write_estimates(folder / method, method, data, estimates)
-            outcomes += found
-            if method == "mapping":
-                seen = tests[0].instances
-                write_neighbours(checkpoint, inputs, seen, folder / "neighbours.png", seed)
-        if rank() == 0:
-            first = [o for o in outcomes if o.obj_id == obj_id and o.boxes == tests[0].boxes]
-            test_sheet(first, config["crop"], folder / "test_frames.png")
+        outcomes += _compare(part, root, model, measured[obj_id], folder, seed, torch_device)
     if rank() != 0:
         return ""
     counts = [len(choose_images(data, root, part, seed)) for part in ("train", "test")]
+    kind = _kind(config["run"])
     heading = f"{root}: {counts[0]} {kind} frames to train on, {counts[1]} to test on"
     about = {"dataset": data.dataset, "seed": seed, "methods": list(methods)}
     return write_results(results(outcomes, measured, methods), about, heading, out)
+
+
+def _compare(
+    config: Mapping[str, Any],
+    root: Path,
+    model: ObjectModel,
+    measured: ObjectModel,
+    folder: Path,
+    seed: int,
+    device: torch.device,
+) -> list[Outcome]:
+    """Train every method for one object and test it, after `prepare`; pictures go to `folder`.
+
+    Args:
+        measured: the mesh that errors are measured on.
+
+    Returns:
+        What came of the test frames; nothing in processes but the first, which does the tests.
+    """
+    inputs = load_object(config, root, model, folder, seed)
+    if rank() == 0:
+        write_split(config["data"], root, seed, folder / "split.json")
+        pictures = (inputs.real, inputs.twins, _examples(inputs, seed))
+        contact_sheet(*pictures, config["crop"], folder / "pairs.png", _kind(config["run"]))
+    tests = test_sets(config["data"], root, model, seed)
+    target = object_target(model, inputs)
+    start = Training("synthetic", 0, target, config["train"], config["crop"], seed)
+    outcomes: list[Outcome] = []
+    for method, checkpoint in train_methods(config["run"].methods, start, inputs, folder, device):
+        if rank() != 0:
+            continue
+        found, estimates = evaluate_method(checkpoint, method, tests, measured, device, seed)
+        write_estimates(folder / method, method, config["data"], estimates)
+        outcomes += found
+        if method == "mapping":
+            seen = tests[0].instances
+            write_neighbours(checkpoint, inputs, seen, folder / "neighbours.png", seed)
+    if rank() == 0:
+        first = [o for o in outcomes if o.boxes == tests[0].boxes]
+        test_sheet(first, config["crop"], folder / "test_frames.png")
+    return outcomes
+
+
+def _kind(run: RunConfig) -> str:
+    """What the real frames of a run are called."""
+    return "simulated real" if run.simulated else "real"
 
 
 def simulate(run: RunConfig, out: Path, seed: int, workers: int) -> Path:
