@@ -1,0 +1,81 @@
+"""The benchmark that tells how far real images are from being read as if they were synthetic."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pytest
+import torch
+
+from benchmarks.gap import Gap, gap, table
+from render.bop import read_split
+from tests.small_dataset import cuboids, random_frames, write_dataset
+from train import evaluate
+from train.checkpoint import Checkpoint
+from train.crops import CropConfig
+from train.instances import load_instances
+from train.networks import build
+from train.targets import ObjectInfo
+
+MODEL = cuboids()[1]
+
+
+@dataclass
+class Pairs:
+    train: tuple[evaluate.TestSet, evaluate.TestSet]
+    test: tuple[evaluate.TestSet, evaluate.TestSet]
+    seed: int = 0
+
+
+@pytest.fixture(scope="module")
+def real(tmp_path_factory) -> evaluate.TestSet:
+    frames = random_frames(np.random.default_rng(4), {1: MODEL}, 6)
+    root = write_dataset(tmp_path_factory.mktemp("gap") / "real", {1: MODEL}, frames)
+    return evaluate.TestSet("bbox_visib", load_instances(read_split(root, "test"), MODEL), [])
+
+
+def network(method: str, real: evaluate.TestSet) -> Checkpoint:
+    torch.manual_seed(0)
+    net = build("small", 32, method == "mapping")
+    if net.mapping is not None:
+        torch.nn.init.normal_(net.mapping[0].second.weight, std=0.1)
+    target = ObjectInfo(1, MODEL.box, real.instances[0].camera)
+    return Checkpoint(
+        net=net,
+        network="small",
+        crop=CropConfig(size=32),
+        target=target,
+        method=method,
+        step=1,
+        settings={},
+        optimizer={},
+        best=None,
+    )
+
+
+def darker(test: evaluate.TestSet) -> evaluate.TestSet:
+    return replace(test, instances=[replace(i, window=i.window // 2) for i in test.instances])
+
+
+def test_nothing_lies_between_images_and_themselves(real):
+    found = gap(network("finetune", real), Pairs((real, real), (real, real)), MODEL)
+    assert found.real_px == found.twin_px > 0
+    assert found.train == found.test == (0, 0)
+
+
+def test_other_images_are_read_otherwise_and_lie_elsewhere(real):
+    found = gap(network("finetune", real), Pairs((real, real), (real, darker(real))), MODEL)
+    assert found.train == (0, 0) and found.real_px != found.twin_px
+    assert found.test[0] == found.test[1] > 0.01
+
+
+def test_only_real_images_pass_through_g(real):
+    found = gap(network("mapping", real), Pairs((real, real), (real, real)), MODEL)
+    assert found.real_px != found.twin_px
+    assert found.test[0] == 0 and found.test[1] > 0.01
+
+
+def test_the_table_holds_means_over_networks():
+    gaps = [Gap(10.0, 6.0, (0.2, 0.1), (0.4, 0.3)), Gap(12.0, 7.0, (0.4, 0.3), (0.6, 0.5))]
+    (heading, line) = table({"mapping": gaps}).splitlines()
+    assert line.split() == ["mapping", "11.0", "6.5", "0.300", "0.200", "0.500", "0.400"]
+    assert len(heading) == len(line)
