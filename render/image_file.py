@@ -106,7 +106,7 @@ def write_png(path: Path, image: np.ndarray, level: int | None = None) -> None:
     pixels = _compress(rows) if level is None else zlib.compress(rows, level)
     chunks = _png_chunk(b"IHDR", header), _png_chunk(b"IDAT", pixels), _png_chunk(b"IEND", b"")
     partial = os.path.join(path.parent, f".{path.name}.partial")
-    with open(partial, "wb", buffering=0) as file:
+    with open(partial, "wb") as file:
         file.write(PNG_START + b"".join(chunks))
     os.replace(partial, path)
 
