@@ -13,6 +13,7 @@ from render.image_file import read_rgb
 from render.randomize import SceneConfig
 from tests.small_dataset import cuboids, random_frames, write_dataset
 from train.backgrounds import before_real_frames
+from train.checkpoint import Checkpoint
 from train.instances import DataConfig, choose_images
 
 RUN = [
@@ -66,6 +67,17 @@ def test_a_run_puts_them_behind_its_synthetic_images(root, tmp_path):
     assert read_json(dataset / "generation.json")["settings"]["scene"]["background"] == str(
         folder / "backgrounds"
     )
+
+
+def test_images_that_are_rendered_live_have_them_too(root, tmp_path):
+    more = ["--set", "run.live=true", "--set", "run.live_workers=0"]
+    result = CliRunner().invoke(
+        main, [*RUN, *more, "--set", f"data.dataset={root}", "--out", str(tmp_path)]
+    )
+    assert result.exit_code == 0, result.output
+    folder = tmp_path / "obj_000001"
+    inputs = Checkpoint.load(folder / "synthetic").settings["inputs"]
+    assert str(folder / "backgrounds") in json.dumps(inputs)
 
 
 @pytest.mark.parametrize(
