@@ -12,7 +12,7 @@ from render.gl_hand import DrawnHand
 from render.gl_mesh import DrawnMesh
 from render.hand import HandModel
 from render.hand_skin import HandSkin
-from render.level_of_detail import Level, allowed_error
+from render.level import Level, allowed_error
 from render.mesh import Mesh
 from render.scene import Placed
 from render.transforms import apply

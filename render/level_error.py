@@ -6,7 +6,7 @@ from dataclasses import replace
 import cv2
 import numpy as np
 
-from render.level_of_detail import Level
+from render.level import Level
 from render.mesh import Mesh
 from render.rasterizer import Rasterizer
 from render.scene import Placed, SceneSpec, rows

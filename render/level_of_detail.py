@@ -2,22 +2,19 @@
 
 import hashlib
 import io
-import math
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache
 from importlib import metadata
 from pathlib import Path
 
 import numpy as np
 
-from render.camera import Camera
 from render.errors import InputError
+from render.level import PIXELS, Level
 from render.mesh import Mesh
 from render.progress import progress
 
-PIXELS = 0.25  # the error that a level may have where it is drawn
 FACES = (16_000, 8_000, 5_600, 4_000, 2_800, 2_000, 1_400, 1_000, 700, 500)
 FEW = 3_000  # faces of a mesh that is drawn as it is: there would be nothing to gain
 SAVING = 1.3  # a level has fewer faces than the one before by this factor at least
@@ -27,27 +24,6 @@ MOST_DIFFERING = 1e-4  # of the pixels of a closed mesh: edges seen end-on round
 FORMAT = 2  # of the files in the cache; to be raised with every change in how levels are made
 Triangles = tuple[np.ndarray, np.ndarray]  # vertices (n, 3) and faces (m, 3)
 version = cache(metadata.version)  # which reads the package's files
-
-
-@dataclass(frozen=True, eq=False)
-class Level:
-    """A mesh that looks like the exact one from afar.
-
-    error: metres at the object, over all views; see level_error.py. closed: nobody outside of it
-    sees the back of a face, so that only fronts need to be drawn.
-    """
-
-    mesh: Mesh
-    error: float
-    closed: bool = False
-
-
-def allowed_error(camera: Camera, depth: float) -> float:
-    """The error, in metres, that is PIXELS wide in an image of something so far away."""
-    (a, b), (c, d) = camera.K[:2, :2].tolist()
-    # The largest singular value: by so much a skewed or rotated K stretches at most.
-    pixels_per_unit = (math.hypot(a + d, b - c) + math.hypot(a - d, b + c)) / 2
-    return PIXELS * depth / pixels_per_unit
 
 
 def load_levels(meshes: Mapping[int, Mesh]) -> dict[int, list[Level]]:

@@ -15,7 +15,7 @@ from render.gl_shadows import ShadowMaps, needs_spots
 from render.gl_silhouettes import Silhouettes
 from render.gl_uniforms import Uniforms
 from render.hand import HandModel
-from render.level_of_detail import Level
+from render.level import Level
 from render.mesh import Mesh
 from render.scene import SceneSpec
 

@@ -13,7 +13,8 @@ from render.config import option
 from render.depth_sensor import apply_depth_sensor
 from render.frame import Frame
 from render.hand import HandModel
-from render.level_of_detail import Level, level_files, load_levels
+from render.level import Level
+from render.level_of_detail import level_files, load_levels
 from render.mesh import Mesh, ObjectModel
 from render.scene import SceneSpec
 

@@ -12,8 +12,9 @@ from render.camera import Camera
 from render.decimate import Surface, dress, simplify, weld
 from render.draw_records import make_view
 from render.errors import InputError
+from render.level import PIXELS, Level, allowed_error
 from render.level_error import level_errors, view_errors
-from render.level_of_detail import PIXELS, Level, allowed_error, load_levels, make_levels
+from render.level_of_detail import load_levels, make_levels
 from render.mesh import Mesh, load_models
 from render.rasterizer import Rasterizer
 from render.renderer import RenderConfig, make_renderer
