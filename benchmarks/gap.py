@@ -30,10 +30,10 @@ from render.mesh import ObjectModel, load_models
 from render.randomize import SceneConfig
 from render.sensor_config import SensorConfig
 from train.checkpoint import Checkpoint
-from train.crops import ObjectCrops, square_crop
+from train.crops import CropConfig, ObjectCrops, square_crop
 from train.evaluate import TestSet, evaluate_method, measured_model, test_sets
 from train.instances import DataConfig, Instance, choose_images, find_dataset, load_twins
-from train.networks import evaluating
+from train.networks import PoseNet, evaluating
 from train.options import METHODS
 from train.pairs import PairConfig, pair, twin_splits
 from train.study_job import PRETRAINED
@@ -68,10 +68,10 @@ class Pairs:
 
         # `pair` makes twins of training frames, so the parts change places.
         parts = {p: choose_images(data, self.root, p, self.seed) for p in ("train", "test")}
-        split = scratch / f"split{obj_id}.json"
+        split = scratch / "split.json"
         split.write_text(json.dumps({"train": parts["test"], "test": parts["train"]}))
         swapped = replace(data, split_file=str(split))
-        twins = scratch / f"twins{obj_id}"
+        twins = scratch / "twins"
         options = replace(fill(PairConfig, settings["pair"], "pair"), variants=1)
         scene = fill(SceneConfig, settings["scene"], "scene")
         sensor = fill(SensorConfig, settings["sensor"], "sensor")
@@ -90,13 +90,17 @@ class Pairs:
 
 
 def gap(checkpoint: Checkpoint, pairs: Pairs, measured: ObjectModel) -> Gap:
-    """What one network makes of real frames and of their twins; it loses its g."""
-    distances = [_distances(checkpoint, *part) for part in (pairs.train, pairs.test)]
-    real_px = _error(checkpoint, pairs.test[0], measured, pairs.seed)
-    if checkpoint.method != "mixed_layers":  # else synthetic images pass through g as well
-        checkpoint.net.mapping = None
-    twin_px = _error(checkpoint, pairs.test[1], measured, pairs.seed)
-    return Gap(real_px, twin_px, *distances)
+    """What one network makes of real frames and of their twins."""
+    net, of_twins = checkpoint.net, checkpoint
+    if checkpoint.method != "mixed_layers":  # there synthetic images pass through g as well
+        of_twins = replace(checkpoint, net=PoseNet(net.extract, None, net.predict))
+    real, twins = pairs.test
+    return Gap(
+        real_px=_error(checkpoint, real, measured, pairs.seed),
+        twin_px=_error(of_twins, twins, measured, pairs.seed),
+        train=_distances(net, checkpoint.crop, *pairs.train),
+        test=_distances(net, checkpoint.crop, *pairs.test),
+    )
 
 
 def _error(checkpoint: Checkpoint, test: TestSet, measured: ObjectModel, seed: int) -> float:
@@ -106,20 +110,20 @@ def _error(checkpoint: Checkpoint, test: TestSet, measured: ObjectModel, seed: i
     return float(np.mean(errors))
 
 
-def _distances(checkpoint: Checkpoint, real: TestSet, twins: TestSet) -> tuple[float, float]:
+def _distances(
+    net: PoseNet, config: CropConfig, real: TestSet, twins: TestSet
+) -> tuple[float, float]:
     """Mean distance of real features from their twins', before and after g, relative."""
-    net = checkpoint.net
     with evaluating(net):
-        features = [net.extract(_images(checkpoint, t.instances)) for t in (real, twins)]
-        spread = (features[1] - features[1].mean(dim=0)).norm(dim=1).mean()
-        both = (features[0], net.map(features[0]))
-        before, after = ((f - features[1]).norm(dim=1).mean() / spread for f in both)
-    return before.item(), after.item()
+        before, goal = (net.extract(_images(test.instances, config)) for test in (real, twins))
+        spread = (goal - goal.mean(dim=0)).norm(dim=1).mean()
+        far = [(found - goal).norm(dim=1).mean() / spread for found in (before, net.map(before))]
+    return far[0].item(), far[1].item()
 
 
-def _images(checkpoint: Checkpoint, instances: Sequence[Instance]) -> torch.Tensor:
-    crops = ObjectCrops(checkpoint.crop)
-    images = [crops.image(i, square_crop(i.box, checkpoint.crop)) for i in instances]
+def _images(instances: Sequence[Instance], config: CropConfig) -> torch.Tensor:
+    crops = ObjectCrops(config)
+    images = [crops.image(i, square_crop(i.box, config)) for i in instances]
     return torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2)
 
 

@@ -91,8 +91,8 @@ def write_png(path: Path, image: np.ndarray, level: int | None = None) -> None:
 
     Args:
         image: (H, W, 3) RGB or (H, W), uint8 or uint16; or (H, W) bool, written as 0 and 255.
-        level: zlib's 0..9. None is for speed: ISA-L, in a quarter (colours, depth) to a ninth
-            (masks) of the time of OpenCV's fastest setting, for files up to 3 % larger.
+        level: zlib's 0..9. None is for speed: ISA-L, in a quarter (colours) to a seventh (masks) of
+            the time of OpenCV's fastest setting, for files up to a sixth larger.
     """
     color = image.ndim == 3 and image.shape[2] == 3
     if not (color or image.ndim == 2) or image.dtype not in (np.bool_, np.uint8, np.uint16):

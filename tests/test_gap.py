@@ -1,26 +1,33 @@
 """The benchmark that tells how far real images are from being read as if they were synthetic."""
 
+import json
 from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
 import torch
 
-from benchmarks.gap import Gap, gap, table
+from benchmarks.gap import Gap, Pairs, gap, table
 from render.bop import read_split
+from render.config import to_dict
+from render.randomize import SceneConfig
+from render.sensor_config import SensorConfig
 from tests.small_dataset import cuboids, random_frames, write_dataset
 from train import evaluate
 from train.checkpoint import Checkpoint
 from train.crops import CropConfig
-from train.instances import load_instances
+from train.instances import DataConfig, load_instances
 from train.networks import build
+from train.pairs import PairConfig, pair
 from train.targets import ObjectInfo
 
 MODEL = cuboids()[1]
 
 
 @dataclass
-class Pairs:
+class Given:
+    """Stands in for Pairs."""
+
     train: tuple[evaluate.TestSet, evaluate.TestSet]
     test: tuple[evaluate.TestSet, evaluate.TestSet]
     seed: int = 0
@@ -57,21 +64,48 @@ def darker(test: evaluate.TestSet) -> evaluate.TestSet:
 
 
 def test_nothing_lies_between_images_and_themselves(real):
-    found = gap(network("finetune", real), Pairs((real, real), (real, real)), MODEL)
+    found = gap(network("finetune", real), Given((real, real), (real, real)), MODEL)
     assert found.real_px == found.twin_px > 0
     assert found.train == found.test == (0, 0)
 
 
 def test_other_images_are_read_otherwise_and_lie_elsewhere(real):
-    found = gap(network("finetune", real), Pairs((real, real), (real, darker(real))), MODEL)
+    found = gap(network("finetune", real), Given((real, real), (real, darker(real))), MODEL)
     assert found.train == (0, 0) and found.real_px != found.twin_px
     assert found.test[0] == found.test[1] > 0.01
 
 
 def test_only_real_images_pass_through_g(real):
-    found = gap(network("mapping", real), Pairs((real, real), (real, real)), MODEL)
+    found = gap(network("mapping", real), Given((real, real), (real, real)), MODEL)
     assert found.real_px != found.twin_px
     assert found.test[0] == 0 and found.test[1] > 0.01
+
+
+def test_frames_of_a_study_meet_their_own_twins(tmp_path):
+    frames = random_frames(np.random.default_rng(5), {1: MODEL}, 6)
+    root, study = write_dataset(tmp_path / "real", {1: MODEL}, frames), tmp_path / "study"
+    keys = [[2, i] for i in frames]
+    (root / "split.json").write_text(json.dumps({"train": keys[:4], "test": keys[4:]}))
+    data = DataConfig(dataset=str(root), split="test", split_file="split.json", objects=(1,))
+    options = PairConfig(), SceneConfig(), data
+    pair(*options, study / "obj_000001" / "twins", 0)
+    sections = {"pair": options[0], "scene": options[1], "data": data, "sensor": SensorConfig()}
+    settings = {name: to_dict(section) for name, section in sections.items()}
+    settings |= {"run": {"simulated": ""}, "seed": 0}
+    (study / "study_settings.json").write_text(json.dumps(settings))
+
+    pairs = Pairs(study, 1, 0.0, tmp_path)
+    for part, wanted in ((pairs.train, keys[:4]), (pairs.test, keys[4:])):
+        real, twins = (test.instances for test in part)
+        assert [list(instance.key[:2]) for instance in real] == wanted
+        for one, other in zip(real, twins, strict=True):
+            assert one.key == other.key and one.corner == other.corner
+            image = read_split(root, "test", [one.key[:2]])[0].read_rgb()
+            x, y = one.corner
+            height, width = one.window.shape[:2]
+            np.testing.assert_array_equal(one.window, image[y : y + height, x : x + width])
+            assert (one.window != other.window).any()
+    assert not Pairs(study, 1, 1.1, tmp_path).test[0].instances
 
 
 def test_the_table_holds_means_over_networks():

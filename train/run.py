@@ -250,11 +250,11 @@ def prepare(
 ) -> None:
     """Render one object's twins, and its synthetic images unless they are rendered live, in
     `folder`; what is finished is left."""
-    scene, sensor = _scene(config, root, folder, seed), config["sensor"]
+    sensor = config["sensor"]
     if not config["run"].live:
-        render = _render_config(config, root, model)
+        render, scene = _render_config(config, root, model), _scene(config, root, folder, seed)
         generate(render, scene, folder / "synthetic_images", seed, workers, sensor)
-    pair(config["pair"], scene, config["data"], folder / "twins", seed, sensor)
+    pair(config["pair"], config["scene"], config["data"], folder / "twins", seed, sensor)
 
 
 def load_object(
