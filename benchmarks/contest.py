@@ -9,6 +9,7 @@ from time import perf_counter
 import numpy as np
 
 from benchmarks import drawing
+from benchmarks.drawing import use_threads
 from benchmarks.workload import BUNDLED, Workload
 
 SECONDS = 0.6  # that one turn takes, about
@@ -17,7 +18,7 @@ Contestant = Callable[[int], float]  # frames -> frames/s
 
 
 class Contest:
-    """Keeps the processes: one for pyrender, one for ours, and one-threaded workers of ours.
+    """Keeps the processes: one for pyrender, one for ours, and workers of ours by their threads.
 
     renderer: the OpenGL that draws ours.
     """
@@ -27,17 +28,20 @@ class Contest:
         self.cores = len(os.sched_getaffinity(0))
         self._pyrender = ProcessPoolExecutor(1, spawn)
         self._ours = ProcessPoolExecutor(1, spawn)
-        self._workers = [
-            ProcessPoolExecutor(1, spawn, initializer=drawing.use_one_thread)
-            for _ in range(max(2, self.cores))
-        ]
+        self._workers = {
+            threads: [
+                ProcessPoolExecutor(1, spawn, initializer=use_threads, initargs=(threads,))
+                for _ in range(max(2, self.cores))
+            ]
+            for threads in (0, 1)
+        }
         self.renderer = self._ours.submit(drawing.renderer_name, BUNDLED).result()
 
     def __enter__(self) -> "Contest":
         return self
 
     def __exit__(self, *_: object) -> None:
-        for pool in (self._pyrender, self._ours, *self._workers):
+        for pool in (self._pyrender, self._ours, *self._workers[0], *self._workers[1]):
             pool.shutdown()
 
     def pyrender(self, workload: Workload) -> Contestant:
@@ -48,9 +52,18 @@ class Contest:
         """Our rasterizer in one process; kind as in `drawing.seconds`."""
         return lambda n: n / self._ours.submit(drawing.seconds, workload, kind, n).result()
 
-    def workers(self, workload: Workload, count: int | None = None) -> Contestant:
-        """Our rasterizer in `count` processes at once, by default one a core."""
-        pools = self._workers[: count or self.cores]
+    def workers(
+        self, workload: Workload, count: int | None = None, threads: int | None = None
+    ) -> Contestant:
+        """Our rasterizer in `count` processes at once, by default one a core.
+
+        Args:
+            threads: of llvmpipe beside each process's own, 0 or 1; by default as `render` has it.
+        """
+        count = count or self.cores
+        if threads is None:
+            threads = 1 if 2 * count <= self.cores else 0
+        pools = self._workers[threads][:count]
 
         def rate(frames: int) -> float:
             start = perf_counter()

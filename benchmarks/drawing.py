@@ -5,11 +5,10 @@ import time
 from collections.abc import Sequence
 from functools import cache
 
-import moderngl
-
 from benchmarks.workload import Workload, mesh_of, specs_of
 from render.bop_writer import measure
-from render.draw_records import fill_records, first_records, make_view
+from render.draw_records import make_view
+from render.gl_read import TOGETHER
 from render.level_of_detail import load_levels
 from render.rasterizer import Rasterizer
 from render.scene import SceneSpec
@@ -22,19 +21,15 @@ class UnreadRasterizer(Rasterizer):
 
     def draw(self, specs: Sequence[SceneSpec]) -> None:
         """Draw specs of one size."""
-        views = [make_view(spec, self._models.boxes) for spec in specs]
         with self._context:
-            self._uniforms.send([fill_records(view) for view in views])
-            self._context.enable_only(moderngl.DEPTH_TEST)
-            framebuffer = self._framebuffers.get("shaded", *specs[0].size)
-            for view, record in zip(views, first_records(views), strict=True):
-                self._draw_view(framebuffer, view, record)
+            for i, spec in enumerate(specs):
+                self._start(make_view(spec, self._models.boxes), i % TOGETHER)
             self._context.finish()
 
 
-def use_one_thread() -> None:
-    """Let llvmpipe draw with one thread in this process, as `render` has its workers do."""
-    os.environ["LP_NUM_THREADS"] = "1"
+def use_threads(count: int) -> None:
+    """Let llvmpipe draw with so many threads beside the process's own, in this process."""
+    os.environ["LP_NUM_THREADS"] = str(count)
 
 
 def seconds(workload: Workload, kind: str, count: int) -> float:

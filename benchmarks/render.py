@@ -33,8 +33,8 @@ NAMES = {
     "b_levels": "(b) with level of detail",
     "c_levels": "(c) with level of detail",
     "d_levels": "(d) with level of detail",
-    "d_1": "1 worker, 1 llvmpipe thread",
-    "d_2": "2 workers, 1 llvmpipe thread each",
+    "d_1": "1 worker that has one thread in all",
+    "d_2": "2 workers that have one thread each in all",
     "f": "(f) ours, the whole command",
     "f_plain": "(f) plain pyrender + imageio script",
     "f_default": "(f) with the default background and camera",
@@ -92,8 +92,8 @@ def headline(contest: Contest, workload: Workload) -> dict[str, float]:
             "b_levels": contest.ours(levels, "frames"),
             "c_levels": contest.ours(levels, "annotations"),
             "d_levels": contest.workers(levels),
-            "d_1": contest.workers(workload, 1),
-            "d_2": contest.workers(workload, 2),
+            "d_1": contest.workers(workload, 1, threads=0),
+            "d_2": contest.workers(workload, 2, threads=0),
         }
     )
     repeats = 1 if workload.source == BUNDLED.source else 3

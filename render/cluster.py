@@ -66,7 +66,7 @@ def _connect(address: str) -> ModuleType:
         raise InputError(
             "--ray needs Ray; run: .venv/bin/python -m pip install -r requirements-cluster.txt"
         ) from None
-    environment = {"PYTHONPATH": str(ROOT), "LP_NUM_THREADS": "1"}
+    environment = {"PYTHONPATH": str(ROOT), "LP_NUM_THREADS": "0"}
     try:
         if address != "auto":  # Ray itself would try for minutes
             host, _, port = address.removeprefix("ray://").rpartition(":")

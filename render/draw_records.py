@@ -1,6 +1,6 @@
 """SceneSpec -> the numbers the shaders read: matrices, material and lights of every placed mesh."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -156,11 +156,6 @@ def _drawn_part(corners: np.ndarray, camera: Camera) -> Part:
     if left >= right or top >= bottom:
         return 0, 0, 1, 1  # one pixel, so that no case is special
     return left, top, right - left, bottom - top
-
-
-def first_records(views: Sequence[View]) -> list[int]:
-    """Where each view's records begin among those of all views."""
-    return np.cumsum([0, *(len(view.placed) for view in views[:-1])]).tolist()
 
 
 def _check(spec: SceneSpec, boxes: Mapping[int, Bounds]) -> None:

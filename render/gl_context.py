@@ -14,7 +14,7 @@ SHADERS = Path(__file__).parent / "shaders"
 GEOMETRY_BINDING, SHADING_BINDING, SHADOWS_BINDING = 0, 1, 2
 SURFACE_UNIT, SHADOW_UNIT = 0, 1
 SAMPLES = 4  # of an anti-aliased pixel
-KEPT_FRAMEBUFFERS = 16  # the least recently used one goes
+KEPT_FRAMEBUFFERS = 32  # the least recently used one goes
 
 
 def open_context() -> moderngl.Context:

@@ -12,7 +12,7 @@ from render.compose import annotations
 from render.draw_records import Part, View, fill_records, make_view, pixel_box
 from render.gl_context import Framebuffers
 from render.gl_models import DrawnModels
-from render.gl_read import IN_FLIGHT, ReadBack
+from render.gl_read import Drawn, ReadBack, batches
 from render.gl_uniforms import Uniforms
 from render.scene import SceneSpec
 
@@ -55,24 +55,27 @@ class Silhouettes:
 
     def _draw(self, view: View, pieces: Sequence["_Piece"]) -> None:
         """Draw pieces of silhouettes into their masks."""
-        self._read_back.start(sum(piece.mask.size for piece in pieces))
         self._models.forget()
         shifts = list(dict.fromkeys(piece.shift for piece in pieces))
         cameras = [_shifted(view.camera, shift) for shift in shifts]
         self._uniforms.send([fill_records(view, camera) for camera in cameras])
         self._context.enable_only(moderngl.NOTHING)
-        meshes, size = self._models.seen(view), view.camera.size
-        for turn, piece in enumerate(pieces):
-            framebuffer = self._framebuffers.get("silhouette", *size, turn % IN_FLIGHT)
-            framebuffer.scissor = piece.part
-            framebuffer.use()
-            framebuffer.clear()
-            self._uniforms.bind(shifts.index(piece.shift) * len(meshes) + piece.mesh)
-            meshes[piece.mesh].cull()
-            meshes[piece.mesh].silhouette().render()
-            self._read_back.pack(framebuffer, piece.part, [(1, "u1")])
-        for piece, covered in zip(pieces, self._read_back.read(), strict=True):
-            np.greater(covered[..., 0], 0, out=piece.mask)
+        meshes = self._models.seen(view)
+
+        size = view.camera.size
+        for batch in batches(pieces, size[0] * size[1]):
+            drawn = []
+            for turn, piece in enumerate(batch):
+                framebuffer = self._framebuffers.get("silhouette", *size, turn)
+                framebuffer.scissor = piece.part
+                framebuffer.use()
+                framebuffer.clear()
+                self._uniforms.bind(shifts.index(piece.shift) * len(meshes) + piece.mesh)
+                meshes[piece.mesh].cull()
+                meshes[piece.mesh].silhouette().render()
+                drawn.append(Drawn(framebuffer, piece.part, 1, "u1"))
+            for piece, covered in zip(batch, self._read_back.read(drawn), strict=True):
+                np.greater(covered[..., 0], 0, out=piece.mask)
 
 
 @dataclass(frozen=True)

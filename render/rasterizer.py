@@ -6,11 +6,11 @@ import moderngl
 import numpy as np
 
 from render.compose import annotations, check_background, compose, embed
-from render.draw_records import View, fill_records, first_records, make_view
+from render.draw_records import View, fill_records, make_view
 from render.frame import Frame
 from render.gl_context import Framebuffers, Programs, open_context, renderer_name
 from render.gl_models import DrawnModels
-from render.gl_read import IN_FLIGHT, ReadBack
+from render.gl_read import Drawn, ReadBack, batches
 from render.gl_shadows import ShadowMaps, needs_spots
 from render.gl_silhouettes import Silhouettes
 from render.gl_uniforms import Uniforms
@@ -19,16 +19,14 @@ from render.level import Level
 from render.mesh import Mesh
 from render.scene import SceneSpec
 
-PIXELS_IN_FLIGHT = 1 << 22  # views are read back together up to this many pixels
-
 
 class Rasterizer:
     """Draws SceneSpecs with OpenGL, over EGL, so that no display is needed.
 
-    Views are drawn one after another into a framebuffer of their own size; the part of each where
-    there can be anything is packed by the device into one buffer, which is read once. So a frame
-    does not depend, to the last bit, on what is drawn with it. Tiles of one large framebuffer could
-    not promise that: devices interpolate in float32 window coordinates, which change with the tile.
+    Views are drawn one after another into framebuffers of their own size; of each the part where
+    there can be anything is read, while the next ones are being drawn. So a frame does not depend,
+    to the last bit, on what is drawn with it. Tiles of one large framebuffer could not promise
+    that: devices interpolate in float32 window coordinates, which change with the tile.
 
     Use it as a context manager, or call `close`. Several may live in one process: each makes its
     own OpenGL context current while it works.
@@ -107,13 +105,13 @@ class Rasterizer:
             check_background(spec, background)
         views = [make_view(spec, self._models.boxes) for spec in specs]
 
-        frames: dict[int, Frame] = {}
         with self._context:
-            for batch in _batches(views):
-                drawn = self._draw([views[i] for i in batch])
-                for i, images in zip(batch, drawn, strict=True):
-                    frames[i] = self._frame(views[i], images, backgrounds[i])
-        return [frames[i] for i in range(len(specs))]
+            return [
+                self._frame(view, images, background)
+                for view, images, background in zip(
+                    views, self._draw(views), backgrounds, strict=True
+                )
+            ]
 
     def full_masks(
         self, spec: SceneSpec, canvas: int = 1, instance: np.ndarray | None = None
@@ -137,50 +135,52 @@ class Rasterizer:
         with self._context:
             return self._silhouettes.draw(spec, canvas, instance)
 
-    def _draw(self, views: Sequence[View]) -> list[list[np.ndarray]]:
-        """Draw views of one size.
+    def _draw(self, views: Sequence[View]) -> Iterator[list[np.ndarray]]:
+        """Draw views.
 
         Returns:
             Of each view, within its `part`: RGB with the instance id, (h, w, 4) uint8; depth,
             (h, w, 1) float32; what else was asked for, in the order of `_maps`, (h, w, 3) float32;
             and, if anti-aliased, RGB as a share of the pixel, with that share, (h, w, 4) uint8.
-            In memory that the next call reuses.
+            In memory that the next one reuses.
         """
-        targets = [(4, "u1"), (1, "f4"), *((3, "f4") for _ in self._maps)]
-        pixels = sum(width * height for _, _, width, height in (view.part for view in views))
-        pixel = sum(count * np.dtype(dtype).itemsize for count, dtype in targets)
-        self._read_back.start(pixels * (pixel + 4 * self._antialias))
+        largest = max((view.camera.width * view.camera.height for view in views), default=1)
+        read: list[list[np.ndarray]] = []
+        for batch in batches(views, largest):
+            drawn: list[Drawn] = []
+            for turn, view in enumerate(batch):
+                drawn += self._start(view, turn)
+                if read:
+                    yield read.pop(0)  # put to use while the view is being drawn
+            yield from read
+            images, n = self._read_back.read(drawn), len(drawn) // len(batch)
+            read = [images[i : i + n] for i in range(0, len(images), n)]
+        yield from read
 
+    def _start(self, view: View, turn: int) -> list[Drawn]:
+        """Let a view be drawn into the framebuffers of a turn."""
         self._models.forget()
-        records = [fill_records(view) for view in views]
-        self._uniforms.send(records)
+        records = fill_records(view)
+        self._uniforms.send([records])
         self._context.enable_only(moderngl.DEPTH_TEST)
-        for i, (view, record) in enumerate(zip(views, first_records(views), strict=True)):
-            shaded = self._framebuffers.get("shaded", *view.camera.size, i % IN_FLIGHT)
-            self._draw_view(shaded, view, record)
-            self._read_back.pack(shaded, view.part, targets)
+        size, part = view.camera.size, view.part
+        shaded = self._framebuffers.get("shaded", *size, turn)
+        self._draw_view(shaded, view)
+        targets = [(4, "u1"), (1, "f4"), *((3, "f4") for _ in self._maps)]
+        drawn = [Drawn(shaded, part, *target, i) for i, target in enumerate(targets)]
         if self._antialias:
-            self._draw_antialiased(views, records)
-
-        images, n = self._read_back.read(), len(targets)
-        smooth = images[n * len(views) :]
-        return [images[n * i : n * (i + 1)] + smooth[i : i + 1] for i in range(len(views))]
-
-    def _draw_antialiased(self, views: Sequence[View], records: Sequence[np.ndarray]) -> None:
-        """Draw the views' colour with several samples a pixel, and pack its means."""
-        size = views[0].camera.size
-        multisampled = self._framebuffers.get("multisampled", *size)
-        for of_view in records:
-            of_view["shading"]["tint"][:, 3] = 1  # alpha, the instance id so far, becomes coverage
-        self._uniforms.send(records)
-        for i, (view, record) in enumerate(zip(views, first_records(views), strict=True)):
-            self._draw_view(multisampled, view, record)
-            resolved = self._framebuffers.get("resolved", *size, i % IN_FLIGHT)
+            # Once more with several samples a pixel, whose mean is taken.
+            records["shading"]["tint"][:, 3] = 1  # alpha, the id so far, becomes coverage
+            self._uniforms.send([records])
+            multisampled = self._framebuffers.get("multisampled", *size)
+            self._draw_view(multisampled, view)
+            resolved = self._framebuffers.get("resolved", *size, turn)
             self._context.copy_framebuffer(resolved, multisampled)
-            self._read_back.pack(resolved, view.part, [(4, "u1")])
+            drawn.append(Drawn(resolved, part, 4, "u1"))
+        return drawn
 
-    def _draw_view(self, framebuffer: moderngl.Framebuffer, view: View, first: int) -> None:
-        """Draw a view's meshes, whose uniforms start at record `first`."""
+    def _draw_view(self, framebuffer: moderngl.Framebuffer, view: View) -> None:
+        """Draw a view's meshes, whose uniforms have been sent."""
         spots = needs_spots(view.spec)
         if spots:
             self._context.disable(moderngl.CULL_FACE)
@@ -190,7 +190,7 @@ class Rasterizer:
         framebuffer.use()
         framebuffer.clear()
         for i, mesh in enumerate(self._models.seen(view)):
-            self._uniforms.bind(first + i)
+            self._uniforms.bind(i)
             if mesh.texture is not None:
                 mesh.texture.use()
             mesh.cull()
@@ -211,14 +211,3 @@ class Rasterizer:
             instance=embed(color[..., 3], part, size),
             **{name: embed(map_, part, size) for name, map_ in zip(self._maps, maps, strict=True)},
         )
-
-
-def _batches(views: Sequence[View]) -> Iterator[list[int]]:
-    """Indices of views that are read back together: of one size, and not too many."""
-    by_size: dict[tuple[int, int], list[int]] = {}
-    for i, view in enumerate(views):
-        by_size.setdefault(view.camera.size, []).append(i)
-    for (width, height), indices in by_size.items():
-        count = max(1, PIXELS_IN_FLIGHT // (width * height))
-        for start in range(0, len(indices), count):
-            yield indices[start : start + count]

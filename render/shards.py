@@ -176,8 +176,10 @@ class _Team(Generic[S]):
     def work(self, size: int) -> Iterator[S]:
         """Yields shards as they are complete."""
         if size > 1:
-            # Geometry runs on one of llvmpipe's threads: processes scale where threads do not.
-            self.environment = {"LP_NUM_THREADS": "1", **self.environment}
+            # Geometry runs on a worker's own thread: processes scale where llvmpipe's threads do
+            # not, which draw pixels. One of those has work if it has a core.
+            threads = 1 if 2 * size <= len(os.sched_getaffinity(0)) else 0
+            self.environment = {"LP_NUM_THREADS": str(threads), **self.environment}
         for _ in range(size):
             self._hire()
         while self.workers:
