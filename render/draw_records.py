@@ -178,8 +178,6 @@ def _check(spec: SceneSpec, boxes: Mapping[int, Bounds]) -> None:
 def _check_light(light: Light) -> None:
     if light.kind not in LIGHT_KINDS:
         raise ValueError(f"light kind must be one of {LIGHT_KINDS}, got {light.kind!r}")
-    if light.shadow and light.kind == "point":
-        raise ValueError("a point light casts no shadow; make it a spot, or directional")
     if light.kind == "spot":
         if abs(np.linalg.norm(light.direction) - 1) > 1e-6:
             raise ValueError(f"a spot's direction must have unit length, got {light.direction}")

@@ -7,16 +7,15 @@ import numpy as np
 
 from render.draw_records import GEOMETRY, MAX_LIGHTS, Bounds, View
 from render.gl_context import GEOMETRY_BINDING, SHADOW_UNIT, SHADOWS_BINDING, Framebuffers
-from render.scene import SceneSpec
-from render.shadows import caster_corners, light_matrix, map_size
+from render.scene import Light, SceneSpec
+from render.shadows import SIDES, caster_corners, light_matrix, map_lights, map_size
 
-COLUMNS = 2  # of the atlas; so that eight of the largest maps fit a device with 16384x16384
+COLUMNS = 2, 8  # of the atlas, of up to 8 maps and of more; so that it fits in 16384x16384
 KERNEL = 1.5  # texels that a bilinear comparison reaches across: the diagonal, rounded up
+MAX_MAPS = SIDES * MAX_LIGHTS
 
-# std140 uniform block of shaded.frag.
-SHADOWS = np.dtype(
-    [("atlas_from_cam", "<f4", (MAX_LIGHTS, 4, 4)), ("reach", "<f4", (MAX_LIGHTS, 4))]
-)
+# std140 uniform block of shaded.frag: SIDES maps a light, of which only point lights use all.
+SHADOWS = np.dtype([("atlas_from_cam", "<f4", (MAX_MAPS, 4, 4)), ("reach", "<f4", (MAX_MAPS, 4))])
 
 
 def needs_spots(spec: SceneSpec) -> bool:
@@ -47,8 +46,8 @@ class ShadowMaps:
         Args:
             silhouettes: of each of the spec's objects.
         """
-        casting = [i for i, light in enumerate(view.spec.lights) if light.shadow]
         shadows = np.zeros((), SHADOWS)
+        casting = {i: light for i, light in enumerate(view.spec.lights) if light.shadow}
         if casting and view.placed:
             self._draw_atlas(view, casting, silhouettes, shadows)
         self._shadows.write(shadows.tobytes())
@@ -57,20 +56,27 @@ class ShadowMaps:
     def _draw_atlas(
         self,
         view: View,
-        casting: Sequence[int],
+        casting: Mapping[int, Light],
         silhouettes: Sequence[moderngl.VertexArray],
         shadows: np.ndarray,
     ) -> None:
         """Draw the maps of the lights `casting`, bind their texture, and fill in `shadows`."""
-        columns = min(len(casting), COLUMNS)
-        grid = columns, -(-len(casting) // columns)
-        texels = map_size(view.camera)
+        lights = {
+            SIDES * i + side: map_light
+            for i, light in casting.items()
+            for side, map_light in enumerate(map_lights(light))
+        }
+        texels, corners = map_size(view.camera, len(lights)), caster_corners(view, self._boxes)
+        found = {i: light_matrix(light, view, corners, texels) for i, light in lights.items()}
+        maps = {i: seen for i, seen in found.items() if seen is not None}
+        if not maps:
+            return
+        columns = min(len(maps), COLUMNS[len(maps) > 8])
+        grid = columns, -(-len(maps) // columns)
         atlas = self._framebuffers.get("shadows", grid[0] * texels, grid[1] * texels)
         atlas.use()
         atlas.clear()
-        corners = caster_corners(view, self._boxes)
-        for tile, i in enumerate(casting):
-            clip_from_cam, texel = light_matrix(view.spec.lights[i], view, corners)
+        for tile, (i, (clip_from_cam, texel)) in enumerate(maps.items()):
             place = tile % columns, tile // columns
             atlas.viewport = (place[0] * texels, place[1] * texels, texels, texels)
             self._draw_map(view.spec, clip_from_cam, silhouettes)

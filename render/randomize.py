@@ -39,9 +39,7 @@ class SceneConfig(LayoutConfig):
     spot_deg: Range = option(
         (15.0, 40.0), "Half angle of a spot's cone, aimed at that middle", minimum=1, maximum=80
     )
-    shadow_chance: float = option(
-        0.0, "Of a directional or spot light to cast shadows", minimum=0, maximum=1
-    )
+    shadow_chance: float = option(0.0, "Of a light to cast shadows", minimum=0, maximum=1)
     tint: tuple[float, float, float] = option((1.0, 1.0, 1.0), "Factor on every mesh's colour")
     tint_spread: float = option(0.08, "Spread of that factor, per channel", minimum=0)
     gloss: Range = option((0.0, 0.3), "Strength of highlights")
@@ -192,13 +190,14 @@ class Randomizer:
         position = middle + rng.uniform(*config.light_distance) * towards
         outer = np.radians(rng.uniform(*config.spot_deg))
         inner = outer * rng.uniform(0.5, 1.0)
+        light = replace(light, kind=kind, shadow=shadow)
         if kind == "directional":
-            return replace(light, shadow=shadow)
-        light = replace(light, kind=kind, vector=tuple(position.tolist()))
+            return light
+        light = replace(light, vector=tuple(position.tolist()))
         if kind == "point":
             return light
         direction, cone = tuple((-towards).tolist()), (float(inner), float(outer))
-        return replace(light, shadow=shadow, direction=direction, cone=cone)
+        return replace(light, direction=direction, cone=cone)
 
     def _color(self, rng: np.random.Generator, strength: float) -> tuple[float, ...]:
         return tuple((strength * (1 + self.config.light_color * rng.uniform(-1, 1, 3))).tolist())

@@ -75,7 +75,7 @@ class Light:
 
     kind: "directional" (vector points from the surface towards the light, unit length), "point" or
     "spot" (vector is the position in metres; no fall-off with distance). color: linear RGB
-    intensity. shadow: what stands in its way keeps it off; no point light has it.
+    intensity. shadow: what stands in its way keeps it off.
 
     direction: the way a spot shines, unit length. cone: a spot's inner and outer half angle,
     radians: its whole intensity inside the inner, none outside the outer; between them that of

@@ -5,6 +5,7 @@ farther from the light than the nearest surface in its direction.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 
@@ -15,12 +16,25 @@ from render.transforms import apply, look_at
 
 TEXELS_A_PIXEL = 3  # of the image's longer side, along each side of a light's map
 SMALLEST_MAP, LARGEST_MAP = 512, 4096  # texels along each side
-MARGIN = 2  # texels around what is seen, so that a look a little beside it finds something too
+MARGIN = 3  # texels, wide ones, around what is seen: as far as gl_shadows.KERNEL and a texel
+SIDES = 6  # of a cube
+# The ways from a cube's middle to its sides, in the order of shaded.frag, camera frame.
+_WAYS = [(1, 0, 0), (-1, 0, 0), (0, 1, 0), (0, -1, 0), (0, 0, 1), (0, 0, -1)]
 
 
-def map_size(camera: Camera) -> int:
-    """Texels along each side of the shadow maps for an image."""
-    return int(np.clip(TEXELS_A_PIXEL * max(camera.size), SMALLEST_MAP, LARGEST_MAP))
+def map_lights(light: Light) -> list[Light]:
+    """What has a map each for a light's shadows: itself; of a point light, six spots that shine on
+    the sides of a cube around it."""
+    if light.kind != "point":
+        return [light]
+    sides = [(float(x), float(y), float(z)) for x, y, z in _WAYS]
+    return [replace(light, kind="spot", direction=way, cone=(0.0, np.pi / 4)) for way in sides]
+
+
+def map_size(camera: Camera, maps: int) -> int:
+    """Texels along each side of an image's shadow maps, so many at most."""
+    largest = LARGEST_MAP if maps <= 8 else LARGEST_MAP // 2
+    return int(np.clip(TEXELS_A_PIXEL * max(camera.size), SMALLEST_MAP, largest))
 
 
 def caster_corners(view: View, boxes: Mapping[int, Bounds]) -> np.ndarray:
@@ -33,15 +47,20 @@ def caster_corners(view: View, boxes: Mapping[int, Bounds]) -> np.ndarray:
     return np.concatenate([np.zeros((0, 3)), *corners])
 
 
-def light_matrix(light: Light, view: View, casters: np.ndarray) -> tuple[np.ndarray, float]:
+def light_matrix(
+    light: Light, view: View, casters: np.ndarray, texels: int
+) -> tuple[np.ndarray, float] | None:
     """What a light sees of a view: the part that the camera sees, and all that stands before it.
 
     Args:
+        light: directional, or a spot.
         casters: (n, 3) as `caster_corners` gives them, n > 0.
+        texels: along each side of the map.
 
     Returns:
         OpenGL's (4, 4) clip matrix from the camera frame to the light's map, and the width in
-        metres of one of the map's texels for each unit of clip w (1 for directional lights).
+        metres of one of the map's texels for each unit of clip w (1 for directional lights). None
+        where nothing that is seen can lie in a shadow.
     """
     spot = light.kind == "spot"
     origin = np.array(light.vector) if spot else np.zeros(3)
@@ -50,13 +69,17 @@ def light_matrix(light: Light, view: View, casters: np.ndarray) -> tuple[np.ndar
     points = apply(light_from_cam, casters)
     seen = apply(light_from_cam, _frustum(view.camera, view.near, view.far))
 
+    if spot and min(points[:, 2].max(), seen[:, 2].max()) < NEAR:
+        return None
     extents = [_extent(points, spot), _extent(seen, spot)]
     if spot:
         extents.append(np.tan(light.cone[1]) * np.array([[-1.0, -1.0], [1.0, 1.0]]))
     low = np.max([extent[0] for extent in extents], axis=0)
     high = np.min([extent[1] for extent in extents], axis=0)
-    texels = map_size(view.camera)
-    half = np.maximum(high - low, 1e-6) / 2 * (1 + 2 * MARGIN / texels)
+    if (low >= high).any():
+        return None
+    half = (high - low) / 2
+    half += MARGIN * 2 * half.max() / (texels - 2 * MARGIN)
 
     # A thousandth more than the bounds, so that rounding never clips a surface away.
     near, far = points[:, 2].min(), points[:, 2].max()

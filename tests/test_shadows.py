@@ -19,14 +19,17 @@ from scenes import (
     square,
     two_meshes,
 )
+from scipy.spatial.transform import Rotation
 
+from render.camera import Camera
 from render.mesh import Mesh
 from render.rasterizer import Rasterizer
 from render.scene import Light, Placed, SceneSpec, rows
-from render.transforms import apply, invert, rigid, rodrigues
+from render.transforms import apply, invert, random_rotation, rigid, rodrigues
 
 AMBIENT = (0.3, 0.3, 0.3)
 SUN = Light("directional", (0.48, -0.36, -0.8), (0.5, 0.5, 0.5), shadow=True)
+BULB = Light("point", (0.3, -0.2, 0.2), (0.5, 0.5, 0.5), True)
 LAMP = Light("spot", (0.3, -0.2, 0.2), (0.5, 0.5, 0.5), True, (-0.36, 0.48, 0.8), (0.6, 1.1))
 
 
@@ -64,7 +67,7 @@ def hits_square(points, light: Light, cam_from_square: np.ndarray, half: float) 
     return inside & (along > 1e-6) & (along < reach)
 
 
-@pytest.mark.parametrize("light", [SUN, LAMP], ids=["directional", "spot"])
+@pytest.mark.parametrize("light", [SUN, LAMP, BULB], ids=["directional", "spot", "point"])
 @pytest.mark.parametrize("tilt", [(0, 0, 0), (0.7, -0.2, 0), (-0.4, 0.8, 0)])
 @pytest.mark.parametrize(
     ("t", "half"),
@@ -72,8 +75,8 @@ def hits_square(points, light: Light, cam_from_square: np.ndarray, half: float) 
     ids=["seen", "beside the image", "behind the camera"],
 )
 def test_a_plate_casts_its_shadow_where_geometry_says(light, tilt, t, half):
-    if light is LAMP and t[2] < 0.2:
-        light = dataclasses.replace(LAMP, vector=(0.35, -0.25, -0.3))
+    if light.kind != "directional" and t[2] < 0.2:
+        light = dataclasses.replace(light, vector=(0.35, -0.25, -0.3))
     floor, plate = at([0, 0, 1.0], rodrigues(tilt)), at(t, rodrigues([0.2, 0.1, 0.5]), obj_id=2)
     spec = scene(CAMERA, floor, plate, ambient=AMBIENT, lights=(light,))
     meshes = {1: square(0.5), 2: square(half)}
@@ -95,6 +98,40 @@ def test_a_plate_casts_its_shadow_where_geometry_says(light, tilt, t, half):
     assert ((lit.rgb > dark.rgb).any(axis=2) & in_light).sum() > 1000
     for name in ("depth", "instance"):
         np.testing.assert_array_equal(getattr(shadowed, name), getattr(lit, name))
+
+
+def test_a_bulb_in_a_room_casts_shadows_on_all_its_walls(rng):
+    """Also across the borders of the maps that its light falls into."""
+    size = np.array([1.4, 1.4, 1.6])
+    room = quads(trimesh.creation.box(size).triangles[:, [0, 1, 2, 2]])
+    wide = Camera(np.array([[200, 0, 160], [0, 200, 120], [0, 0, 1]]), 320, 240)
+    counts = np.zeros(2, int)
+    for _ in range(8):
+        turn = random_rotation(rng)
+        bulb = Light("point", tuple(rng.uniform(-0.1, 0.1, 3) + [0, 0, 0.4]), shadow=True)
+        ways = [*np.eye(3), *-np.eye(3), *rng.normal(size=(3, 3))]
+        plates = []
+        for way in ways:
+            R = turn @ Rotation.align_vectors([way], [[0, 0, 1]])[0].as_matrix()
+            plates.append(at(np.array(bulb.vector) + 0.2 * R[:, 2], R, obj_id=2))
+        spec = scene(wide, at([0, 0, 0.4]), *plates, ambient=AMBIENT, lights=(bulb,))
+        shadowed, lit, dark = draw({1: room, 2: square(0.05)}, *lit_variants(spec))
+
+        points = wide.unproject(lit.depth)
+        grown, shrunk = (
+            np.any([hits_square(points, bulb, p.matrix, 0.05 + edge) for p in plates], axis=0)
+            for edge in (0.001, -0.001)
+        )
+        to_walls = size / 2 - np.abs(points - [0, 0, 0.4])
+        on_a_wall = (lit.instance == 1) & (np.sort(to_walls, axis=2)[..., 1] > 0.002)
+        in_shadow, in_light = (
+            cv2.erode((part & on_a_wall).astype(np.uint8), np.ones((3, 3))) > 0
+            for part in (shrunk, ~grown)
+        )
+        np.testing.assert_array_equal(shadowed.rgb[in_shadow], dark.rgb[in_shadow])
+        np.testing.assert_array_equal(shadowed.rgb[in_light], lit.rgb[in_light])
+        counts += in_shadow.sum(), in_light.sum()
+    assert counts.min() > 20_000
 
 
 def test_a_box_on_a_floor_darkens_it_from_its_foot_on():
@@ -125,7 +162,7 @@ def test_a_box_on_a_floor_darkens_it_from_its_foot_on():
 
 
 @pytest.mark.parametrize(("subdivisions", "levels"), [(3, 1), (5, 0)], ids=["coarse", "fine"])
-@pytest.mark.parametrize("light", [SUN, LAMP], ids=["directional", "spot"])
+@pytest.mark.parametrize("light", [SUN, LAMP, BULB], ids=["directional", "spot", "point"])
 def test_a_ball_throws_no_shadow_on_its_own_lit_side(light, subdivisions, levels):
     """Not by a map's texels anywhere; a coarse ball's facets by one level where light just ends."""
     middle = np.array([0.02, -0.01, 0.5])
@@ -141,7 +178,7 @@ def test_a_ball_throws_no_shadow_on_its_own_lit_side(light, subdivisions, levels
     assert np.abs(shadowed.rgb.astype(int) - lit.rgb)[inside].max() <= levels
 
 
-@pytest.mark.parametrize("kind", ["directional", "spot"])
+@pytest.mark.parametrize("kind", ["directional", "spot", "point"])
 @pytest.mark.parametrize("grazing_deg", [0.5, 3, 20, 90])
 def test_a_plane_throws_no_shadow_on_itself_however_flat_the_light(kind, grazing_deg, rng):
     specs = []
@@ -152,7 +189,7 @@ def test_a_plane_throws_no_shadow_on_itself_however_flat_the_light(kind, grazing
         towards = np.cos(grazing) * along - np.sin(grazing) * R[:, 2]
         vector = towards if kind == "directional" else 0.4 * towards + [0, 0, 0.6]
         strength = (0.5 / np.sin(grazing),) * 3
-        light = Light(kind, unit(*vector), strength, True)
+        light = Light(kind, tuple(vector.tolist()), strength, True)
         if kind == "spot":
             light = Light(kind, tuple(vector.tolist()), strength, True, unit(*-towards), (0.9, 1.2))
         specs.append(scene(CAMERA, at([0, 0, 0.6], R), ambient=AMBIENT, lights=(light,)))
@@ -167,7 +204,7 @@ def test_shadowed_frames_are_the_same_alone_and_in_any_batch(rng):
         SUN,
         LAMP,
         dataclasses.replace(SUN, vector=(0.0, 0.6, -0.8)),
-        Light("point", (0, 0, 0)),
+        BULB,
     )
     specs = [
         dataclasses.replace(random_scene(rng), lights=tuple(rng.permutation(lamps)[: i + 1]))
@@ -186,7 +223,7 @@ def test_light_that_nothing_keeps_off_is_as_without_shadows(rng):
     """Also where the light sees nothing that the camera sees, or there is nothing to see at all."""
     flat = at([0, 0, 0.5], rodrigues([0.3, 0.2, 0.0]), obj_id=2)
     away = dataclasses.replace(LAMP, direction=(0.0, 0.0, -1.0))
-    lights = (SUN, LAMP, away, dataclasses.replace(LAMP, vector=(0.0, 0.0, 0.45)))
+    lights = (SUN, LAMP, BULB, away, dataclasses.replace(LAMP, vector=(0.0, 0.0, 0.45)))
     for placed in ((flat,), (), (at([0, 0, -1.0]),)):
         shadowed, lit, _ = draw(two_meshes(), *lit_variants(scene(SMALL, *placed, lights=lights)))
         assert_same_frame(shadowed, lit)
