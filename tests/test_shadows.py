@@ -24,7 +24,7 @@ from scipy.spatial.transform import Rotation
 from render.camera import Camera
 from render.mesh import Mesh
 from render.rasterizer import Rasterizer
-from render.scene import Light, Placed, SceneSpec, rows
+from render.scene import Light, Material, Placed, SceneSpec, rows
 from render.transforms import apply, invert, random_rotation, rigid, rodrigues
 
 AMBIENT = (0.3, 0.3, 0.3)
@@ -132,6 +132,26 @@ def test_a_bulb_in_a_room_casts_shadows_on_all_its_walls(rng):
         np.testing.assert_array_equal(shadowed.rgb[in_light], lit.rgb[in_light])
         counts += in_shadow.sum(), in_light.sum()
     assert counts.min() > 20_000
+
+
+def test_the_shadows_of_many_bulbs_are_those_of_each(rng):
+    """Their maps, more than eight, lie side by side."""
+    spec = dataclasses.replace(random_scene(rng), ambient=AMBIENT)
+    floor = at([0, 0, 0.9], obj_id=2, material=Material((0.8, 0.8, 0.8), 0.0))
+    bulbs = tuple(
+        Light("point", tuple(rng.uniform(-0.2, 0.2, 3) + [0, 0, 0.3]), (0.12,) * 3, True)
+        for _ in range(5)
+    )
+    spec = dataclasses.replace(spec, objects=(*spec.objects, floor))
+    chosen = [bulbs, *((bulb,) for bulb in bulbs), ()]
+    specs = [dataclasses.replace(spec, lights=lights) for lights in chosen]
+    together, *alone, dark = (
+        frame.rgb.astype(int) for frame in draw({**two_meshes(), 2: square(1.0)}, *specs)
+    )
+    bare, *_ = draw({**two_meshes(), 2: square(1.0)}, lit_variants(specs[0])[1])
+    expected = dark + sum(each - dark for each in alone)
+    assert np.abs(together - expected.clip(0, 255)).max() <= 3
+    assert (np.abs(bare.rgb - together).max(axis=2) > 10).sum() > 100
 
 
 def test_a_box_on_a_floor_darkens_it_from_its_foot_on():
