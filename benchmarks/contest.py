@@ -11,6 +11,7 @@ import numpy as np
 from benchmarks import drawing
 from benchmarks.drawing import use_threads
 from benchmarks.workload import BUNDLED, Workload
+from render.shards import llvmpipe_threads
 
 SECONDS = 0.6  # that one turn takes, about
 FEWEST, MOST = 4, 400  # frames of a turn
@@ -62,8 +63,8 @@ class Contest:
         """
         count = count or self.cores
         if threads is None:
-            threads = 1 if 2 * count <= self.cores else 0
-        pools = self._workers[threads][:count]
+            threads = llvmpipe_threads(count, self.cores)
+        pools = [self._ours] if threads is None else self._workers[threads][:count]
 
         def rate(frames: int) -> float:
             start = perf_counter()

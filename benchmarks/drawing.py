@@ -20,7 +20,7 @@ class UnreadRasterizer(Rasterizer):
     """The limit: makes the draws of `render`, up to the last pixel, and reads nothing back."""
 
     def draw(self, specs: Sequence[SceneSpec]) -> None:
-        """Draw specs of one size."""
+        """Draw specs."""
         with self._context:
             for i, spec in enumerate(specs):
                 self._start(make_view(spec, self._models.boxes), i % TOGETHER)

@@ -8,13 +8,16 @@ from typing import Any
 import moderngl
 
 from render.errors import EGL_FIX, InputError
+from render.gl_read import TOGETHER
 
 SHADERS = Path(__file__).parent / "shaders"
 # Where the uniform blocks and the textures of the shaders are bound.
 GEOMETRY_BINDING, SHADING_BINDING, SHADOWS_BINDING = 0, 1, 2
 SURFACE_UNIT, SHADOW_UNIT = 0, 1
 SAMPLES = 4  # of an anti-aliased pixel
-KEPT_FRAMEBUFFERS = 32  # the least recently used one goes
+# Views that are read together may each take a shaded, a multisampled and a resolved one, and then
+# silhouettes one each.
+KEPT_FRAMEBUFFERS = 4 * TOGETHER
 
 
 def open_context() -> moderngl.Context:
@@ -93,14 +96,20 @@ class Framebuffers:
     as a shadow map.
     """
 
-    def __init__(self, context: moderngl.Context, maps: int = 0) -> None:
-        self._context, self._maps = context, maps
+    def __init__(
+        self, context: moderngl.Context, maps: int = 0, kept: int = KEPT_FRAMEBUFFERS
+    ) -> None:
+        """
+        Args:
+            kept: how many; the least recently used one goes.
+        """
+        self._context, self._maps, self._kept = context, maps, kept
         self._made: OrderedDict[tuple[str, int, int, int], moderngl.Framebuffer] = OrderedDict()
         info = context.info
         self._limit = min(info["GL_MAX_RENDERBUFFER_SIZE"], *info["GL_MAX_VIEWPORT_DIMS"])
 
     def get(self, kind: str, width: int, height: int, number: int = 0) -> moderngl.Framebuffer:
-        """A framebuffer of that kind and size; valid until a few others have been asked for.
+        """A framebuffer of that kind and size; valid until `kept` others have been asked for.
 
         Args:
             number: which of several.
@@ -115,7 +124,7 @@ class Framebuffers:
         if key not in self._made:
             self._made[key] = self._make(kind, (width, height))
         self._made.move_to_end(key)
-        if len(self._made) > KEPT_FRAMEBUFFERS:
+        if len(self._made) > self._kept:
             _release(self._made.popitem(last=False)[1])
         return self._made[key]
 

@@ -88,12 +88,12 @@ class ReadBack:
             self._bytes = np.empty(size, np.uint8)
 
 
-def batches(views: Sequence[Item], pixels: int) -> Iterator[Sequence[Item]]:
-    """What is drawn, as much of it at a time as shall be read at once.
+def batches(items: Sequence[Item], pixels: int) -> Iterator[Sequence[Item]]:
+    """Split what is drawn into what shall be read together.
 
     Args:
-        pixels: of each one's framebuffer.
+        pixels: of the largest framebuffer among them.
     """
     count = max(1, min(TOGETHER, PIXELS_TOGETHER // pixels))
-    for start in range(0, len(views), count):
-        yield views[start : start + count]
+    for start in range(0, len(items), count):
+        yield items[start : start + count]

@@ -8,11 +8,11 @@ import numpy as np
 from render.draw_records import GEOMETRY, MAX_LIGHTS, Bounds, View
 from render.gl_context import GEOMETRY_BINDING, SHADOW_UNIT, SHADOWS_BINDING, Framebuffers
 from render.scene import Light, SceneSpec
-from render.shadows import SIDES, caster_corners, light_matrix, map_lights, map_size
+from render.shadows import KERNEL, WAYS, atlas_layout, caster_corners, light_view, map_lights
 
-COLUMNS = 2, 8  # of the atlas, of up to 8 maps and of more; so that it fits in 16384x16384
-KERNEL = 1.5  # texels that a bilinear comparison reaches across: the diagonal, rounded up
+SIDES = len(WAYS)
 MAX_MAPS = SIDES * MAX_LIGHTS
+KEPT_ATLASES = 4  # of different sizes, which may be large
 
 # std140 uniform block of shaded.frag: SIDES maps a light, of which only point lights use all.
 SHADOWS = np.dtype([("atlas_from_cam", "<f4", (MAX_MAPS, 4, 4)), ("reach", "<f4", (MAX_MAPS, 4))])
@@ -26,17 +26,13 @@ def needs_spots(spec: SceneSpec) -> bool:
 class ShadowMaps:
     """The shadow maps of one view at a time, beside one another in one depth texture."""
 
-    def __init__(
-        self,
-        context: moderngl.Context,
-        framebuffers: Framebuffers,
-        boxes: Mapping[int, Bounds],
-    ) -> None:
+    def __init__(self, context: moderngl.Context, boxes: Mapping[int, Bounds]) -> None:
         """
         Args:
             boxes: each mesh's bounds, by obj_id.
         """
-        self._context, self._framebuffers, self._boxes = context, framebuffers, boxes
+        self._context, self._boxes = context, boxes
+        self._framebuffers = Framebuffers(context, kept=KEPT_ATLASES)
         self._geometry = context.buffer(reserve=GEOMETRY.itemsize, dynamic=True)
         self._shadows = context.buffer(reserve=SHADOWS.itemsize, dynamic=True)
 
@@ -50,6 +46,7 @@ class ShadowMaps:
         casting = {i: light for i, light in enumerate(view.spec.lights) if light.shadow}
         if casting and view.placed:
             self._draw_atlas(view, casting, silhouettes, shadows)
+        self._shadows.orphan()
         self._shadows.write(shadows.tobytes())
         self._shadows.bind_to_uniform_block(SHADOWS_BINDING)
 
@@ -66,18 +63,18 @@ class ShadowMaps:
             for i, light in casting.items()
             for side, map_light in enumerate(map_lights(light))
         }
-        texels, corners = map_size(view.camera, len(lights)), caster_corners(view, self._boxes)
-        found = {i: light_matrix(light, view, corners, texels) for i, light in lights.items()}
-        maps = {i: seen for i, seen in found.items() if seen is not None}
-        if not maps:
+        corners = caster_corners(view, self._boxes)
+        views = {i: light_view(light, view, corners) for i, light in lights.items()}
+        casting_views = {i: seen for i, seen in views.items() if seen is not None}
+        if not casting_views:
             return
-        columns = min(len(maps), COLUMNS[len(maps) > 8])
-        grid = columns, -(-len(maps) // columns)
+        grid, texels = atlas_layout(view.camera, len(casting_views))
         atlas = self._framebuffers.get("shadows", grid[0] * texels, grid[1] * texels)
         atlas.use()
         atlas.clear()
-        for tile, (i, (clip_from_cam, texel)) in enumerate(maps.items()):
-            place = tile % columns, tile // columns
+        for tile, (i, seen) in enumerate(casting_views.items()):
+            clip_from_cam, texel = seen.matrix(texels)
+            place = tile % grid[0], tile // grid[0]
             atlas.viewport = (place[0] * texels, place[1] * texels, texels, texels)
             self._draw_map(view.spec, clip_from_cam, silhouettes)
             shadows["atlas_from_cam"][i] = _atlas_from_clip(place, grid) @ clip_from_cam

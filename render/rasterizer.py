@@ -24,9 +24,10 @@ class Rasterizer:
     """Draws SceneSpecs with OpenGL, over EGL, so that no display is needed.
 
     Views are drawn one after another into framebuffers of their own size; of each the part where
-    there can be anything is read, while the next ones are being drawn. So a frame does not depend,
-    to the last bit, on what is drawn with it. Tiles of one large framebuffer could not promise
-    that: devices interpolate in float32 window coordinates, which change with the tile.
+    there can be anything is read, eight at a time, and made into a frame while the next ones are
+    drawn. So a frame does not depend, to the last bit, on what is drawn with it. Tiles of one large
+    framebuffer could not promise that: devices interpolate in float32 window coordinates, which
+    change with the tile.
 
     Use it as a context manager, or call `close`. Several may live in one process: each makes its
     own OpenGL context current while it works.
@@ -63,7 +64,7 @@ class Rasterizer:
         self.name = renderer_name(self._context)
         with self._context:
             self._framebuffers = Framebuffers(self._context, len(self._maps))
-            self._shadows = ShadowMaps(self._context, self._framebuffers, self._models.boxes)
+            self._shadows = ShadowMaps(self._context, self._models.boxes)
             self._uniforms = Uniforms(self._context)
             self._read_back = ReadBack(self._context)
             self._silhouettes = Silhouettes(self._context, self._framebuffers, self._models)
@@ -138,11 +139,11 @@ class Rasterizer:
     def _draw(self, views: Sequence[View]) -> Iterator[list[np.ndarray]]:
         """Draw views.
 
-        Returns:
+        Yields:
             Of each view, within its `part`: RGB with the instance id, (h, w, 4) uint8; depth,
             (h, w, 1) float32; what else was asked for, in the order of `_maps`, (h, w, 3) float32;
             and, if anti-aliased, RGB as a share of the pixel, with that share, (h, w, 4) uint8.
-            In memory that the next one reuses.
+            In memory that the next batch reuses.
         """
         largest = max((view.camera.width * view.camera.height for view in views), default=1)
         read: list[list[np.ndarray]] = []
@@ -151,21 +152,29 @@ class Rasterizer:
             for turn, view in enumerate(batch):
                 drawn += self._start(view, turn)
                 if read:
-                    yield read.pop(0)  # put to use while the view is being drawn
+                    yield read.pop(0)  # put to use while llvmpipe's threads, or a GPU, draw
             yield from read
             images, n = self._read_back.read(drawn), len(drawn) // len(batch)
             read = [images[i : i + n] for i in range(0, len(images), n)]
         yield from read
 
     def _start(self, view: View, turn: int) -> list[Drawn]:
-        """Let a view be drawn into the framebuffers of a turn."""
+        """Let a view be drawn.
+
+        Args:
+            turn: its place among those that are read together, each from framebuffers of its own.
+
+        Returns:
+            What of it is to be read, as `_draw` yields it.
+        """
         self._models.forget()
         records = fill_records(view)
         self._uniforms.send([records])
         self._context.enable_only(moderngl.DEPTH_TEST)
         size, part = view.camera.size, view.part
         shaded = self._framebuffers.get("shaded", *size, turn)
-        self._draw_view(shaded, view)
+        spots = self._cast_shadows(view)
+        self._draw_view(shaded, view, spots)
         targets = [(4, "u1"), (1, "f4"), *((3, "f4") for _ in self._maps)]
         drawn = [Drawn(shaded, part, *target, i) for i, target in enumerate(targets)]
         if self._antialias:
@@ -173,19 +182,23 @@ class Rasterizer:
             records["shading"]["tint"][:, 3] = 1  # alpha, the id so far, becomes coverage
             self._uniforms.send([records])
             multisampled = self._framebuffers.get("multisampled", *size)
-            self._draw_view(multisampled, view)
+            self._draw_view(multisampled, view, spots)
             resolved = self._framebuffers.get("resolved", *size, turn)
             self._context.copy_framebuffer(resolved, multisampled)
             drawn.append(Drawn(resolved, part, 4, "u1"))
         return drawn
 
-    def _draw_view(self, framebuffer: moderngl.Framebuffer, view: View) -> None:
-        """Draw a view's meshes, whose uniforms have been sent."""
+    def _cast_shadows(self, view: View) -> bool:
+        """Draw a view's shadow maps; returns whether it takes the program for spots and shadows."""
         spots = needs_spots(view.spec)
         if spots:
             self._context.disable(moderngl.CULL_FACE)
             casters = self._models.casters(view)
             self._shadows.draw(view, [caster.silhouette() for caster in casters])
+        return spots
+
+    def _draw_view(self, framebuffer: moderngl.Framebuffer, view: View, spots: bool) -> None:
+        """Draw a view's meshes, whose uniforms have been sent."""
         framebuffer.scissor = view.part
         framebuffer.use()
         framebuffer.clear()

@@ -5,7 +5,7 @@ farther from the light than the nearest surface in its direction.
 """
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -16,25 +16,35 @@ from render.transforms import apply, look_at
 
 TEXELS_A_PIXEL = 3  # of the image's longer side, along each side of a light's map
 SMALLEST_MAP, LARGEST_MAP = 512, 4096  # texels along each side
-MARGIN = 3  # texels, wide ones, around what is seen: as far as gl_shadows.KERNEL and a texel
-SIDES = 6  # of a cube
+KERNEL = 1.5  # texels that a bilinear comparison reaches across: the diagonal, rounded up
+MARGIN = (
+    3  # texels around what is seen: it is looked for off the surface by KERNEL, and beside that
+)
+FEW_MAPS = 8
 # The ways from a cube's middle to its sides, in the order of shaded.frag, camera frame.
-_WAYS = [(1, 0, 0), (-1, 0, 0), (0, 1, 0), (0, -1, 0), (0, 0, 1), (0, 0, -1)]
+WAYS = [(1, 0, 0), (-1, 0, 0), (0, 1, 0), (0, -1, 0), (0, 0, 1), (0, 0, -1)]
 
 
 def map_lights(light: Light) -> list[Light]:
-    """What has a map each for a light's shadows: itself; of a point light, six spots that shine on
-    the sides of a cube around it."""
+    """The lights that a shadow map is drawn for: a light itself; in place of a point light six
+    spots, which shine on the sides of a cube around it."""
     if light.kind != "point":
         return [light]
-    sides = [(float(x), float(y), float(z)) for x, y, z in _WAYS]
-    return [replace(light, kind="spot", direction=way, cone=(0.0, np.pi / 4)) for way in sides]
+    ways = [(float(x), float(y), float(z)) for x, y, z in WAYS]
+    return [replace(light, kind="spot", direction=way, cone=(0.0, np.pi / 4)) for way in ways]
 
 
-def map_size(camera: Camera, maps: int) -> int:
-    """Texels along each side of an image's shadow maps, so many at most."""
-    largest = LARGEST_MAP if maps <= 8 else LARGEST_MAP // 2
-    return int(np.clip(TEXELS_A_PIXEL * max(camera.size), SMALLEST_MAP, largest))
+def atlas_layout(camera: Camera, maps: int) -> tuple[tuple[int, int], int]:
+    """How the shadow maps of an image lie in one texture: columns and rows, and texels along each
+    side of a map.
+
+    A device with 16384x16384 takes 2x4 maps of the largest size, and 8x6, six for each of the
+    eight lights, of half that.
+    """
+    columns, largest = (2, LARGEST_MAP) if maps <= FEW_MAPS else (8, LARGEST_MAP // 2)
+    columns = min(maps, columns)
+    texels = int(np.clip(TEXELS_A_PIXEL * max(camera.size), SMALLEST_MAP, largest))
+    return (columns, -(-maps // columns)), texels
 
 
 def caster_corners(view: View, boxes: Mapping[int, Bounds]) -> np.ndarray:
@@ -47,20 +57,39 @@ def caster_corners(view: View, boxes: Mapping[int, Bounds]) -> np.ndarray:
     return np.concatenate([np.zeros((0, 3)), *corners])
 
 
-def light_matrix(
-    light: Light, view: View, casters: np.ndarray, texels: int
-) -> tuple[np.ndarray, float] | None:
+@dataclass(frozen=True, eq=False)
+class LightView:
+    """What a light sees of a view.
+
+    low, high: least and largest x and y in the light's frame, of a spot x/z and y/z. depths: the
+    nearest and the farthest z.
+    """
+
+    light_from_cam: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    depths: tuple[float, float]
+    is_spot: bool
+
+    def matrix(self, texels: int) -> tuple[np.ndarray, float]:
+        """OpenGL's (4, 4) clip matrix from the camera frame to a map of so many texels along each
+        side, and the width in metres of a texel for each unit of clip w (1 if directional)."""
+        half = (self.high - self.low) / 2
+        half += MARGIN * 2 * half.max() / (texels - 2 * MARGIN)
+        middle = (self.low + self.high) / 2
+        clip_from_light = _projection(middle, half, self.depths, self.is_spot)
+        return clip_from_light @ self.light_from_cam, float(2 * half.max() / texels)
+
+
+def light_view(light: Light, view: View, casters: np.ndarray) -> LightView | None:
     """What a light sees of a view: the part that the camera sees, and all that stands before it.
 
     Args:
         light: directional, or a spot.
         casters: (n, 3) as `caster_corners` gives them, n > 0.
-        texels: along each side of the map.
 
     Returns:
-        OpenGL's (4, 4) clip matrix from the camera frame to the light's map, and the width in
-        metres of one of the map's texels for each unit of clip w (1 for directional lights). None
-        where nothing that is seen can lie in a shadow.
+        None where nothing that is seen can lie in a shadow.
     """
     spot = light.kind == "spot"
     origin = np.array(light.vector) if spot else np.zeros(3)
@@ -68,9 +97,9 @@ def light_matrix(
     light_from_cam = look_at(origin, origin + forward, np.eye(3)[np.abs(forward).argmin()])
     points = apply(light_from_cam, casters)
     seen = apply(light_from_cam, _frustum(view.camera, view.near, view.far))
-
     if spot and min(points[:, 2].max(), seen[:, 2].max()) < NEAR:
         return None
+
     extents = [_extent(points, spot), _extent(seen, spot)]
     if spot:
         extents.append(np.tan(light.cone[1]) * np.array([[-1.0, -1.0], [1.0, 1.0]]))
@@ -78,17 +107,13 @@ def light_matrix(
     high = np.min([extent[1] for extent in extents], axis=0)
     if (low >= high).any():
         return None
-    half = (high - low) / 2
-    half += MARGIN * 2 * half.max() / (texels - 2 * MARGIN)
-
     # A thousandth more than the bounds, so that rounding never clips a surface away.
     near, far = points[:, 2].min(), points[:, 2].max()
     room = 0.001 * (far - near) + 1e-4
     near, far = near - room, far + room
     if spot:
         near, far = max(near, NEAR), max(far, 2 * NEAR)
-    clip_from_light = _projection((low + high) / 2, half, (near, far), spot)
-    return clip_from_light @ light_from_cam, float(2 * half.max() / texels)
+    return LightView(light_from_cam, low, high, (near, far), spot)
 
 
 def _frustum(camera: Camera, near: float, far: float) -> np.ndarray:

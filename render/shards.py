@@ -159,6 +159,17 @@ class _Worker(Generic[S]):
         return signal.Signals(-code).name if code < 0 else f"exit code {code}"
 
 
+def llvmpipe_threads(workers: int, cores: int) -> int | None:
+    """Threads that llvmpipe shall have beside a worker's own; None leaves that to it.
+
+    A worker's own thread does the geometry, and the pixels too where there are no others. One other
+    pays if there is a core for it; with more, processes scale better.
+    """
+    if workers == 1:
+        return None
+    return 1 if 2 * workers <= cores else 0
+
+
 class _Team(Generic[S]):
     """The workers, what waits to be done, and how often workers have died of what."""
 
@@ -175,10 +186,8 @@ class _Team(Generic[S]):
 
     def work(self, size: int) -> Iterator[S]:
         """Yields shards as they are complete."""
-        if size > 1:
-            # Geometry runs on a worker's own thread: processes scale where llvmpipe's threads do
-            # not, which draw pixels. One of those has work if it has a core.
-            threads = 1 if 2 * size <= len(os.sched_getaffinity(0)) else 0
+        threads = llvmpipe_threads(size, len(os.sched_getaffinity(0)))
+        if threads is not None:
             self.environment = {"LP_NUM_THREADS": str(threads), **self.environment}
         for _ in range(size):
             self._hire()

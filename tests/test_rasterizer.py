@@ -21,6 +21,7 @@ from scenes import (
     two_meshes,
 )
 
+from render import gl_read
 from render.camera import Camera
 from render.errors import InputError
 from render.rasterizer import Rasterizer
@@ -69,12 +70,17 @@ def test_a_pixel_is_covered_where_its_centre_projects(rng):
     np.testing.assert_allclose(frame.depth, expected, rtol=1e-6)
 
 
-def test_a_frame_is_the_same_alone_and_in_any_batch(shared, rng):
+@pytest.mark.parametrize("pixels", [None, 3 * 64 * 48, 1])
+@pytest.mark.parametrize("asked", [(), ("antialias",), ("antialias", "normals", "coordinates")])
+def test_a_frame_is_the_same_alone_and_in_any_batch(rng, monkeypatch, pixels, asked):
     wide = Camera(np.array([[80, 0, 40], [0, 80, 20], [0, 0, 1]]), 90, 40)
     specs = [random_scene(rng, camera) for camera in (SMALL, wide) for _ in range(7)]
-    alone = [shared.render([spec])[0] for spec in specs]
     order = rng.permutation(len(specs))
-    mixed = shared.render([specs[i] for i in order])
+    with Rasterizer(two_meshes(), **dict.fromkeys(asked, True)) as rasterizer:
+        alone = [rasterizer.render([spec])[0] for spec in specs]
+        if pixels is not None:
+            monkeypatch.setattr(gl_read, "PIXELS_TOGETHER", pixels)
+        mixed = rasterizer.render([specs[i] for i in order])
     for position, i in enumerate(order):
         assert_same_frame(mixed[position], alone[i])
 
@@ -220,13 +226,18 @@ def test_rasterizers_in_one_process_do_not_disturb_each_other(rng):
     assert (before[1].depth > 0).sum() > (before[0].depth > 0).sum()
 
 
-def test_framebuffers_of_many_sizes_come_and_go(shared):
+def test_framebuffers_of_many_sizes_come_and_go():
     sizes = [(16 + i, 12) for i in range(40)]
+    sun = Light("directional", (0.0, 0.6, -0.8), shadow=True)
     specs = [
-        scene(Camera(np.array([[9, 0, w / 2], [0, 9, h / 2], [0, 0, 1]]), w, h), at([0, 0, 0.3]))
+        scene(
+            Camera(np.array([[9, 0, w / 2], [0, 9, h / 2], [0, 0, 1]]), w, h),
+            at([0, 0, 0.3]),
+            lights=(sun,),
+        )
         for w, h in [*sizes, *sizes]
     ]
-    frames = shared.render(specs)
+    frames = draw(two_meshes(), *specs, antialias=True)
     for spec, frame, again in zip(specs[:40], frames[:40], frames[40:], strict=True):
         assert frame.rgb.shape == (spec.size[1], spec.size[0], 3)
         assert frame.instance.any()

@@ -10,14 +10,14 @@ import pytest
 
 from render.config import OptionError
 from render.errors import InputError
-from render.shards import ATTEMPTS, make_shards, parse_part
+from render.shards import ATTEMPTS, llvmpipe_threads, make_shards, parse_part
 from tests.shard_makers import Task, TaskMaker
 
 MAIN = """
 import signal
 import sys
 from pathlib import Path
-from render.shards import make_shards
+from render.shards import llvmpipe_threads, make_shards
 from tests.shard_makers import Task, TaskMaker
 # A shell lets what runs in the background ignore it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -118,3 +118,10 @@ def test_a_part_is_one_of_n_and_nothing_else():
     for text in ("0/4", "5/4", "4", "a/b", "1/0", "-1/4", "1/4/2", ""):
         with pytest.raises(OptionError, match="--shard must be I/N"):
             parse_part(text)
+
+
+@pytest.mark.parametrize(
+    ("workers", "cores", "threads"), [(1, 2, None), (2, 2, 0), (2, 3, 0), (2, 4, 1), (8, 16, 1)]
+)
+def test_llvmpipe_has_a_thread_of_its_own_where_a_core_is_left_for_it(workers, cores, threads):
+    assert llvmpipe_threads(workers, cores) == threads

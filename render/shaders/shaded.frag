@@ -35,7 +35,7 @@ layout(location = COORDINATES) out vec4 coordinates;
 
 #ifdef SPOTS
 layout(std140, row_major) uniform Shadows {
-    // Of each light six maps, of which only a point light uses others than the first.
+    // Of each light six maps (SIDES of gl_shadows.py); all but point lights use the first alone.
     mat4 atlas_from_cam[48]; // into a map's part of the atlas, times w
     vec4 reach[48];          // x: metres off the surface to look from, for w = 1; 0: no shadows
 };
