@@ -243,13 +243,15 @@ def _plot(tables: Sequence[Mapping[str, Any]], findings: Findings, file: Path) -
         shift = 0.03 * (i - (len(findings.methods) - 1) / 2)  # apart, so that bars do not hide
         axes.errorbar(places + shift, means, yerr=np.array(reach).T, label=method, **style)
     seeds = max(len(of_one) for table in shown for of_one in table["seeds"].values())
-    bars = "95 % over seeds, these objects" if seeds > 1 else "no intervals: a single seed"
+    bars = "bars: 95 % over seeds" if seeds > 1 else "no intervals: a single seed"
+    of_hands = findings.measure == "joint_mm"
+    shows = "hand" if of_hands else f"these objects, visib_fract >= {first['visib']:g}"
     axes.set(
         xlabel="real frames",
         ylabel=f"mean error, {TITLES[findings.measure]}",
         xticks=places,
         xticklabels=[str(table["real_frames"] or "all") for table in shown],
-        title=f"{_caption(findings, first).split(', ', 1)[0]}; {bars}",
+        title=f"{shows}; {bars}",
     )
     axes.set_ylim(bottom=0)
     axes.grid(alpha=0.35)
