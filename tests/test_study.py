@@ -291,6 +291,9 @@ def test_a_candidate_that_no_option_takes_is_refused():
         grid("*: lr=fast")
 
 
+CANDIDATES = {"lmo-study": 6, "lmo-study-small": 3, "hand-study": 4, "plain-study": 1}
+
+
 def test_the_presets_tune_every_method_alike():
     for name in [path.stem for path in PRESETS.glob("*study*.toml")]:
         sections = load_preset(name)
@@ -298,7 +301,7 @@ def test_the_presets_tune_every_method_alike():
         study = fill(StudyConfig, sections["study"], "study")
         found = candidates(study, options, sections["run"]["methods"])
         (count,) = {len(of_method) for of_method in found.values()}
-        assert count == {"lmo-study-small": 3}.get(name, 6)
+        assert count == CANDIDATES[name]
 
 
 def test_fewer_frames_are_among_more_and_other_seeds_draw_others():
