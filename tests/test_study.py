@@ -291,7 +291,7 @@ def test_a_candidate_that_no_option_takes_is_refused():
         grid("*: lr=fast")
 
 
-CANDIDATES = {"lmo-study": 6, "lmo-study-small": 3, "hand-study": 4, "plain-study": 1}
+CANDIDATES = {"lmo-study": 6, "lmo-study-small": 3, "hand-study": 4}
 
 
 def test_the_presets_tune_every_method_alike():
