@@ -9,7 +9,6 @@ from time import perf_counter
 import numpy as np
 
 from benchmarks import drawing
-from benchmarks.drawing import use_threads
 from benchmarks.workload import BUNDLED, Workload
 from render.shards import llvmpipe_threads
 
@@ -31,7 +30,7 @@ class Contest:
         self._ours = ProcessPoolExecutor(1, spawn)
         self._workers = {
             threads: [
-                ProcessPoolExecutor(1, spawn, initializer=use_threads, initargs=(threads,))
+                ProcessPoolExecutor(1, spawn, initializer=drawing.use_threads, initargs=(threads,))
                 for _ in range(max(2, self.cores))
             ]
             for threads in (0, 1)

@@ -17,9 +17,7 @@ from render.transforms import apply, look_at
 TEXELS_A_PIXEL = 3  # of the image's longer side, along each side of a light's map
 SMALLEST_MAP, LARGEST_MAP = 512, 4096  # texels along each side
 KERNEL = 1.5  # texels that a bilinear comparison reaches across: the diagonal, rounded up
-MARGIN = (
-    3  # texels around what is seen: it is looked for off the surface by KERNEL, and beside that
-)
+MARGIN = 3  # texels around what is seen: KERNEL off the surface, and one beside, is looked for
 FEW_MAPS = 8
 # The ways from a cube's middle to its sides, in the order of shaded.frag, camera frame.
 WAYS = [(1, 0, 0), (-1, 0, 0), (0, 1, 0), (0, -1, 0), (0, 0, 1), (0, 0, -1)]

@@ -32,6 +32,9 @@ class TaskMaker:
             file.write(f"{os.getpid()}\n")
         if task.name == "kills" or (task.name == "kills once" and not seen):
             os.kill(os.getpid(), signal.SIGKILL)
+        if task.name.startswith("threads"):
+            with (task.folder / "told").open("a") as file:
+                file.write(os.environ.get("LP_NUM_THREADS", "nothing") + "\n")
         if task.name == "exits":
             os._exit(7)
         if task.name == "bad input":

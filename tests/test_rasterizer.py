@@ -85,6 +85,23 @@ def test_a_frame_is_the_same_alone_and_in_any_batch(rng, monkeypatch, pixels, as
         assert_same_frame(mixed[position], alone[i])
 
 
+def test_eight_views_are_read_at_a_time_and_used_while_the_next_are_drawn(rng, monkeypatch):
+    events = []
+
+    def noted(name, method):
+        def call(*arguments):
+            events.append(name)
+            return method(*arguments)
+
+        return call
+
+    for name, of in (("_start", Rasterizer), ("read", gl_read.ReadBack), ("_frame", Rasterizer)):
+        monkeypatch.setattr(of, name, noted(name, getattr(of, name)))
+    draw(two_meshes(), *(random_scene(rng) for _ in range(10)))
+    drawn = ["_start"] * 8 + ["read"] + ["_start", "_frame"] * 2
+    assert events == drawn + ["_frame"] * 6 + ["read"] + ["_frame"] * 2
+
+
 def test_frames_own_their_memory(shared, rng):
     frames = shared.render([random_scene(rng), random_scene(rng)])
     arrays = [a for f in frames for a in (f.rgb, f.depth, f.instance)]

@@ -17,7 +17,7 @@ MAIN = """
 import signal
 import sys
 from pathlib import Path
-from render.shards import llvmpipe_threads, make_shards
+from render.shards import make_shards
 from tests.shard_makers import Task, TaskMaker
 # A shell lets what runs in the background ignore it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -125,3 +125,15 @@ def test_a_part_is_one_of_n_and_nothing_else():
 )
 def test_llvmpipe_has_a_thread_of_its_own_where_a_core_is_left_for_it(workers, cores, threads):
     assert llvmpipe_threads(workers, cores) == threads
+
+
+def test_workers_are_told_so_and_the_user_has_the_last_word(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: range(2))
+    for given, found in ((None, "0"), ("3", "3")):
+        monkeypatch.delenv("LP_NUM_THREADS", raising=False)
+        if given is not None:
+            monkeypatch.setenv("LP_NUM_THREADS", given)
+        folder = tmp_path / found
+        folder.mkdir()
+        list(make_shards(TaskMaker, tasks(folder, "threads a", "threads b"), 2))
+        assert (folder / "told").read_text().split() == [found, found]
