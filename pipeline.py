@@ -14,18 +14,24 @@ import click
 from click.core import ParameterSource
 
 from render.config import OptionError, explicit, options_of, resolve
+from render.draw.renderer import RenderConfig
 from render.errors import InputError
-from render.hand_scene import HandSceneConfig
-from render.randomize import SceneConfig
-from render.renderer import RenderConfig
-from render.sensor_config import SensorConfig
-from train.crops import CropConfig
-from train.hand_crops import HandCropConfig
-from train.hand_data import HandDataConfig
-from train.instances import DataConfig
-from train.options import METHODS, ExemplarConfig, LocaliserConfig, RunConfig, TrainConfig
-from train.pairs import PairConfig
-from train.study_config import StudyConfig
+from render.hand.scene import HandSceneConfig
+from render.scene.randomize import SceneConfig
+from render.sensor.config import SensorConfig
+from train.hands.data import HandDataConfig
+from train.objects.data import DataConfig
+from train.objects.pairs import PairConfig
+from train.options import (
+    METHODS,
+    CropConfig,
+    ExemplarConfig,
+    HandCropConfig,
+    LocaliserConfig,
+    RunConfig,
+    TrainConfig,
+)
+from train.study.config import StudyConfig
 
 SECTIONS: Mapping[str, type] = {
     "run": RunConfig,
@@ -122,8 +128,8 @@ def main(verbose: bool) -> None:
 @main.command()
 def doctor() -> None:
     """Say what can render and train here, and the fix where something cannot."""
-    from render.doctor import check_opengl
-    from train.device import check_torch
+    from render.show.doctor import check_opengl
+    from train.learn.device import check_torch
 
     checks = [*check_opengl(), *check_torch()]
     for check in checks:
@@ -160,14 +166,14 @@ def doctor() -> None:
 def render(config, seed, out, workers, replay, shard, cluster) -> None:
     """Render random scenes of meshes into a BOP dataset, or of a hand into one like NYU's."""
     if replay is not None:
-        from render.replay import replay_frame
+        from render.dataset.replay import replay_frame
 
         replay_frame(replay, out)
         click.echo(f"{out}: {replay} drawn again")
         return
 
-    from render.generate import generate
-    from render.shards import parse_part
+    from render.dataset.generate import generate
+    from render.dataset.shards import parse_part
 
     if cluster is not None and workers is not None:
         raise OptionError("--workers is of this machine; with --ray the cluster's CPUs count")
@@ -175,7 +181,7 @@ def render(config, seed, out, workers, replay, shard, cluster) -> None:
     how = {"workers": workers or _cores(), "part": part, "cluster": cluster}
     how |= {"sensor": config["sensor"]}
     if config["render"].format == "nyu":
-        from render.hand_dataset import generate_hands
+        from render.dataset.hands import generate_hands
 
         generate_hands(config["render"], config["hand_scene"], out, seed, **how)
     else:
@@ -191,9 +197,9 @@ def render(config, seed, out, workers, replay, shard, cluster) -> None:
 @click.option("--no-render", is_flag=True, help="Leave out what needs drawing: poses, depth.")
 def validate(dataset, split, no_render) -> None:
     """Name every fault of a BOP dataset, by file."""
-    from render.contact import dataset_contact
-    from render.validate import survey
-    from render.validate import validate as find_faults
+    from render.scene.contact import dataset_contact
+    from render.validate.validate import survey
+    from render.validate.validate import validate as find_faults
 
     faults = find_faults(dataset, split, render=not no_render)
     for fault in faults:
@@ -221,7 +227,7 @@ def view(dataset, split, frames, frame, out) -> None:
     if out is None:
         if _given("frames"):
             raise OptionError("--frames belongs to --out SHEET.png")
-        from render.viewer import show_frame
+        from render.show.window import show_frame
 
         show_frame(dataset, split, frame)
         return
@@ -229,7 +235,7 @@ def view(dataset, split, frames, frame, out) -> None:
         raise OptionError("--frame is of the window, which opens without --out")
 
     from render.image_file import write_png
-    from render.view import contact_sheet
+    from render.show.contact_sheet import contact_sheet
 
     write_png(out, contact_sheet(dataset, split, frames))
     click.echo(out)
@@ -251,15 +257,15 @@ def pair(config, seed, out, real, workers) -> None:
     both = ("preset", "config", "sets", "seed", "out", "split")
     _refuse_foreign_options("--real", real, both, ("hand", "workers"))
     if real == "nyu":
-        from train.hand_data import find_nyu
-        from train.hand_pairs import pair_hands
+        from train.hands.data import find_nyu
+        from train.hands.pairs import pair_hands
 
         split = config["data"].split if _given("split") else "train"
         root, workers = find_nyu(config["hand"].dataset), workers or _cores()
         click.echo(pair_hands(config["pair"].hand, root, split, out, workers))
         return
 
-    from train import pairs
+    from train.objects import pairs
 
     ranges = config["scene"], config["sensor"]
     click.echo(pairs.pair(config["pair"], ranges[0], config["data"], out, seed, ranges[1]))
@@ -276,7 +282,7 @@ def pair(config, seed, out, real, workers) -> None:
 @device_option
 def train(config, seed, out, device, method, **inputs) -> None:
     """Train a network for one object, or for hands."""
-    from train.distributed import joined
+    from train.learn.distributed import joined
     from train.run import train_one
 
     with joined(device) as own_device:
@@ -324,11 +330,11 @@ def score(config, seed, results, ground_truth, file_format, as_json, plot, compa
     both = ("results", "ground_truth", "file_format", "as_json")
     _refuse_foreign_options("--format", file_format, both, ("plot", "compare"))
     if file_format == "nyu":
-        from train.hand_score import score_files
+        from train.hands.score import score_files
 
         click.echo(score_files([results, *compare], ground_truth, as_json, plot))
     else:
-        from train.score import score_file
+        from train.objects.score import score_file
 
         click.echo(score_file(config["data"], results, ground_truth, as_json))
 
@@ -390,7 +396,7 @@ def predict(
 @device_option
 def run(config, seed, out, workers, device) -> None:
     """Everything: render, pair, train each method, evaluate, compare."""
-    from train.distributed import joined
+    from train.learn.distributed import joined
     from train.run import run_all
 
     with joined(device) as own_device:
@@ -410,7 +416,7 @@ def run(config, seed, out, workers, device) -> None:
 @device_option
 def study(config, seed, out, workers, device) -> None:
     """Compare methods over objects, seeds and numbers of real frames, each tuned alike."""
-    from train.study import run_study
+    from train.study.study import run_study
 
     click.echo(run_study(config, out, seed, workers, device, _cores()))
 

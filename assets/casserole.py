@@ -4,7 +4,7 @@ import numpy as np
 
 from assets.painting import coat, disc, paint, petals, plain, textured
 from assets.shapes import Curve, Place, Surface, circle, curve, resampled, rounded
-from render.mesh import Mesh
+from render.mesh.mesh import Mesh
 
 ASPECT, SQUARENESS = 1.26, 2.3  # of the oval: length to width, exponent of the superellipse
 SEGMENTS = 80  # around the oval

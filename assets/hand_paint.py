@@ -4,7 +4,7 @@ import numpy as np
 
 from assets.hand_skeleton import flexion_axes, joints
 from assets.hand_surface import RADII
-from render.hand import FINGERS
+from render.hand.model import FINGERS
 
 BACK, PALM, FLUSH, NAIL = np.array(
     [[206.0, 152, 124], [228, 178, 155], [214, 128, 108], [234, 186, 172]]

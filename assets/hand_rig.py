@@ -5,7 +5,7 @@ from scipy.sparse import coo_array, diags_array
 from scipy.sparse.linalg import spsolve
 
 from assets.hand_skeleton import flexion_axes, joints
-from render.hand import FINGERS
+from render.hand.model import FINGERS
 from render.transforms import rodrigues
 
 HEAT = 1.0  # how fast a bone heats the skin around it; less is softer

@@ -12,7 +12,7 @@ Depths and directions, which those do not give, are drawn from life.
 
 import numpy as np
 
-from render.hand import FINGERS
+from render.hand.model import FINGERS
 
 HAND_LENGTH, HAND_BREADTH = 187.0, 85.0
 
@@ -62,7 +62,7 @@ def flexion_axes() -> np.ndarray:
 
 
 def joints() -> tuple[np.ndarray, np.ndarray]:
-    """Joints (16, 3) in the order of `render.hand.JOINTS`, and fingertips (5, 3), mm."""
+    """Joints (16, 3) in the order of `render.hand.model.JOINTS`, and fingertips (5, 3), mm."""
     places, tips = [np.zeros(3)], []
     for finger in FINGERS:
         across, along = KNUCKLES[finger]

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from assets import hand_skeleton
-from render.hand import FINGERS
+from render.hand.model import FINGERS
 
 # Half the breadth of a finger at its first, second and third joint, and at the tip.
 RADII = {

@@ -1,6 +1,6 @@
 """Write the bundled hand, `hand.npz`: `python assets/make_hand.py`.
 
-A right hand in the layout of `render.hand.HandModel`, in metres; the same arrays each time.
+A right hand in the layout of `render.hand.model.HandModel`, in metres; the same arrays each time.
 """
 
 import sys
@@ -13,9 +13,9 @@ ASSETS = Path(__file__).resolve().parent
 if not __package__:  # run as a script: Python then knows this folder, not the project's
     sys.path.insert(0, str(ASSETS.parent))
 
-from assets import hand_mesh, hand_paint, hand_rig, hand_skeleton  # noqa: E402
-from assets.hand_surface import hand_distance  # noqa: E402
-from render.hand import PARENTS  # noqa: E402
+from assets import hand_mesh, hand_paint, hand_rig, hand_skeleton
+from assets.hand_surface import hand_distance
+from render.hand.model import PARENTS
 
 BOX = np.array([[-105.0, -66.0, -62.0], [90.0, 205.0, 40.0]])  # mm, around the hand
 STEP = 2.0  # of the first, fine mesh

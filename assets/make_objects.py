@@ -11,8 +11,8 @@ ASSETS = Path(__file__).resolve().parent
 if not __package__:  # run as a script: Python then knows this folder, not the project's
     sys.path.insert(0, str(ASSETS.parent))
 
-from assets import casserole, tugboat, vase  # noqa: E402
-from render.mesh import models_info_record, object_model, write_models  # noqa: E402
+from assets import casserole, tugboat, vase
+from render.mesh.mesh import models_info_record, object_model, write_models
 
 HALF_TURN = [-1, 0, 0, 0, 0, -1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1]  # about z
 OBJECTS: tuple[tuple[ModuleType, dict], ...] = (

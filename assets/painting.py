@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from assets.shapes import Painter, Surface
-from render.mesh import Mesh
+from render.mesh.mesh import Mesh
 
 MARGIN = 8  # texels painted around each chart, so that filtering does not mix charts
 SUPERSAMPLES = 2  # per texel and axis

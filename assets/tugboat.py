@@ -4,7 +4,7 @@ import numpy as np
 
 from assets.painting import box, coat, disc, lettering, paint, plain, star, textured
 from assets.shapes import Curve, Place, Surface, circle, moved, refined, resampled, rounded, slab
-from render.mesh import Mesh
+from render.mesh.mesh import Mesh
 
 # x is forward, y to port, z up from the keel; mm.
 BEAM, BOW, STERN, RAIL = 32.0, 88.0, 68.0, 35.0  # half width, lengths from the middle, height

@@ -5,7 +5,7 @@ from scipy.interpolate import CubicSpline
 
 from assets.painting import colored, plain
 from assets.shapes import Curve, Surface, circle, curve
-from render.mesh import Mesh
+from render.mesh.mesh import Mesh
 
 SIDES = 64  # so that each of BOP's usual 64 steps of the symmetry maps vertices onto vertices
 # (radius, z) from under the foot up the outside, over the lip and down the inside.

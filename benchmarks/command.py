@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.workload import CROP, Workload, mesh_of
-from render.mesh import write_ply
+from render.mesh.mesh import write_ply
 
 ROOT = Path(__file__).resolve().parents[1]
 # Frames that ours and the script make, by size: ten seconds or more, so that starts count little.

@@ -10,7 +10,7 @@ import numpy as np
 
 from benchmarks import drawing
 from benchmarks.workload import BUNDLED, Workload
-from render.shards import llvmpipe_threads
+from render.dataset.shards import llvmpipe_threads
 
 SECONDS = 0.6  # that one turn takes, about
 FEWEST, MOST = 4, 400  # frames of a turn

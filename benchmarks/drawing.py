@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from functools import cache
 
 from benchmarks.workload import Workload, mesh_of, specs_of
-from render.bop_writer import measure
-from render.draw_records import make_view
-from render.gl_read import TOGETHER
-from render.level_of_detail import load_levels
-from render.rasterizer import Rasterizer
-from render.scene import SceneSpec
+from render.draw.gl_read import TOGETHER
+from render.draw.level_of_detail import load_levels
+from render.draw.rasterizer import Rasterizer
+from render.draw.records import make_view
+from render.formats.bop_writer import measure
+from render.scene.spec import SceneSpec
 
 BATCH = 16  # frames handed to the rasterizer at once, as `render` does
 

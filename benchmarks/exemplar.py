@@ -20,23 +20,18 @@ ROOT = Path(__file__).resolve().parents[1]
 if not __package__:  # run as a script: Python then knows this folder, not the project's
     sys.path.insert(0, str(ROOT))
 
-from render.mesh import load_models  # noqa: E402
-from train.checkpoint import Checkpoint  # noqa: E402
-from train.device import choose_device  # noqa: E402
-from train.evaluate import (  # noqa: E402
+from render.mesh.mesh import load_models
+from train.learn.checkpoint import Checkpoint
+from train.learn.device import choose_device
+from train.objects.data import DataConfig, find_dataset
+from train.objects.evaluate import (
     evaluate_method,
     measured_model,
     predict_instances,
     results,
     test_sets,
 )
-from train.exemplar import (  # noqa: E402
-    ApproximateLookup,
-    ExactLookup,
-    object_library,
-    with_lookup,
-)
-from train.instances import DataConfig, find_dataset  # noqa: E402
+from train.objects.exemplar import ApproximateLookup, ExactLookup, object_library, with_lookup
 
 
 @click.command()

@@ -8,7 +8,7 @@ read the ones as well as the others. Beside that: how far features of real image
 their twins, before and after g, over the mean distance of the twins' features from their mean.
 """
 
-# ruff: noqa: E402  # the path is set first
+# the path is set first
 import json
 import sys
 import tempfile
@@ -23,20 +23,20 @@ import click
 import numpy as np
 import torch
 
-from render.bop import read_split
-from render.bop_records import read_json
 from render.config import fill
-from render.mesh import ObjectModel, load_models
-from render.randomize import SceneConfig
-from render.sensor_config import SensorConfig
-from train.checkpoint import Checkpoint
-from train.crops import CropConfig, ObjectCrops, square_crop
-from train.evaluate import TestSet, evaluate_method, measured_model, test_sets
-from train.instances import DataConfig, Instance, choose_images, find_dataset, load_twins
-from train.networks import PoseNet, evaluating
-from train.options import METHODS
-from train.pairs import PairConfig, pair, twin_splits
-from train.study_job import PRETRAINED
+from render.formats.bop import read_split
+from render.json_file import read_json
+from render.mesh.mesh import ObjectModel, load_models
+from render.scene.randomize import SceneConfig
+from render.sensor.config import SensorConfig
+from train.learn.checkpoint import Checkpoint
+from train.learn.networks import PoseNet, evaluating
+from train.objects.crops import ObjectCrops, square_crop
+from train.objects.data import DataConfig, Instance, choose_images, find_dataset, load_twins
+from train.objects.evaluate import TestSet, evaluate_method, measured_model, test_sets
+from train.objects.pairs import PairConfig, pair, twin_splits
+from train.options import METHODS, CropConfig
+from train.study.job import PRETRAINED
 
 CPU = torch.device("cpu")
 

@@ -20,20 +20,15 @@ ROOT = Path(__file__).resolve().parents[1]
 if not __package__:  # run as a script: Python then knows this folder, not the project's
     sys.path.insert(0, str(ROOT))
 
-from render.hand import HandModel  # noqa: E402
-from render.hand_file import load_hand  # noqa: E402
-from render.hand_fit import HandFit, fit_hands, fit_subject  # noqa: E402
-from render.hand_points import Placement, PointKinematics  # noqa: E402
-from render.hand_pose import hand_angles  # noqa: E402
-from render.hand_subject import Subject  # noqa: E402
-from render.nyu import CAMERA, JOINTS, read_joints  # noqa: E402
-from render.nyu_joints import (  # noqa: E402
-    EVALUATED,
-    LABEL_CAMERA,
-    TEST_SUBJECTS,
-    lift_labels,
-    nyu_points,
-)
+from render.formats.nyu import CAMERA, JOINTS, read_joints
+from render.formats.nyu_joints import EVALUATED, LABEL_CAMERA, TEST_SUBJECTS, lift_labels
+from render.hand.file import load_hand
+from render.hand.fit import HandFit, fit_hands, fit_subject
+from render.hand.model import HandModel
+from render.hand.nyu_points import nyu_points
+from render.hand.points import Placement, PointKinematics
+from render.hand.pose import hand_angles
+from render.hand.subject import Subject
 
 LEFT_OUT = 4
 
@@ -51,7 +46,7 @@ class Row:
 
 @click.command()
 @click.option("--nyu", "folder", envvar="NYU_PATH", type=Path, required=True)
-@click.option("--hand", default="bundled", help="As `render.hand_file.load_hand` takes it.")
+@click.option("--hand", default="bundled", help="As `render.hand.file.load_hand` takes it.")
 @click.option("--quadruples", default=20, help="Of joints left out.")
 @click.option("--every", default=10, help="Frames between those that joints are left out of.")
 @click.option("--seed", default=0, help="Of the quadruples.")

@@ -17,15 +17,16 @@ ROOT = Path(__file__).resolve().parents[1]
 if not __package__:  # run as a script: Python then knows this folder, not the project's
     sys.path.insert(0, str(ROOT))
 
-from render.draw import label, sheet  # noqa: E402
-from render.hand import HandModel  # noqa: E402
-from render.hand_file import load_hand  # noqa: E402
-from render.hand_fit import HandFit, fit_hands, fit_subject  # noqa: E402
-from render.image_file import write_png  # noqa: E402
-from render.nyu import read_depth, read_joints  # noqa: E402
-from render.nyu_joints import LABEL_CAMERA, TEST_SUBJECTS, lift_labels, nyu_points  # noqa: E402
-from render.rasterizer import Rasterizer  # noqa: E402
-from render.scene import Placed, Posture, SceneSpec, rows  # noqa: E402
+from render.draw.rasterizer import Rasterizer
+from render.formats.nyu import read_depth, read_joints
+from render.formats.nyu_joints import LABEL_CAMERA, TEST_SUBJECTS, lift_labels
+from render.hand.file import load_hand
+from render.hand.fit import HandFit, fit_hands, fit_subject
+from render.hand.model import HandModel
+from render.hand.nyu_points import nyu_points
+from render.image_file import write_png
+from render.scene.spec import Placed, Posture, SceneSpec, rows
+from render.show.overlay import label, sheet
 
 CUBE = 0.3  # metres
 PALM = 13  # of the evaluated joints
@@ -34,7 +35,7 @@ ZOOM = 3
 
 @click.command()
 @click.option("--nyu", "folder", envvar="NYU_PATH", type=Path, required=True)
-@click.option("--hand", default="bundled", help="As `render.hand_file.load_hand` takes it.")
+@click.option("--hand", default="bundled", help="As `render.hand.file.load_hand` takes it.")
 @click.option("--frame", default=1, help="From 1, as files are numbered.")
 @click.option("--out", type=Path, help="Picture: sensor, twin, where they differ.")
 def main(folder: Path, hand: str, frame: int, out: Path | None) -> None:

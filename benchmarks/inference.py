@@ -6,7 +6,7 @@ Weights are random and images noise, on which no time depends; PnP is given true
 poses, half a pixel off. Medians over rounds in which all that is compared takes turns.
 """
 
-# ruff: noqa: E402  # the path is set first
+# the path is set first
 import json
 import sys
 import time
@@ -21,10 +21,11 @@ import torch
 
 from render.camera import Camera
 from render.transforms import apply, random_rotation, rigid
-from train.crops import CropConfig, normalize, square_crop, warp
-from train.device import choose_device
-from train.networks import PoseNet, build
-from train.predict import solve_pose
+from train.learn.device import choose_device
+from train.learn.networks import PoseNet, build
+from train.objects.crops import normalize, square_crop, warp
+from train.objects.predict import solve_pose
+from train.options import CropConfig
 
 NETWORKS = {"small": 64, "paper": 128}  # name -> side of its crops, pixels
 CAMERA = Camera(np.array([[572.4, 0, 325.3], [0, 573.6, 242.0], [0, 0, 1]]), 640, 480)

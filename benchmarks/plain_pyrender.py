@@ -6,7 +6,7 @@ draws the first COUNT frames of DATASET, which `render` made, again and writes t
 Nothing of this project is imported.
 """
 
-# ruff: noqa: E402  # what pyrender reads on its import comes first
+# what pyrender reads on its import comes first
 import json
 import os
 import sys

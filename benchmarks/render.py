@@ -6,7 +6,7 @@ Each number is the median of repeats, in which all that is compared takes turns.
 where BOP_PATH is set, and a bundled mesh always.
 """
 
-# ruff: noqa: E402  # the path is set first
+# the path is set first
 import json
 import os
 import sys

@@ -7,7 +7,7 @@ deleted when they are complete. The resident memory is printed all along; exit c
 it has left its value after the warm-up by more than TOLERANCE.
 """
 
-# ruff: noqa: E402  # the path is set first
+# the path is set first
 import logging
 import shutil
 import sys
@@ -20,9 +20,9 @@ sys.path[0] = str(Path(__file__).resolve().parents[1])  # else `render` would be
 import click
 import trimesh
 
-from render.generate import generate
-from render.randomize import SceneConfig
-from render.renderer import RenderConfig
+from render.dataset.generate import generate
+from render.draw.renderer import RenderConfig
+from render.scene.randomize import SceneConfig
 
 FRAMES_PER_SCENE = 100
 WARM_UP = 2000  # frames: by then every kind of scene has been drawn, and every cache is full

@@ -6,7 +6,7 @@ The bundled object 1, the network `small` at 64 px, batches of 32; both ways tak
 a second of every network, read and trained on. Medians.
 """
 
-# ruff: noqa: E402  # the path is set first
+# the path is set first
 import json
 import sys
 import time
@@ -22,18 +22,18 @@ import numpy as np
 import torch
 
 from render.config import fill, load_preset
-from render.mesh import ASSETS
-from render.randomize import SceneConfig
-from render.renderer import RenderConfig
-from render.sensor_config import DEFAULT_SENSOR
-from train.batches import Batch, Batches
-from train.crops import CropConfig, ObjectCrops
-from train.device import choose_device
-from train.live import ObjectSource
-from train.networks import build
-from train.options import WITH_MAPPING, TrainConfig
-from train.stream import Live
-from train.trainer import losses
+from render.draw.renderer import RenderConfig
+from render.mesh.mesh import ASSETS
+from render.scene.randomize import SceneConfig
+from render.sensor.config import DEFAULT_SENSOR
+from train.learn.batches import Batch, Batches
+from train.learn.device import choose_device
+from train.learn.networks import build
+from train.learn.stream import Live
+from train.learn.trainer import losses
+from train.objects.crops import ObjectCrops
+from train.objects.live import ObjectSource
+from train.options import WITH_MAPPING, CropConfig, TrainConfig
 
 BATCH, SIZE, OBJECT = 32, 64, 1
 WAITING = 8  # batches that a stream may have made ahead

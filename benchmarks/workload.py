@@ -5,10 +5,10 @@ from functools import cache
 
 import numpy as np
 
-from render.mesh import ASSETS, Mesh, load_models, object_model
-from render.mesh import models_info_record as info_of
-from render.randomize import Randomizer, SceneConfig
-from render.scene import Light, Material, Placed, SceneSpec, rows
+from render.mesh.mesh import ASSETS, Mesh, load_models, object_model
+from render.mesh.mesh import models_info_record as info_of
+from render.scene.randomize import Randomizer, SceneConfig
+from render.scene.spec import Light, Material, Placed, SceneSpec, rows
 from render.transforms import random_rotation, rigid
 
 CROP = (128, 128)

@@ -3,7 +3,7 @@
 import numpy as np
 
 from assets.hand_skeleton import joints
-from render.hand import PARENTS, HandModel
+from render.hand.model import PARENTS, HandModel
 
 CORNERS = np.array(
     [[1, 0, 0], [-1, 0, 0], [0, 1, 0], [0, -1, 0], [0, 0, 1], [0, 0, -1]], np.float64

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from render.nyu import CAMERA, uvd_from_joints
-from render.nyu_dataset import NyuFrame, finish_split, write_shard
+from render.formats.nyu import CAMERA, uvd_from_joints
+from render.formats.nyu_dataset import NyuFrame, finish_split, write_shard
 from render.transforms import random_rotation
 
 # A flat open hand: x to the thumb, y down to the wrist, in metres from the palm.

@@ -5,9 +5,9 @@ import dataclasses
 import numpy as np
 
 from render.camera import Camera
-from render.mesh import Mesh
-from render.rasterizer import Rasterizer
-from render.scene import Light, Material, Placed, SceneSpec, rows
+from render.draw.rasterizer import Rasterizer
+from render.mesh.mesh import Mesh
+from render.scene.spec import Light, Material, Placed, SceneSpec, rows
 from render.transforms import random_rotation, rigid, rodrigues
 
 K = np.array([[572.4114, 0, 325.2611], [0, 573.57043, 242.04899], [0, 0, 1]])

@@ -1,4 +1,4 @@
-"""Shards for the tests of render/shards.py, in a module of their own that workers import fast."""
+"""Shards for tests of render/dataset/shards.py, in a module that workers import fast."""
 
 import errno
 import os

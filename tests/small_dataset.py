@@ -8,11 +8,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from render.bop_writer import write_scene
 from render.camera import Camera
+from render.formats.bop_writer import write_scene
 from render.frame import Annotation, Frame
-from render.layout import box_corners
-from render.mesh import Mesh, ObjectModel, models_info_record, object_model, write_models
+from render.mesh.box import box_corners
+from render.mesh.mesh import Mesh, ObjectModel, models_info_record, object_model, write_models
 from render.transforms import apply, random_rotation, rigid
 
 CAMERA = Camera(np.array([[150.0, 0, 80], [0, 150, 60], [0, 0, 1]]), 160, 120)

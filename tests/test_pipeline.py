@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from pipeline import main
-from render.bop import read_split
+from render.formats.bop import read_split
 from render.image_file import image_size, read_rgb
 
 RENDER = ["--objects", "assets", "--frames", 8, "--size", "160x120"]

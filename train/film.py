@@ -8,23 +8,23 @@ import cv2
 import numpy as np
 import torch
 
-from render.bop import BopImage, read_split
-from render.draw import label, sheet
 from render.errors import InputError
-from render.hand_motion import FPS
-from render.nyu import CAMERA
-from render.nyu_dataset import SENSOR
+from render.formats.bop import BopImage, read_split
+from render.formats.nyu import CAMERA
+from render.formats.nyu_dataset import SENSOR
+from render.hand.motion import FPS
 from render.progress import progress
-from render.video import check_video, write_video
-from train.checkpoint import Checkpoint
-from train.device import choose_device
-from train.hand_crops import hand_frame
-from train.hand_image import draw_joints, gray_depth, read_sensor
-from train.hand_predict import predict_joints
-from train.instances import DataConfig, choose_images
-from train.localiser import Localiser
-from train.predict import draw_poses, predict_boxes, visible_boxes
-from train.targets import HandInfo
+from render.show.overlay import label, sheet
+from render.show.video import check_video, write_video
+from train.hands.crops import hand_frame
+from train.hands.image import draw_joints, gray_depth, read_sensor
+from train.hands.localiser import Localiser
+from train.hands.predict import predict_joints
+from train.learn.checkpoint import Checkpoint
+from train.learn.device import choose_device
+from train.learn.targets import HandInfo
+from train.objects.data import DataConfig, choose_images
+from train.objects.predict import draw_poses, predict_boxes, visible_boxes
 
 CHUNK = 64  # depth images in memory at once
 AROUND = 0.15  # metres to each side of the hand's centres that are shown

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 from render.config import option
-from train.hand_crops import HandCropConfig
 
 # Share of a batch that is real, twin and synthetic.
 COMPOSITION = {
@@ -76,6 +75,31 @@ class TrainConfig:
     )
     log_every: int = option(50, "Steps between TensorBoard entries", minimum=1)
     save_every: int = option(250, "Steps between checkpoints", minimum=1)
+
+
+@dataclass(frozen=True)
+class CropConfig:
+    """How an object's box becomes a network's square input."""
+
+    size: int = option(64, "Side of the crop in pixels", minimum=16)
+    margin: float = option(1.3, "Side of the crop over the box's longer side", minimum=1)
+    angle_deg: float = option(20.0, "Training jitter: in-plane rotation, up to", minimum=0)
+    shift: float = option(0.10, "Training jitter: shift over the box's longer side", minimum=0)
+    scale: float = option(0.15, "Training jitter: relative scale, up to", minimum=0, maximum=0.9)
+    test_shift: float = option(0.05, "Jitter of the test boxes, as a detector's", minimum=0)
+    test_scale: float = option(0.05, "Jitter of the test boxes' size", minimum=0, maximum=0.9)
+
+
+@dataclass(frozen=True)
+class HandCropConfig:
+    """How a hand becomes a network's cube of depth."""
+
+    size: int = option(128, "Side of the crop in pixels", minimum=16)
+    cube_mm: float = option(300.0, "Side of the cube around the hand's centre", minimum=10)
+    small_cube_mm: float = option(250.0, "The same for frames of a small hand", minimum=10)
+    angle_deg: float = option(60.0, "Training jitter: rotation in the image, up to", minimum=0)
+    shift_mm: float = option(10.0, "Training jitter: shift of the centre, each axis", minimum=0)
+    scale: float = option(0.1, "Training jitter: relative scale, up to", minimum=0, maximum=0.9)
 
 
 @dataclass(frozen=True)

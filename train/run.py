@@ -7,35 +7,30 @@ from typing import Any
 
 import torch
 
-from render.bop import read_split
 from render.config import fill, load_preset
+from render.dataset.generate import generate
+from render.draw.renderer import RenderConfig
 from render.errors import InputError
-from render.generate import generate
-from render.mesh import ObjectModel, load_models
-from render.randomize import SceneConfig
-from render.renderer import RenderConfig
-from render.sensor_config import SensorConfig
-from train.backgrounds import before_real_frames
-from train.batches import Inputs
-from train.checkpoint import Checkpoint
-from train.crops import ObjectCrops
-from train.device import choose_device
-from train.distributed import first_alone, rank
-from train.evaluate import (
-    Outcome,
-    evaluate_method,
-    evaluate_run,
-    measured_model,
-    results,
-    test_sets,
-    write_estimates,
-    write_results,
-)
-from train.hand_evaluate import evaluate_hand_run
-from train.hand_image import predict_depth
-from train.hand_run import run_hands, train_hand
-from train.hand_sources import refuse_object_options
-from train.instances import (
+from render.formats.bop import read_split
+from render.mesh.mesh import ObjectModel, load_models
+from render.scene.randomize import SceneConfig
+from render.sensor.config import SensorConfig
+from train.hands.evaluate import evaluate_hand_run
+from train.hands.image import predict_depth
+from train.hands.run import run_hands, train_hand
+from train.hands.sources import refuse_object_options
+from train.learn.batches import Inputs
+from train.learn.checkpoint import Checkpoint
+from train.learn.device import choose_device
+from train.learn.distributed import first_alone, rank
+from train.learn.methods import train_methods, train_network
+from train.learn.neighbours import write_neighbours
+from train.learn.stream import Live
+from train.learn.targets import HandInfo, ObjectInfo
+from train.learn.trainer import Training
+from train.objects.backgrounds import before_real_frames
+from train.objects.crops import ObjectCrops
+from train.objects.data import (
     DataConfig,
     Instance,
     choose_images,
@@ -45,16 +40,21 @@ from train.instances import (
     load_twins,
     write_split,
 )
-from train.live import ObjectSource
-from train.methods import train_methods, train_network
-from train.neighbours import write_neighbours
+from train.objects.evaluate import (
+    Outcome,
+    evaluate_method,
+    evaluate_run,
+    measured_model,
+    results,
+    test_sets,
+    write_estimates,
+    write_results,
+)
+from train.objects.live import ObjectSource
+from train.objects.pairs import pair, twin_splits
+from train.objects.predict import predict_image
+from train.objects.report import contact_sheet, test_sheet
 from train.options import COMPOSITION, METHODS, RunConfig
-from train.pairs import pair, twin_splits
-from train.predict import predict_image
-from train.report import contact_sheet, test_sheet
-from train.stream import Live
-from train.targets import HandInfo, ObjectInfo
-from train.trainer import Training
 
 SIMULATED_SEED = 1_000_003  # added to the seed for simulated real frames
 EXAMPLES = 8  # of live synthetic images, in the sheet of pairs

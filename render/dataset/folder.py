@@ -1,0 +1,109 @@
+"""A dataset's folder: begun once, with its settings, and gone on with by the same ones only."""
+
+import json
+import os
+import platform
+from collections.abc import Mapping
+from contextlib import suppress
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from render.config import first_difference
+from render.errors import InputError
+from render.json_file import read_json
+from render.whole_file import AREA, work_area, written
+
+RECORD = "generation.json"
+PACKAGES = (
+    "numpy",
+    "opencv-python-headless",
+    "moderngl",
+    "trimesh",
+    "scipy",
+    "fast-simplification",
+    "isal",
+)
+
+
+def begin_dataset(out: Path, settings: Mapping[str, Any], renderer: str) -> None:
+    """Create `out` with its generation.json, or check that it was begun with the same settings.
+
+    Args:
+        renderer: the OpenGL that draws; the same one and the same versions draw the same bytes.
+
+    Raises:
+        InputError: it was begun with others; the message names the first one that differs. Or it
+            holds something else, or cannot be written to.
+    """
+    if is_begun(out, settings):
+        return
+    text = json.dumps({"settings": settings, **_machine(renderer)}, indent=2)
+    with written(out):
+        out.mkdir(parents=True, exist_ok=True)
+        with work_area(out) as area, suppress(FileExistsError):
+            (area / RECORD).write_text(text + "\n")
+            os.sync()
+            _place(area / RECORD, out / RECORD)
+    is_begun(out, settings)
+
+
+def is_begun(out: Path, settings: Mapping[str, Any]) -> bool:
+    """Whether `out` holds a dataset of these settings; False if there is nothing in it.
+
+    Raises:
+        InputError: it holds something else; the message names the first setting that differs.
+    """
+    # Looked at before the record, which others may write meanwhile: it comes before all else.
+    taken = out.is_dir() and any(not p.name.startswith(AREA) for p in out.iterdir())
+    if not (out / RECORD).is_file():
+        if taken:
+            raise InputError(f"{out} is not empty and holds no {RECORD}; give another --out")
+        return False
+    old = read_json(out / RECORD).get("settings", {})
+    difference = first_difference(old, json.loads(json.dumps(settings)))
+    if difference:
+        name, before, now = difference
+        raise InputError(
+            f"{out} was made with {name} = {before}, not {now};"
+            " give the old value, or another --out"
+        )
+    return True
+
+
+def check_machine(out: Path, renderer: str) -> None:
+    """Refuse to go on with a dataset where the same scenes would not give the same bytes.
+
+    Raises:
+        InputError: OpenGL or a library differ from those it was begun with; names the first.
+    """
+    old, new = read_json(out / RECORD), _machine(renderer)
+    difference = first_difference({name: old.get(name) for name in new}, new)
+    if difference:
+        name, before, now = difference
+        raise InputError(
+            f"{out} was begun with {name} = {before}, but on {platform.node()} it is {now} and"
+            " would not draw the same bytes; go on where it is the same, or give another --out"
+        )
+
+
+def _place(file: Path, path: Path) -> None:
+    """Move a file to where none is yet; FileExistsError if there is one."""
+    try:
+        os.link(file, path)  # a rename would replace what another process was first to write
+    except FileExistsError:
+        raise
+    except OSError:  # a file system without links, as USB sticks have: of one machine
+        file.replace(path)
+
+
+def _machine(renderer: str) -> dict[str, Any]:
+    """What the bytes of a dataset depend on beside its settings."""
+    found = np.show_config(mode="dicts")["SIMD Extensions"]["found"]
+    return {
+        "renderer": renderer,
+        "versions": {"python": platform.python_version(), **{p: version(p) for p in PACKAGES}},
+        "simd": found,  # NumPy and BLAS round differently with other instructions
+    }

@@ -1,0 +1,157 @@
+"""An OpenGL context without a display, its shader programs and its framebuffers."""
+
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import moderngl
+
+from render.draw.gl_read import TOGETHER
+from render.errors import EGL_FIX, InputError
+
+SHADERS = Path(__file__).parent / "shaders"
+# Where the uniform blocks and the textures of the shaders are bound.
+GEOMETRY_BINDING, SHADING_BINDING, SHADOWS_BINDING = 0, 1, 2
+SURFACE_UNIT, SHADOW_UNIT = 0, 1
+SAMPLES = 4  # of an anti-aliased pixel
+# Views that are read together may each take a shaded, a multisampled and a resolved one, and then
+# silhouettes one each.
+KEPT_FRAMEBUFFERS = 4 * TOGETHER
+
+
+def open_context() -> moderngl.Context:
+    """A new OpenGL 3.3 core context over EGL; GLCONTEXT_DEVICE_INDEX chooses the device.
+
+    Raises:
+        InputError: there is none; the message holds the fix.
+    """
+    try:
+        settings: dict[str, Any] = {"backend": "egl"}
+        return moderngl.create_context(standalone=True, **settings)
+    except Exception as error:  # glcontext raises bare Exception
+        raise InputError(f"no OpenGL 3.3 over EGL here ({error}); {EGL_FIX}") from error
+
+
+def renderer_name(context: moderngl.Context) -> str:
+    """The OpenGL renderer and version, on which the last bits of an image depend."""
+    return "{GL_RENDERER}, OpenGL {GL_VERSION}".format(**context.info)
+
+
+class Programs:
+    """The shader programs of a context, of `shaders/`, compiled when first asked for."""
+
+    def __init__(self, context: moderngl.Context, maps: Sequence[str] = ()) -> None:
+        """
+        Args:
+            maps: what else is drawn, into the targets from 2 on: "normals", "coordinates".
+        """
+        self._context = context
+        self._targets = {name.upper(): str(2 + i) for i, name in enumerate(maps)}
+        self._made: dict[str, moderngl.Program] = {}
+
+    def shaded(self, lights: int, textured: bool, spots: bool) -> moderngl.Program:
+        """The program for so many lights; spots: among them are spots, or some cast shadows.
+
+        Each number has its own, since llvmpipe takes up to twice as long to shade where the shader
+        must count them.
+        """
+        variant = {"LIGHTS": str(lights)}
+        variant |= dict.fromkeys(["TEXTURED"] * textured + ["SPOTS"] * spots, "")
+        return self._get("shaded.frag", {**self._targets, **variant})
+
+    def silhouette(self) -> moderngl.Program:
+        """The program that covers and does not shade."""
+        return self._get("silhouette.frag", {})
+
+    def _get(self, file: str, macros: Mapping[str, str]) -> moderngl.Program:
+        key = f"{file} {macros}"
+        if key not in self._made:
+            self._made[key] = _program(self._context, file, macros)
+        return self._made[key]
+
+
+def _program(context: moderngl.Context, file: str, macros: Mapping[str, str]) -> moderngl.Program:
+    """The program of mesh.vert and a fragment shader, with its blocks and textures bound."""
+    version, body = (SHADERS / file).read_text().split("\n", 1)
+    lines = [version, *(f"#define {name} {value}" for name, value in macros.items()), body]
+    program = context.program((SHADERS / "mesh.vert").read_text(), "\n".join(lines))
+    bindings = {"Geometry": GEOMETRY_BINDING, "Shading": SHADING_BINDING}
+    for name, binding in {**bindings, "Shadows": SHADOWS_BINDING}.items():
+        block = program.get(name, None)
+        if isinstance(block, moderngl.UniformBlock):
+            block.binding = binding
+    for name, unit in (("surface", SURFACE_UNIT), ("shadow_atlas", SHADOW_UNIT)):
+        if name in program:
+            program[name] = unit
+    return program
+
+
+class Framebuffers:
+    """The framebuffers of a context by kind and size, made when first asked for.
+
+    shaded: RGBA8, whose alpha is the instance id, float32 depth, and `maps` float32 RGBA targets,
+    one sample a pixel. silhouette: one byte. multisampled, resolved: RGBA8 whose alpha is the
+    covered share of the pixel, as samples and as their mean. shadows: depth only, to be looked up
+    as a shadow map.
+    """
+
+    def __init__(
+        self, context: moderngl.Context, maps: int = 0, kept: int = KEPT_FRAMEBUFFERS
+    ) -> None:
+        """
+        Args:
+            kept: how many; the least recently used one goes.
+        """
+        self._context, self._maps, self._kept = context, maps, kept
+        self._made: OrderedDict[tuple[str, int, int, int], moderngl.Framebuffer] = OrderedDict()
+        info = context.info
+        self._limit = min(info["GL_MAX_RENDERBUFFER_SIZE"], *info["GL_MAX_VIEWPORT_DIMS"])
+
+    def get(self, kind: str, width: int, height: int, number: int = 0) -> moderngl.Framebuffer:
+        """A framebuffer of that kind and size; valid until `kept` others have been asked for.
+
+        Args:
+            number: which of several.
+
+        Raises:
+            InputError: it is larger than the device can draw.
+        """
+        if max(width, height) > self._limit:
+            limit = f"{self._limit}x{self._limit}"
+            raise InputError(f"image size {width}x{height}: this OpenGL device draws up to {limit}")
+        key = kind, width, height, number
+        if key not in self._made:
+            self._made[key] = self._make(kind, (width, height))
+        self._made.move_to_end(key)
+        if len(self._made) > self._kept:
+            _release(self._made.popitem(last=False)[1])
+        return self._made[key]
+
+    def _make(self, kind: str, size: tuple[int, int]) -> moderngl.Framebuffer:
+        context = self._context
+        if kind == "shaded":
+            depth = context.renderbuffer(size, 1, dtype="f4")
+            colors, z_buffer = [context.renderbuffer(size), depth], context.depth_renderbuffer(size)
+            # float32: half floats are off by up to 0.02 degrees in a normal and 0.03 mm in a point.
+            colors += [context.renderbuffer(size, dtype="f4") for _ in range(self._maps)]
+            return context.framebuffer(colors, z_buffer)
+        if kind == "multisampled":
+            samples = min(SAMPLES, context.max_samples)
+            color = context.renderbuffer(size, samples=samples)
+            return context.framebuffer(color, context.depth_renderbuffer(size, samples=samples))
+        if kind == "shadows":
+            depth_map = context.depth_texture(size)
+            depth_map.compare_func, depth_map.filter = "<=", (moderngl.LINEAR, moderngl.LINEAR)
+            return context.framebuffer(depth_attachment=depth_map)
+        components = {"resolved": 4, "silhouette": 1}[kind]
+        return context.framebuffer(context.renderbuffer(size, components))
+
+
+def _release(framebuffer: moderngl.Framebuffer) -> None:
+    attachments = [*framebuffer.color_attachments]
+    if framebuffer.depth_attachment is not None:
+        attachments.append(framebuffer.depth_attachment)
+    framebuffer.release()
+    for attachment in attachments:
+        attachment.release()

@@ -1,0 +1,135 @@
+"""Meshes as OpenGL draws them: vertex buffers in a fast order, textures with mipmaps."""
+
+import moderngl
+import numpy as np
+
+from render.draw.gl_context import Programs
+from render.errors import InputError
+from render.mesh.mesh import Mesh
+from render.scene.spec import Posture
+
+# Interleaved vertices, as mesh.vert names them; colours are padded to four bytes.
+ATTRIBUTES = ("position", "normal", "color", "uv")
+VERTEX = np.dtype({"names": ATTRIBUTES, "formats": ["3<f4", "3<f4", "4u1", "2<f4"]})
+VERTEX_FORMAT = "3f 3f 3f1 x1 2f"
+
+
+class DrawnMesh:
+    """A mesh in the memory of an OpenGL context.
+
+    texture: or None. vertices: VERTEX, in the order in which the mesh was uploaded. closed: the
+    backs of its faces need not be drawn.
+    """
+
+    def __init__(
+        self, context: moderngl.Context, mesh: Mesh, programs: Programs, closed: bool = False
+    ) -> None:
+        """Copy a mesh into a context.
+
+        Raises:
+            InputError: its texture is larger than the device allows.
+            ValueError: the mesh has no faces.
+        """
+        if not len(mesh.faces):
+            raise ValueError("the mesh has no faces")
+        order, faces = spatial_order(mesh.vertices, mesh.faces)
+        self.vertices = context.buffer(vertex_records(mesh, order).tobytes())
+        self.texture: moderngl.Texture | None = None
+        if mesh.texture is not None and mesh.uv is not None:
+            self.texture = _upload_texture(context, mesh.texture)
+        self.closed = closed
+        self._context, self._programs = context, programs
+        self._indices = context.buffer(faces.tobytes())
+        self._arrays: dict[moderngl.Program, moderngl.VertexArray] = {}
+
+    def shaded(self, lights: int, spots: bool) -> moderngl.VertexArray:
+        """What draws it in the light; as `Programs.shaded`."""
+        return self._array(self._programs.shaded(lights, self.texture is not None, spots))
+
+    def silhouette(self) -> moderngl.VertexArray:
+        """What draws where it is."""
+        return self._array(self._programs.silhouette())
+
+    def cull(self) -> None:
+        """Let the next draw leave out the backs of faces, if they need not be drawn."""
+        switch = self._context.enable if self.closed else self._context.disable
+        switch(moderngl.CULL_FACE)
+
+    def _array(self, program: moderngl.Program) -> moderngl.VertexArray:
+        if program not in self._arrays:
+            content = [(self.vertices, VERTEX_FORMAT, *ATTRIBUTES)]
+            # A program that ignores an attribute does not have it: skip_errors leaves it out.
+            self._arrays[program] = self._context.vertex_array(
+                program, content, index_buffer=self._indices, skip_errors=True
+            )
+        return self._arrays[program]
+
+    def posed(self, posture: Posture | None) -> "DrawnMesh":
+        """The mesh itself: it has no joints."""
+        return self
+
+    def forget(self) -> None:
+        """Nothing: there is only one of it."""
+
+
+def vertex_records(mesh: Mesh, order: np.ndarray) -> np.ndarray:
+    """(n,) VERTEX of a mesh's vertices in an order."""
+    vertices = np.zeros(len(order), VERTEX)
+    vertices["position"] = mesh.vertices[order]
+    vertices["normal"] = mesh.normals[order]
+    vertices["color"][:, :3] = mesh.colors[order]
+    if mesh.uv is not None:
+        vertices["uv"] = mesh.uv[order]
+    return vertices
+
+
+def spatial_order(vertices: np.ndarray, faces: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Sort faces along a space-filling (Morton) curve, and vertices by their first use.
+
+    Neighbours in space become neighbours in memory, so that vertices are found in the vertex cache
+    and triangles fall into one screen tile after another. Scanned meshes come in any order: the
+    LM-O "can" draws in half the time on llvmpipe.
+
+    Args:
+        vertices: (n, 3). faces: (m, 3).
+
+    Returns:
+        (k,) indices of the vertices that are used, in their new order, and (m, 3) int32 faces that
+        index those.
+    """
+    centers = vertices[faces].mean(axis=1, dtype=np.float64)
+    low, extent = centers.min(axis=0), np.ptp(centers, axis=0).max() or 1.0
+    cell = ((centers - low) / extent * 1023).astype(np.int64)
+    along_curve = np.argsort(
+        sum(_spread(cell[:, axis]) << axis for axis in range(3)), kind="stable"
+    )
+    faces = faces[along_curve]
+
+    used, first_use = np.unique(faces, return_index=True)
+    order = used[np.argsort(first_use)]
+    new_index = np.empty(len(vertices), np.int32)
+    new_index[order] = np.arange(len(order), dtype=np.int32)
+    return order, new_index[faces]
+
+
+def _spread(x: np.ndarray) -> np.ndarray:
+    """Put two zero bits between any two bits of 10-bit integers."""
+    x = (x | x << 16) & 0x030000FF
+    x = (x | x << 8) & 0x0300F00F
+    x = (x | x << 4) & 0x030C30C3
+    return (x | x << 2) & 0x09249249
+
+
+def _upload_texture(context: moderngl.Context, image: np.ndarray) -> moderngl.Texture:
+    """(h, w, 3) uint8, first row on top -> a texture with mipmaps, v up."""
+    height, width = image.shape[:2]
+    limit = context.info["GL_MAX_TEXTURE_SIZE"]
+    if max(height, width) > limit:
+        raise InputError(
+            f"a texture of {width}x{height}: this OpenGL device takes up to {limit}x{limit};"
+            " scale it down"
+        )
+    texture = context.texture((width, height), 3, np.ascontiguousarray(image[::-1]).tobytes())
+    texture.build_mipmaps()
+    texture.filter = moderngl.LINEAR_MIPMAP_LINEAR, moderngl.LINEAR
+    return texture

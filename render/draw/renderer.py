@@ -1,0 +1,127 @@
+"""What draws frames: which renderer, how it is opened, and the cameras that it is seen through."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import Literal, Protocol
+
+import numpy as np
+
+from render.config import option
+from render.draw.level import Level
+from render.draw.level_of_detail import level_files, load_levels
+from render.frame import Frame
+from render.hand.model import HandModel
+from render.mesh.mesh import Mesh, ObjectModel
+from render.scene.background import draw_background
+from render.scene.spec import SceneSpec
+from render.sensor.color import apply_color_sensor
+from render.sensor.depth import apply_depth_sensor
+
+
+@dataclass(frozen=True)
+class RenderConfig:
+    """What `render` makes."""
+
+    objects: tuple[str, ...] = option(
+        (),
+        "assets, a folder of meshes, a BOP models folder, or mesh files; none: assets, and in `run`"
+        " the dataset's own models",
+    )
+    unit: Literal["m", "cm", "mm"] | None = option(
+        None, "Unit of the meshes; default mm in a BOP models folder, else m"
+    )
+    obj_ids: tuple[int, ...] = option((), "Annotate only these objects; the others are clutter")
+    frames: int = option(1000, "Number of frames", minimum=1)
+    size: tuple[int, int] = option((640, 480), "Width x height in pixels")
+    split: str = option("train", "Name of the split's folder")
+    frames_per_scene: int = option(
+        100, "Frames in one scene folder or shard", minimum=1, maximum=1000
+    )
+    format: Literal["bop", "bop-webdataset", "nyu"] = option(
+        "bop",
+        "bop: scene folders; bop-webdataset: the same as tar shards; nyu: hands, as NYU's dataset",
+    )
+    hand: str | None = option(
+        None,
+        "Draw this hand, bundled, bundled-left, or a .glb or MANO file: nyu, instead of objects;"
+        " bop, among them",
+    )
+    antialias: bool = option(False, "Anti-alias the colour image (slower)")
+    normals: bool = option(False, "Write surface normals: normals/, 16-bit PNG")
+    coordinates: bool = option(False, "Write object coordinates (NOCS): nocs/, 16-bit PNG")
+    exact: bool = option(
+        False, "Draw every face, also where a coarser mesh is the same to a quarter of a pixel"
+    )
+    renderer: Literal["moderngl", "pyrender"] = option(
+        "moderngl", "pyrender is the independent check, and slower"
+    )
+
+
+class Renderer(Protocol):
+    """What draws frames: Rasterizer, or PyrenderRenderer.
+
+    name: of the OpenGL device and version.
+    """
+
+    name: str
+
+    def render(
+        self, specs: Sequence[SceneSpec], backgrounds: Sequence[np.ndarray | None] | None = None
+    ) -> list[Frame]: ...
+
+    def full_masks(
+        self, spec: SceneSpec, canvas: int = 1, instance: np.ndarray | None = None
+    ) -> np.ndarray: ...
+
+    def close(self) -> None: ...
+
+
+def make_renderer(
+    models: Mapping[int, ObjectModel],
+    config: RenderConfig,
+    hands: Mapping[int, HandModel] = MappingProxyType({}),
+) -> Renderer:
+    """Open an OpenGL context that draws these models. OpenGL is imported here and not before.
+
+    Unless it shall be exact, levels of detail are made, where an earlier call has not.
+
+    Args:
+        hands: those that have postures, by obj_id.
+    """
+    meshes = {obj_id: model.mesh for obj_id, model in models.items()}
+    if config.renderer == "pyrender":
+        from render.draw.reference import PyrenderRenderer
+
+        return PyrenderRenderer(meshes)
+    from render.draw.rasterizer import Rasterizer
+
+    levels = None if config.exact else levels_of(models)
+    drawn: dict[int, Mesh | HandModel] = {**meshes, **hands}
+    return Rasterizer(drawn, config.antialias, config.normals, config.coordinates, levels)
+
+
+def levels_of(models: Mapping[int, ObjectModel]) -> dict[int, list[Level]]:
+    """Levels of detail of the models, kept or made now; props are drawn as they are."""
+    return load_levels({i: model.mesh for i, model in models.items() if i > 0})
+
+
+def keep_levels(models: Mapping[int, ObjectModel]) -> None:
+    """Make the levels of detail that an earlier call has not."""
+    level_files({i: model.mesh for i, model in models.items()})
+
+
+def see(renderer: Renderer, specs: Sequence[SceneSpec]) -> list[Frame]:
+    """Draw specs before their backgrounds and through their colour and depth cameras."""
+    backgrounds = [draw_background(spec.background, spec.size) for spec in specs]
+    frames = renderer.render(specs, backgrounds)
+    return [
+        replace(
+            frame,
+            rgb=None if frame.rgb is None else apply_color_sensor(frame.rgb, spec.sensor),
+            depth=None
+            if frame.depth is None
+            else apply_depth_sensor(frame.depth, frame.camera.K, spec.depth_sensor),
+        )
+        for spec, frame in zip(specs, frames, strict=True)
+    ]

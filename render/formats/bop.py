@@ -1,0 +1,230 @@
+"""BOP datasets, read: images with their camera and annotations in metres.
+
+The format: https://github.com/thodan/bop_toolkit/blob/master/docs/bop_datasets_format.md
+"""
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from render import image_file
+from render.camera import Camera
+from render.errors import InputError
+from render.formats.bop_records import (
+    parse_annotation,
+    parse_camera,
+    parse_depth_scale,
+    read_records,
+    refuse_distortion,
+)
+from render.formats.surface import nocs_path, normals_path, read_nocs, read_normals
+from render.frame import Annotation
+from render.json_file import read_json
+
+
+@dataclass(frozen=True, eq=False)
+class BopImage:
+    """One image of a BOP scene: its annotations at hand, its pixels read when asked for.
+
+    annotations: index = BOP's gt id. depth_scale: depth PNG value times this is mm; None where the
+    dataset does not say. camera_record: what else scene_camera.json says of the image.
+    """
+
+    scene_dir: Path
+    scene_id: int
+    im_id: int
+    camera: Camera
+    depth_scale: float | None
+    annotations: tuple[Annotation, ...]
+    camera_record: dict[str, Any]
+
+    @property
+    def rgb_path(self) -> Path:
+        """The colour image, or the grey one where the dataset has no colour."""
+        return rgb_path(self.scene_dir, self.im_id)
+
+    @property
+    def has_depth(self) -> bool:
+        """Whether the scene has depth images at all."""
+        return (self.scene_dir / "depth").is_dir()
+
+    def read_rgb(self) -> np.ndarray:
+        """The image as (H, W, 3) uint8; raises InputError if it is missing or damaged."""
+        return self._fitting(self.rgb_path, image_file.read_rgb(self.rgb_path))
+
+    def read_depth(self) -> np.ndarray | None:
+        """(H, W) float32 metres, 0 where nothing was seen; None if the scene has no depth.
+
+        Raises:
+            InputError: the scene has a depth folder, but this image is missing or damaged.
+        """
+        if not self.has_depth:
+            return None
+        path = depth_path(self.scene_dir, self.im_id)
+        if self.depth_scale is None:
+            raise InputError(f"{self.scene_dir / 'scene_camera.json'}: no depth_scale for {path}")
+        depth = self._fitting(path, image_file.read_gray16(path))
+        return (depth * (self.depth_scale / 1000)).astype(np.float32)
+
+    def read_mask(self, gt_id: int, visible: bool) -> np.ndarray | None:
+        """An object's silhouette, or only the visible part of it, as (H, W) bool.
+
+        None if the scene has no such masks; InputError if this one is missing or damaged.
+        """
+        path = mask_path(self.scene_dir, self.im_id, gt_id, visible)
+        if not path.parent.is_dir():
+            return None
+        return self._fitting(path, image_file.read_mask(path))
+
+    def read_normals(self) -> np.ndarray | None:
+        """(H, W, 3) float32 unit normals in the camera frame, 0 where there is none.
+
+        None if the scene has no normals; InputError if this image's are missing or damaged.
+        """
+        path = normals_path(self.scene_dir, self.im_id)
+        return self._fitting(path, read_normals(path)) if path.parent.is_dir() else None
+
+    def read_nocs(self) -> np.ndarray | None:
+        """(H, W, 3) float32 normalised object coordinates, 0 where there are none.
+
+        `points_from_nocs` of surface_files.py turns them into metres. None if the scene has none;
+        InputError if this image's are missing or damaged.
+        """
+        path = nocs_path(self.scene_dir, self.im_id)
+        return self._fitting(path, read_nocs(path)) if path.parent.is_dir() else None
+
+    def _fitting(self, path: Path, image: np.ndarray) -> np.ndarray:
+        height, width = image.shape[:2]
+        if (width, height) != self.camera.size:
+            expected = "{}x{}".format(*self.camera.size)
+            raise InputError(f"{path} has {width}x{height} pixels, its camera {expected}")
+        return image
+
+
+def read_split(
+    root: Path, split: str, images: Collection[tuple[int, int]] | None = None
+) -> list[BopImage]:
+    """Read what a split of a BOP dataset says of its images; pixels are left for later.
+
+    Args:
+        root: the dataset's folder.
+        split: name of the split's folder, such as "test".
+        images: (scene id, image id) of those to read; None reads all.
+
+    Returns:
+        The images, sorted by scene and image id.
+
+    Raises:
+        InputError: something is missing or contradicts the format; the message names the file.
+    """
+    scene_dirs = _scene_dirs(root, split)
+    sensor = read_json(root / "camera.json") if (root / "camera.json").is_file() else {}
+    refuse_distortion(sensor, str(root / "camera.json"))
+    found = []
+    for scene_id, scene_dir in scene_dirs.items():
+        im_ids = None if images is None else {im for scene, im in images if scene == scene_id}
+        if im_ids is None or im_ids:
+            found += _read_scene(scene_dir, scene_id, im_ids, sensor)
+
+    missing = set(images or ()) - {(image.scene_id, image.im_id) for image in found}
+    if missing:
+        scene_id, im_id = min(missing)
+        raise InputError(
+            f"{root / split}: no image {im_id} in scene {scene_id}"
+            f" ({len(missing)} of the images asked for are not there)"
+        )
+    return found
+
+
+def require_objects(images: Iterable[BopImage], obj_ids: Iterable[int]) -> None:
+    """Raise InputError unless every object is annotated in at least one of the images."""
+    present = {annotation.obj_id for image in images for annotation in image.annotations}
+    missing = sorted(set(obj_ids) - present)
+    if missing:
+        raise InputError(f"no image shows object {missing[0]}; there are {sorted(present)}")
+
+
+def _scene_dirs(root: Path, split: str) -> dict[int, Path]:
+    """Scene id -> folder, sorted."""
+    if not root.is_dir():
+        raise InputError(f"{root}: no such folder")
+    if not (root / split).is_dir():
+        splits = sorted({path.parent.parent.name for path in root.glob("*/*/scene_camera.json")})
+        there = f"there are {', '.join(splits)}" if splits else "there is none at all"
+        raise InputError(f"{root}: no split {split!r}; {there}")
+    scenes = {int(path.name): path for path in (root / split).iterdir() if path.name.isdecimal()}
+    if not scenes:
+        shards = any((root / split).glob("shard-*.tar"))
+        instead = ", but shards of a bop-webdataset; render with --format bop" if shards else ""
+        raise InputError(f"{root / split}: no scene folders, such as 000001{instead}")
+    return dict(sorted(scenes.items()))
+
+
+def _read_scene(
+    scene_dir: Path, scene_id: int, im_ids: Collection[int] | None, sensor: Mapping[str, Any]
+) -> list[BopImage]:
+    camera_path, gt_path = scene_dir / "scene_camera.json", scene_dir / "scene_gt.json"
+    info_path = scene_dir / "scene_gt_info.json"
+    cameras, gts = read_records(camera_path), read_records(gt_path)
+    infos = read_records(info_path) if info_path.is_file() else None
+    unknown = sorted(set(gts) - set(cameras))
+    if unknown:
+        raise InputError(f"{camera_path}: image {unknown[0]}, which scene_gt.json has, is missing")
+
+    images = []
+    for im_id in sorted(cameras if im_ids is None else set(im_ids) & set(cameras)):
+        record, gt = cameras[im_id], gts.get(im_id, [])
+        info = [{} for _ in gt] if infos is None else infos.get(im_id, [])
+        if not isinstance(gt, list) or not isinstance(info, list) or len(info) != len(gt):
+            raise InputError(
+                f"{info_path}, image {im_id}: expected a list as long as in scene_gt.json"
+            )
+        where = f"{gt_path}, image {im_id}, gt"
+        annotations = [parse_annotation(gt[i], info[i], f"{where} {i}") for i in range(len(gt))]
+
+        where = f"{camera_path}, image {im_id}"
+        camera = parse_camera(record, _image_size(scene_dir, im_id, sensor), where)
+        depth_scale = parse_depth_scale(record, where)
+        rest = {k: v for k, v in record.items() if k not in ("cam_K", "depth_scale")}
+        images.append(
+            BopImage(scene_dir, scene_id, im_id, camera, depth_scale, tuple(annotations), rest)
+        )
+    return images
+
+
+def _image_size(scene_dir: Path, im_id: int, sensor: Mapping[str, Any]) -> tuple[int, int]:
+    """(width, height) by the image's own header, or by camera.json while the image is missing."""
+    for path in (rgb_path(scene_dir, im_id), depth_path(scene_dir, im_id)):
+        if path.is_file():
+            return image_file.image_size(path)
+    if "width" in sensor and "height" in sensor:
+        return int(sensor["width"]), int(sensor["height"])
+    raise InputError(f"{rgb_path(scene_dir, im_id)}: no such file, and no camera.json has its size")
+
+
+def rgb_path(scene_dir: Path, im_id: int) -> Path:
+    """Where an image is, or, if it is nowhere, where it should be."""
+    return _first_file(
+        scene_dir / folder / f"{im_id:06d}{suffix}"
+        for folder in ("rgb", "gray")
+        for suffix in (".png", ".jpg", ".tif")
+    )
+
+
+def depth_path(scene_dir: Path, im_id: int) -> Path:
+    """Where a depth image is, or should be."""
+    return _first_file(scene_dir / "depth" / f"{im_id:06d}{suffix}" for suffix in (".png", ".tif"))
+
+
+def mask_path(scene_dir: Path, im_id: int, gt_id: int, visible: bool) -> Path:
+    """Where the mask of an object's visible part, or of its whole silhouette, is or should be."""
+    return scene_dir / ("mask_visib" if visible else "mask") / f"{im_id:06d}_{gt_id:06d}.png"
+
+
+def _first_file(candidates: Iterable[Path]) -> Path:
+    """The first path that is a file, or the first of all where none is."""
+    paths = list(candidates)
+    return next((path for path in paths if path.is_file()), paths[0])

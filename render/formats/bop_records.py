@@ -1,0 +1,175 @@
+"""BOP's JSON records <-> cameras and annotations in metres, every number checked on the way in."""
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from render.camera import Camera
+from render.errors import InputError
+from render.frame import Annotation, Box
+from render.json_file import read_json, write_text
+from render.transforms import rigid
+
+# Nobody annotates an object 2 cm from the lens: so small a distance is one in metres.
+NEAREST_MM = 20
+# Norm of R^T R - I; Occlusion-LINEMOD's published poses are up to 0.016 away from rotations.
+ROTATION_SLACK = 0.05
+DISTORTION_KEY = re.compile(r"k[1-6]|p[12]|.*dist.*")
+
+
+def read_records(path: Path) -> dict[int, Any]:
+    """Read a scene's JSON file: image id -> what the file says of the image."""
+    content = read_json(path)
+    wrong = [key for key in content if not key.isdecimal()]
+    if wrong:
+        raise InputError(f"{path}: keys must be image ids, got {wrong[0]!r}")
+    return {int(key): value for key, value in content.items()}
+
+
+def write_records(path: Path, records: Mapping[int, Any]) -> None:
+    """Write a scene's JSON file, one image a line as BOP has it, whole or not at all."""
+    lines = [f'  "{i}": {json.dumps(records[i], sort_keys=True)}' for i in sorted(records)]
+    write_text(path, "{\n" + ",\n".join(lines) + "\n}\n")
+
+
+def parse_camera(record: Any, size: tuple[int, int], where: str) -> Camera:
+    """The camera of a scene_camera.json record, for images of size (width, height)."""
+    _require_object(record, where)
+    refuse_distortion(record, where)
+    K = numbers(record, "cam_K", 9, where).reshape(3, 3)
+    try:
+        return Camera(K, *size)
+    except ValueError as error:
+        raise InputError(f"{where}: cam_K is no pinhole camera: {error}") from None
+
+
+def refuse_distortion(record: Mapping[str, Any], where: str) -> None:
+    """Raise InputError if a camera record has a lens distortion: a pinhole would ignore it."""
+    for key, value in record.items():
+        if DISTORTION_KEY.fullmatch(key) and np.any(np.asarray(value, object) != 0):
+            raise InputError(
+                f"{where}: {key} = {value} is a lens distortion; undistort the images first"
+            )
+
+
+def parse_depth_scale(record: Mapping[str, Any], where: str) -> float | None:
+    """The depth_scale of a scene_camera.json record; None where there is none."""
+    if "depth_scale" not in record:
+        return None
+    scale = parse_float(record, "depth_scale", where)
+    if scale <= 0:
+        raise InputError(f"{where}: depth_scale must be positive, got {scale}")
+    return scale
+
+
+def parse_annotation(gt: Any, info: Any, where: str) -> Annotation:
+    """An annotation from its records in scene_gt.json and scene_gt_info.json ({} if there is none).
+
+    Raises:
+        InputError: a record is malformed, the rotation is none, or the translation is not in mm.
+    """
+    _require_object(gt, where)
+    _require_object(info, where)
+    R, t_mm = numbers(gt, "cam_R_m2c", 9, where), numbers(gt, "cam_t_m2c", 3, where)
+    if np.linalg.norm(t_mm) < NEAREST_MM:
+        raise InputError(
+            f"{where}: cam_t_m2c {t_mm.tolist()} is nearer than {NEAREST_MM} mm;"
+            " BOP has millimetres, these look like metres"
+        )
+    measured: dict[str, Any] = {
+        key: parse(info, key, where) for key, parse in INFO_PARSERS.items() if key in info
+    }
+    cam_from_obj = pose_from_mm(R.reshape(3, 3), t_mm, where)
+    return Annotation(parse_integer(gt, "obj_id", where), cam_from_obj, **measured)
+
+
+def gt_record(annotation: Annotation) -> dict[str, Any]:
+    """The annotation's record in scene_gt.json."""
+    R, t_mm = pose_to_mm(annotation.cam_from_obj)
+    return {
+        "cam_R_m2c": R.ravel().tolist(),
+        "cam_t_m2c": t_mm.tolist(),
+        "obj_id": annotation.obj_id,
+    }
+
+
+def info_record(annotation: Annotation) -> dict[str, Any]:
+    """The annotation's record in scene_gt_info.json: what is known of it, {} if nothing is."""
+    record = {key: getattr(annotation, key) for key in INFO_PARSERS}
+    return {key: value for key, value in record.items() if value is not None}
+
+
+def pose_from_mm(R: np.ndarray, t_mm: np.ndarray, where: str) -> np.ndarray:
+    """A (4, 4) pose in metres from a (3, 3) rotation and (3,) millimetres.
+
+    R is kept as it stands, so that writing gives back what was read. Further than ROTATION_SLACK
+    from a rotation, or a reflection, is an InputError.
+    """
+    error = float(np.linalg.norm(R.T @ R - np.eye(3)))
+    if error > ROTATION_SLACK or np.linalg.det(R) < 0:
+        what = "a reflection" if error <= ROTATION_SLACK else f"|R^T R - I| is {error:.2g}"
+        raise InputError(f"{where}: R is not a rotation ({what}): {R.ravel().tolist()}")
+    return rigid(R, t_mm / 1000)
+
+
+def pose_to_mm(cam_from_obj: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(3, 3) rotation and (3,) translation in mm of a (4, 4) pose in metres.
+
+    Of the doubles that are the same in metres, the one of at most nine decimals is taken if there
+    is one: that is the number which stood in the file.
+    """
+    t = cam_from_obj[:3, 3]
+    t_mm = np.round(t * 1000, 9)
+    return cam_from_obj[:3, :3], np.where(t_mm / 1000 == t, t_mm, t * 1000)
+
+
+def numbers(record: Mapping[str, Any], key: str, count: int, where: str) -> np.ndarray:
+    """(count,) float64 from a record; InputError unless it holds just so many finite numbers."""
+    if key not in record:
+        raise InputError(f"{where}: {key} is missing")
+    try:
+        values = np.array(record[key], np.float64).ravel()
+    except (TypeError, ValueError):
+        values = np.empty(0)
+    if values.shape != (count,) or not np.isfinite(values).all():
+        raise InputError(f"{where}: {key} must be {count} finite numbers, got {record[key]!r}")
+    return values
+
+
+def parse_box(record: Mapping[str, Any], key: str, where: str) -> Box:
+    """A box of four numbers; whole ones stay integers, as BOP writes them."""
+    values = numbers(record, key, 4, where).tolist()
+    x, y, width, height = (int(v) if v.is_integer() else v for v in values)
+    return x, y, width, height
+
+
+def parse_float(record: Mapping[str, Any], key: str, where: str) -> float:
+    """One finite number of a record."""
+    return float(numbers(record, key, 1, where)[0])
+
+
+def parse_integer(record: Mapping[str, Any], key: str, where: str) -> int:
+    """One whole number of a record."""
+    value = parse_float(record, key, where)
+    if value != int(value):
+        raise InputError(f"{where}: {key} must be a whole number, got {value}")
+    return int(value)
+
+
+def _require_object(record: Any, where: str) -> None:
+    if not isinstance(record, dict):
+        raise InputError(f"{where}: expected a JSON object, got {record!r}")
+
+
+INFO_PARSERS: Mapping[str, Callable[[Mapping[str, Any], str, str], Any]] = {
+    "bbox_obj": parse_box,
+    "bbox_visib": parse_box,
+    "px_count_all": parse_integer,
+    "px_count_valid": parse_integer,
+    "px_count_visib": parse_integer,
+    "visib_fract": parse_float,
+}

@@ -1,0 +1,151 @@
+"""BOP's result files: pose estimates as CSV, detections as JSON."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from render.errors import InputError
+from render.formats.bop_records import (
+    NEAREST_MM,
+    numbers,
+    parse_box,
+    parse_float,
+    parse_integer,
+    pose_from_mm,
+    pose_to_mm,
+)
+from render.frame import Box
+from render.json_file import read_json, write_text
+
+HEADER = "scene_id,im_id,obj_id,score,R,t,time"
+COLUMNS = HEADER.split(",")
+
+
+@dataclass(frozen=True, eq=False)
+class Estimate:
+    """One estimated pose. score: higher is surer. time_s: spent on the whole image, -1 unknown."""
+
+    scene_id: int
+    im_id: int
+    obj_id: int
+    score: float
+    cam_from_obj: np.ndarray  # (4, 4) float64, metres
+    time_s: float = -1.0
+
+
+@dataclass(frozen=True)
+class Detection:
+    """One detected object: where a detector, not the ground truth, says it is."""
+
+    scene_id: int
+    im_id: int
+    obj_id: int
+    score: float
+    box: Box
+
+
+def results_name(method: str, dataset: str, split: str) -> str:
+    """The file name that BOP asks for, METHOD_DATASET-SPLIT.csv.
+
+    Raises:
+        ValueError: a part holds a character that the name is taken apart at.
+    """
+    for part, forbidden in ((method, "_./"), (dataset, "_-./"), (split, "_./")):
+        if not part or any(character in part for character in forbidden):
+            raise ValueError(f"{part!r} must not be empty or hold any of {forbidden}")
+    return f"{method}_{dataset}-{split}.csv"
+
+
+def read_results(path: Path) -> list[Estimate]:
+    """Read a BOP results file; the header may be missing, as bop_toolkit allows.
+
+    Raises:
+        InputError: the file is missing, or a line is malformed; the message gives its number.
+    """
+    try:
+        lines = path.read_text().splitlines()
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: not a text file ({error})") from None
+    if lines and HEADER in lines[0].replace(" ", ""):
+        lines[0] = ""
+    estimates = [
+        _parse_line(line, f"{path}, line {i}")
+        for i, line in enumerate(lines, start=1)
+        if line.strip()
+    ]
+    nearness = [np.linalg.norm(estimate.cam_from_obj[:3, 3]) for estimate in estimates]
+    if estimates and 1000 * max(nearness) < NEAREST_MM:
+        raise InputError(
+            f"{path}: every t is shorter than {NEAREST_MM} mm;"
+            " BOP has millimetres, these look like metres"
+        )
+    return estimates
+
+
+def write_results(path: Path, estimates: Sequence[Estimate]) -> None:
+    """Write a BOP results file, every number to its last digit.
+
+    Raises:
+        ValueError: rows of one image differ in time, which BOP's evaluation refuses.
+    """
+    times: dict[tuple[int, int], float] = {}
+    lines = [HEADER]
+    for e in estimates:
+        if times.setdefault((e.scene_id, e.im_id), e.time_s) != e.time_s:
+            raise ValueError(f"image {e.im_id} of scene {e.scene_id}: rows must have one time_s")
+        R, t_mm = pose_to_mm(e.cam_from_obj)
+        R_text, t_text = (" ".join(map(repr, values.ravel().tolist())) for values in (R, t_mm))
+        lines.append(
+            f"{e.scene_id},{e.im_id},{e.obj_id},{float(e.score)},{R_text},{t_text},{float(e.time_s)}"
+        )
+    write_text(path, "\n".join(lines) + "\n")
+
+
+def read_detections(path: Path) -> list[Detection]:
+    """Read detections in the JSON of BOP's default detections.
+
+    A list of objects with scene_id, image_id, category_id, score and bbox (x, y, width, height).
+
+    Raises:
+        InputError: the file is missing or malformed; the message names the entry.
+    """
+    detections = []
+    for i, entry in enumerate(read_json(path, list)):
+        where = f"{path}, entry {i}"
+        if not isinstance(entry, dict):
+            raise InputError(f"{where}: expected a JSON object, got {entry!r}")
+        box = parse_box(entry, "bbox", where)
+        if box[2] <= 0 or box[3] <= 0:
+            raise InputError(f"{where}: bbox must have a positive width and height, got {box}")
+        scene_id, im_id, obj_id = (
+            parse_integer(entry, key, where) for key in ("scene_id", "image_id", "category_id")
+        )
+        detections.append(
+            Detection(scene_id, im_id, obj_id, parse_float(entry, "score", where), box)
+        )
+    return detections
+
+
+def _parse_line(line: str, where: str) -> Estimate:
+    fields = line.split(",")
+    if len(fields) != len(COLUMNS):
+        raise InputError(
+            f"{where}: expected {len(COLUMNS)} comma-separated fields ({HEADER}), got {len(fields)}"
+        )
+    record = {key: field.split() for key, field in zip(COLUMNS, fields, strict=True)}
+    scene_id, im_id, obj_id = (
+        parse_integer(record, key, where) for key in ("scene_id", "im_id", "obj_id")
+    )
+    R, t_mm = numbers(record, "R", 9, where).reshape(3, 3), numbers(record, "t", 3, where)
+    return Estimate(
+        scene_id,
+        im_id,
+        obj_id,
+        parse_float(record, "score", where),
+        pose_from_mm(R, t_mm, where),
+        parse_float(record, "time", where),
+    )

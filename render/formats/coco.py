@@ -1,0 +1,95 @@
+"""COCO annotations of a BOP scene: scene_gt_coco.json, as bop_toolkit's calc_gt_coco.py makes it.
+
+The format: https://cocodataset.org/#format-data, with uncompressed run-length masks.
+"""
+
+import json
+from collections.abc import Collection, Sequence
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from render.camera import Camera
+from render.frame import Frame
+from render.json_file import write_text
+
+BARELY_VISIBLE = 0.1  # visib_fract below which bop_toolkit tells an evaluation to ignore an object
+
+
+def encode_rle(mask: np.ndarray) -> dict[str, list[int]]:
+    """An (H, W) bool mask as COCO's uncompressed run lengths.
+
+    Returns:
+        counts: lengths of runs down the columns, of zeros first (0 long if the mask starts with a
+        one). size: [H, W].
+    """
+    left, _, width, _ = cv2.boundingRect(mask.view(np.uint8))
+    before = left * len(mask)  # zeros
+    flat = np.pad(mask[:, left : left + width].ravel(order="F"), 1)
+    changes = before + np.flatnonzero(flat[1:] != flat[:-1])
+    counts = np.diff(changes, prepend=0, append=mask.size).tolist()
+    return {"counts": counts if counts[-1] else counts[:-1], "size": list(mask.shape)}
+
+
+def coco_image(im_id: int, file_name: str, camera: Camera) -> dict[str, Any]:
+    """An image's record; file_name is relative to the scene's folder."""
+    size = {"width": camera.width, "height": camera.height}
+    return {"id": im_id, "file_name": file_name, **size}
+
+
+def coco_annotations(
+    im_id: int, frame: Frame, silhouettes: np.ndarray, first_id: int
+) -> list[dict[str, Any]]:
+    """Records of an image's visible objects, numbered from first_id.
+
+    Args:
+        frame: measured, with instance ids.
+        silhouettes: (n, H, W) bool, each annotation's whole silhouette within the image.
+
+    Returns:
+        A record an object: the visible mask and its area; the box of the whole silhouette, x, y,
+        width, height in pixels. Unlike the boxes of scene_gt_info.json it ends at the image's edge,
+        and counts its last column and row.
+    """
+    if frame.instance is None:
+        raise ValueError("COCO annotations need a frame with instance ids")
+    records: list[dict[str, Any]] = []
+    for i, (annotation, silhouette) in enumerate(zip(frame.annotations, silhouettes, strict=True)):
+        visible = frame.instance == i + 1
+        area = int(np.count_nonzero(visible))
+        if not area:
+            continue
+        records.append(
+            {
+                "id": first_id + len(records),
+                "image_id": im_id,
+                "category_id": annotation.obj_id,
+                "iscrowd": 0,
+                "ignore": (annotation.visib_fract or 0.0) < BARELY_VISIBLE,
+                "area": area,
+                "bbox": list(cv2.boundingRect(silhouette.view(np.uint8))),
+                "segmentation": encode_rle(visible),
+                "width": frame.camera.width,
+                "height": frame.camera.height,
+            }
+        )
+    return records
+
+
+def write_coco(
+    path: Path,
+    images: Sequence[dict[str, Any]],
+    annotations: Sequence[dict[str, Any]],
+    obj_ids: Collection[int],
+) -> None:
+    """Write a scene's records, one a line; obj_ids are the categories."""
+    categories = [{"id": i, "name": str(i), "supercategory": "object"} for i in sorted(obj_ids)]
+    parts = {"categories": categories, "images": images, "annotations": annotations}
+    lists = (f'"{name}": [\n{_lines(records)}\n]' for name, records in parts.items())
+    write_text(path, '{"info": {}, "licenses": [],\n' + ",\n".join(lists) + "}\n")
+
+
+def _lines(records: Sequence[dict[str, Any]]) -> str:
+    return ",\n".join(json.dumps(record) for record in records)

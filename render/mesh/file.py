@@ -1,0 +1,48 @@
+"""Any mesh file -> one triangle mesh in the file's own unit, PLY and OFF without trimesh."""
+
+from pathlib import Path
+
+import numpy as np
+
+from render.errors import InputError
+from render.mesh.off import read_off
+from render.mesh.part import Part, drop_unused, join
+from render.mesh.ply_mesh import read_ply
+
+READERS = {".ply": read_ply, ".off": read_off}
+SUFFIXES = (".ply", ".obj", ".stl", ".glb", ".gltf", ".off")
+
+
+def read_mesh_file(path: Path) -> Part:
+    """Read a mesh file; several geometries are joined in the place their scene gives them.
+
+    Raises:
+        InputError: the file, or one it names, is missing, truncated, unreadable or has no faces.
+    """
+    if not path.is_file():
+        raise InputError(f"{path}: no such file; a mesh file was expected")
+    kind = path.suffix.lower()
+    if kind not in SUFFIXES:
+        raise InputError(f"{path}: not a mesh format that is read here; use {', '.join(SUFFIXES)}")
+    try:
+        parts = READERS.get(kind, _read_other)(path)
+        if any(part.uv is not None and not np.isfinite(part.uv).all() for part in parts):
+            raise ValueError("texture coordinates that are NaN or infinite")
+    except InputError:
+        raise
+    except Exception as error:  # the readers raise whatever a broken file makes them stumble on
+        reason = " ".join(str(error).split()) or type(error).__name__
+        if isinstance(error, ImportError):  # trimesh would guess the encoding with another library
+            reason = "neither complete nor readable as text"
+        raise InputError(
+            f"{path}: damaged or not in {kind[1:].upper()} format ({reason}); export the mesh again"
+        ) from None
+    if not parts:
+        raise InputError(f"{path}: no faces; a triangle mesh was expected")
+    return drop_unused(parts[0] if len(parts) == 1 else join(parts))
+
+
+def _read_other(path: Path) -> list[Part]:
+    from render.mesh.by_trimesh import read_with_trimesh
+
+    return read_with_trimesh(path)

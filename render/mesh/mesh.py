@@ -1,0 +1,293 @@
+"""Any mesh file -> a checked mesh in metres; an object model: mesh, diameter, symmetries."""
+
+import json
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from scipy.spatial import ConvexHull, QhullError
+from scipy.spatial.distance import cdist
+
+from render.errors import InputError
+from render.image_file import write_png
+from render.mesh.file import SUFFIXES, read_mesh_file
+from render.mesh.part import Part
+from render.mesh.ply import encode_ply
+from render.mesh.ply_mesh import TINTED_TEXTURE
+from render.mesh.symmetry import symmetry_transforms
+
+UNITS = {"m": 1.0, "cm": 0.01, "mm": 0.001}
+ASSETS = Path(__file__).resolve().parents[1] / "assets"
+SMALLEST, LARGEST = 0.001, 10.0  # metres; what lies outside has almost surely the wrong unit
+RECORD_TOLERANCE = 0.05  # of the diameter, between a mesh and its models_info.json
+
+
+@dataclass(frozen=True, eq=False)
+class Mesh:
+    """A triangle mesh in metres, ready to draw.
+
+    vertices: (n, 3) float32. faces: (m, 3) int32. normals: (n, 3) float32, unit length.
+    colors: (n, 3) uint8. uv: (n, 2) float32, v up as in OpenGL, or None. texture: (h, w, 3) uint8,
+    first row on top, or None; the drawn colour is texture times vertex colour.
+    """
+
+    vertices: np.ndarray
+    faces: np.ndarray
+    normals: np.ndarray
+    colors: np.ndarray
+    uv: np.ndarray | None = None
+    texture: np.ndarray | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class ObjectModel:
+    """A mesh with what BOP's models_info.json says of it.
+
+    diameter: largest distance between two vertices, metres. box: (2, 3) min and max corner, metres.
+    symmetries: (s, 4, 4) obj_from_obj transforms that leave the object unchanged, the identity
+    first; continuous symmetries are sampled in 64 steps.
+    """
+
+    obj_id: int
+    mesh: Mesh
+    diameter: float
+    box: np.ndarray
+    symmetries: np.ndarray
+    info: dict  # the record as it stands in models_info.json, mm
+    source: str  # the file it came from
+
+
+def load_mesh(path: Path, unit: str | None = None) -> Mesh:
+    """Read a mesh file: PLY, OBJ, STL, GLB, GLTF or OFF.
+
+    Normals are the file's, or its faces' weighted by angle: vertices that the file keeps apart stay
+    a hard edge.
+
+    Args:
+        unit: the file's unit, "m", "cm" or "mm". None takes millimetres in a folder with a
+            models_info.json (BOP's layout), metres elsewhere.
+
+    Raises:
+        InputError: the file is missing, damaged or empty, a texture is missing, vertices are not
+            finite, or the size shows that the unit is wrong.
+    """
+    path = Path(path)
+    if unit is None:
+        unit = "mm" if (path.parent / "models_info.json").is_file() else "m"
+    if unit not in UNITS:
+        raise InputError(f"--unit {unit}: no such unit; use one of {', '.join(UNITS)}")
+    part = read_mesh_file(path)
+    _check_size(path, float(np.ptp(part.vertices, axis=0).max()), unit)
+
+    return Mesh(
+        vertices=(part.vertices * UNITS[unit]).astype(np.float32),
+        faces=part.faces.astype(np.int32),
+        normals=_unit_normals(part).astype(np.float32),
+        colors=part.colors,
+        uv=None if part.uv is None else part.uv.astype(np.float32),
+        texture=part.texture,
+    )
+
+
+def write_ply(path: Path, mesh: Mesh) -> None:
+    """Write a mesh as BOP has them: binary PLY in mm with normals and colours.
+
+    A texture goes beside it as PNG under the same stem, with texture_u and texture_v a vertex.
+    """
+    columns = dict(zip("xyz", (mesh.vertices.astype(np.float64) * 1000).T, strict=True))
+    columns |= zip(("nx", "ny", "nz"), mesh.normals.T, strict=True)
+    colored, comments = True, []
+    if mesh.uv is not None and mesh.texture is not None:
+        texture = path.with_suffix(".png")
+        write_png(texture, mesh.texture, level=9)
+        columns |= zip(("texture_u", "texture_v"), mesh.uv.T, strict=True)
+        colored = bool((mesh.colors != 255).any())
+        comments = [f"TextureFile {texture.name}"] + [TINTED_TEXTURE] * colored
+    columns = {name: column.astype(np.float32) for name, column in columns.items()}
+    if colored:
+        columns |= zip(("red", "green", "blue"), mesh.colors.T, strict=True)
+    path.write_bytes(encode_ply(columns, mesh.faces, comments))
+
+
+def load_models(
+    sources: Sequence[str | Path],
+    unit: str | None = None,
+    obj_ids: Sequence[int] | None = None,
+) -> dict[int, ObjectModel]:
+    """Load objects, by id.
+
+    The id is the number in a file name `obj_NNNNNN`; other files get those that are left, from 1
+    on, in the order of sources and names. Diameter, box and symmetries come from the
+    models_info.json beside the file, and from the mesh where there is none.
+
+    Args:
+        sources: each "assets" (the bundled objects), a folder of meshes, or a mesh file.
+        unit: as in `load_mesh`.
+        obj_ids: load these only.
+
+    Raises:
+        InputError: a source is missing or empty, an id is unknown or stands for two files, a file
+            is unusable, or a record does not fit its mesh.
+    """
+    files = _number([file for source in sources for file in _mesh_files(source)])
+    unknown = sorted(set(obj_ids or ()) - set(files))
+    if unknown:
+        present = ", ".join(map(str, files)) or "none"
+        raise InputError(f"no object {unknown[0]} in {_names(sources)}; present are {present}")
+    wanted = sorted(files if obj_ids is None else set(obj_ids))
+    return {obj_id: _load_model(obj_id, files[obj_id], unit) for obj_id in wanted}
+
+
+def object_model(obj_id: int, mesh: Mesh, info: dict, source: str) -> ObjectModel:
+    """An object from its mesh and its record, complete as in models_info.json."""
+    low = np.array([info[f"min_{axis}"] for axis in "xyz"], np.float64) / 1000
+    size = np.array([info[f"size_{axis}"] for axis in "xyz"], np.float64) / 1000
+    return ObjectModel(
+        obj_id=obj_id,
+        mesh=mesh,
+        diameter=float(info["diameter"]) / 1000,
+        box=np.stack([low, low + size]),
+        symmetries=symmetry_transforms(info),
+        info=info,
+        source=source,
+    )
+
+
+def write_models(folder: Path, models: Iterable[ObjectModel]) -> None:
+    """Write BOP's `models` folder: obj_NNNNNN.ply and models_info.json."""
+    folder.mkdir(parents=True, exist_ok=True)
+    models = list(models)
+    for model in models:
+        write_ply(folder / f"obj_{model.obj_id:06d}.ply", model.mesh)
+    records = [f'  "{model.obj_id}": {json.dumps(model.info)}' for model in models]
+    (folder / "models_info.json").write_text("{\n" + ",\n".join(records) + "\n}\n")
+
+
+def models_info_record(mesh: Mesh) -> dict[str, float]:
+    """What BOP's models_info.json says of a mesh, but for its symmetries: mm, to 0.1 micrometre."""
+    low = mesh.vertices.min(axis=0).astype(np.float64)
+    size = mesh.vertices.max(axis=0) - low
+    metres = {"diameter": diameter(mesh.vertices)}
+    metres |= {f"min_{axis}": low[i] for i, axis in enumerate("xyz")}
+    metres |= {f"size_{axis}": size[i] for i, axis in enumerate("xyz")}
+    return {name: round(1000 * float(value), 4) for name, value in metres.items()}
+
+
+def diameter(points: np.ndarray) -> float:
+    """Largest distance between two of (n, 3) points; both lie on the convex hull."""
+    points = np.asarray(points, np.float64)
+    if len(points) > 1000:
+        try:
+            hull = ConvexHull(points)
+        except QhullError:  # flat or on a line: let Qhull move the points a little
+            hull = ConvexHull(points, qhull_options="QJ")
+        points = points[hull.vertices]
+    blocks = np.array_split(points, 1 + len(points) // 1000)
+    return float(max(cdist(block, points).max() for block in blocks))
+
+
+def _check_size(path: Path, size: float, unit: str) -> None:
+    """Refuse a mesh whose largest side, in its own unit, shows that the unit is wrong."""
+    if SMALLEST <= size * UNITS[unit] <= LARGEST:
+        return
+    fitting = [u for u, scale in UNITS.items() if SMALLEST <= size * scale <= LARGEST]
+    # Of several units the one that gives the size of a household object.
+    best = min(fitting, key=lambda u: abs(np.log(size * UNITS[u] / 0.2)), default=None)
+    advice = f"give --unit {best}" if best else "no unit of m, cm, mm makes it 1 mm to 10 m large"
+    raise InputError(
+        f"{path}: {size * UNITS[unit]:.4g} m across when read in {unit},"
+        f" most likely the wrong unit; {advice}"
+    )
+
+
+def _unit_normals(part: Part) -> np.ndarray:
+    """The part's normals at unit length; +z where a vertex has none."""
+    length = np.linalg.norm(part.normals, axis=1, keepdims=True)
+    usable = np.isfinite(length) & (length > 1e-12)
+    return np.where(usable, part.normals / np.where(usable, length, 1), [0.0, 0.0, 1.0])
+
+
+def _names(sources: Sequence[str | Path]) -> str:
+    return ", ".join(map(str, sources))
+
+
+def _mesh_files(source: str | Path) -> list[Path]:
+    """The mesh files of one source, sorted by name."""
+    folder = ASSETS if str(source) == "assets" else Path(source)
+    if not folder.is_dir():
+        return [folder]  # a file; reading it says what is wrong with it
+    files = sorted(file for file in folder.iterdir() if file.suffix.lower() in SUFFIXES)
+    if (folder / "models_info.json").is_file():
+        files = [file for file in files if _id_in_name(file) is not None]
+    if not files:
+        raise InputError(f"{folder}: no mesh files in this folder ({', '.join(SUFFIXES)})")
+    return files
+
+
+def _id_in_name(file: Path) -> int | None:
+    match = re.fullmatch(r"obj_(\d+)", file.stem)
+    return int(match[1]) if match else None
+
+
+def _number(files: Sequence[Path]) -> dict[int, Path]:
+    """Object id -> file: those named obj_NNNNNN first, the others in what is left."""
+    numbered: dict[int, Path] = {}
+    for file in files:
+        obj_id = _id_in_name(file)
+        if obj_id == 0:
+            raise InputError(f"{file}: object ids begin at 1; give it another number")
+        if obj_id in numbered:
+            raise InputError(f"object {obj_id} stands for {numbered[obj_id]} and {file}; keep one")
+        if obj_id is not None:
+            numbered[obj_id] = file
+    free = (i for i in range(1, len(files) + 1 + max(numbered, default=0)) if i not in numbered)
+    named = dict(numbered)
+    named |= {next(free): file for file in files if _id_in_name(file) is None}
+    return dict(sorted(named.items()))
+
+
+def _load_model(obj_id: int, path: Path, unit: str | None) -> ObjectModel:
+    mesh = load_mesh(path, unit)
+    records = path.parent / "models_info.json"
+    record = _read_record(records, obj_id)
+    needed = {"diameter", *(f"{key}_{axis}" for key in ("min", "size") for axis in "xyz")}
+    info = record if needed <= set(record) else models_info_record(mesh) | record
+    try:
+        model = object_model(obj_id, mesh, info, str(path))
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(f"{records}: the record of object {obj_id} is damaged ({error})") from None
+    _check_record(model)
+    return model
+
+
+def _read_record(file: Path, obj_id: int) -> dict:
+    """An object's record, empty where the file or the record is missing."""
+    if not file.is_file():
+        return {}
+    try:
+        record = json.loads(file.read_text()).get(str(obj_id), {})
+    except (ValueError, AttributeError) as error:
+        raise InputError(f"{file}: not a models_info.json as BOP has it ({error})") from None
+    if not isinstance(record, dict):
+        raise InputError(f"{file}: the record of object {obj_id} is not a JSON object")
+    return record
+
+
+def _check_record(model: ObjectModel) -> None:
+    """Refuse a record that speaks of another mesh, or of this one in another unit."""
+    vertices = model.mesh.vertices
+    box = np.stack([vertices.min(axis=0), vertices.max(axis=0)])
+    diagonal = float(np.linalg.norm(box[1] - box[0]))
+    off = np.abs(model.box - box).max()
+    longest = float((box[1] - box[0]).max())
+    slack = 1 + RECORD_TOLERANCE
+    if off > RECORD_TOLERANCE * diagonal or not (
+        longest / slack <= model.diameter <= diagonal * slack
+    ):
+        raise InputError(
+            f"{model.source}: {1000 * longest:.4g} mm across, but models_info.json gives it a"
+            f" diameter of {1000 * model.diameter:.4g} mm; most likely the wrong --unit"
+            " (BOP's meshes are in mm), or the record of another mesh"
+        )

@@ -1,0 +1,78 @@
+"""What stands behind the objects: a plain colour, an image, or procedural clutter."""
+
+from functools import lru_cache
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from render.image_file import read_rgb
+from render.scene.spec import Background
+
+
+def draw_background(background: Background, size: tuple[int, int]) -> np.ndarray:
+    """Draw a background: (H, W, 3) uint8 for size (width, height), not to be written to."""
+    width, height = size
+    if background.kind == "plain":
+        color = np.round(np.clip(background.color, 0, 1) * np.float64(255)).astype(np.uint8)
+        return np.broadcast_to(color, (height, width, 3))
+    if background.kind == "image":
+        crop_from_image = np.array(background.crop_from_image, np.float64)
+        return cv2.warpAffine(
+            _read_cached(Path(str(background.path))),
+            crop_from_image,
+            size,
+            flags=cv2.INTER_LINEAR,
+            borderMode=cv2.BORDER_REFLECT_101,
+        )
+    if background.kind == "noise":
+        return _clutter(np.random.default_rng(background.seed), width, height)
+    raise ValueError(f"background kind must be plain, image or noise, got {background.kind!r}")
+
+
+@lru_cache(maxsize=64)
+def _read_cached(path: Path) -> np.ndarray:
+    return read_rgb(path)
+
+
+def _clutter(rng: np.random.Generator, width: int, height: int) -> np.ndarray:
+    """Smooth colour noise over several octaves, under random polygons."""
+    image, octave = np.zeros((2, height, width, 3), np.float32)
+    amplitude = 1.0
+    for cells in (2, 4, 8, 16, 32, 64, 128):
+        grid = rng.random((cells, cells, 3), np.float32) - 0.5
+        cv2.resize(grid, (width, height), octave, interpolation=cv2.INTER_CUBIC)
+        octave *= amplitude
+        image += octave
+        amplitude *= rng.uniform(0.4, 0.9)
+    # A room has few saturated surfaces: pull the colours towards grey by a random amount.
+    r, g, b = (image[..., channel] for channel in range(3))
+    gray = (r + g + b)[..., None] / 3  # what image.mean(axis=2) gives, sooner
+    image -= gray
+    image *= rng.uniform(0.1, 0.7)
+    image += gray
+    image /= max(float(image.max()), -float(image.min()), 1e-6)
+    image *= 0.5
+    image += rng.uniform(0.3, 0.7)
+
+    for _ in range(rng.integers(0, 25)):
+        center = rng.uniform(-0.1, 1.1, 2) * (width, height)
+        radius = 0.5 * rng.uniform(0.15, 1.0) ** 2 * min(width, height)
+        angles = np.sort(rng.uniform(0, 2 * np.pi, rng.integers(3, 7)))
+        corners = center + radius * np.stack([np.cos(angles), np.sin(angles)], axis=1)
+        color = rng.random() + rng.uniform(-0.3, 0.3, 3)  # mostly dull, some bright
+        polygon = np.round(corners).astype(np.int32)
+        opacity = np.float32(rng.uniform(0.5, 1.0))
+        (left, top), (right, bottom) = (
+            np.clip(corner, 0, (width, height)) for corner in (polygon.min(0), polygon.max(0) + 1)
+        )
+        part = image[top:bottom, left:right]
+        if part.size:
+            layer = part.copy()
+            cv2.fillPoly(layer, [polygon - (left, top)], color.tolist())
+            layer -= part
+            layer *= opacity
+            part += layer
+    np.clip(image, 0, 1, out=image)
+    image *= 255
+    return image.astype(np.uint8)

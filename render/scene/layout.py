@@ -1,0 +1,210 @@
+"""Where objects and the camera are: the ranges, the camera's view, and the plain layouts."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from scipy.spatial.transform import Rotation
+
+from render.camera import Camera
+from render.config import option
+from render.mesh.box import box_corners
+from render.mesh.mesh import ObjectModel
+from render.scene.packing import scatter
+from render.transforms import apply, random_rotation, rigid
+
+Range = tuple[float, float]
+CROP_DISTANCE = (4.0, 9.0)  # diameters; LM-O's objects of 10 to 26 cm stand at 0.6 to 1.4 m
+
+
+@dataclass(frozen=True)
+class LayoutConfig:
+    """Ranges of where objects and the camera are; a range is drawn from uniformly."""
+
+    layout: Literal["tabletop", "upright", "crop"] = option(
+        "tabletop",
+        "tabletop: objects at rest on a table; upright: objects standing on a plane that is not"
+        " drawn; crop: one object, centred and cropped",
+    )
+    intrinsics: tuple[float, float, float, float] = option(
+        (572.4114, 573.57043, 325.2611, 242.04899),
+        "fx fy cx cy of a 640x480 image; scaled with the width for other sizes",
+        minimum=1,
+    )
+    distance: Range | None = option(
+        None,
+        "From the camera to the object or the middle of the objects, m  [default: by their size]",
+        minimum=0.01,
+    )
+    elevation_deg: Range = option(
+        (15.0, 75.0), "Of the camera above the object, uniform in area", minimum=-90, maximum=90
+    )
+    inplane_deg: Range = option((-20.0, 20.0), "Roll of the camera")
+    zoom: Range = option(
+        (0.9, 1.4),
+        "Side of the frame over that of the box of what is looked at; without effect on full frames"
+        " with a distance",
+        minimum=0.01,
+    )
+    objects_per_frame: tuple[int, int] = option(
+        (3, 6), "tabletop, upright: fewest and most annotated objects", minimum=1, maximum=255
+    )
+    clutter_per_frame: tuple[int, int] = option(
+        (1, 5), "tabletop: fewest and most things beside them", minimum=0, maximum=255
+    )
+    spread: Range = option(
+        (0.0, 1.0), "tabletop: 0 puts objects as close together as may be", minimum=0
+    )
+    upright_chance: float = option(
+        0.4, "tabletop: of standing as modelled, not as dropped", minimum=0, maximum=1
+    )
+    table: Literal["any", "wood", "cloth", "checker", "stone", "plain"] = option(
+        "any", "tabletop: the table's surface"
+    )
+    occluder_chance: float = option(
+        0.5, "tabletop, crop: of a thing in front of an object", minimum=0, maximum=1
+    )
+    distractor_chance: float = option(0.3, "crop: of an object behind", minimum=0, maximum=1)
+
+
+@dataclass(frozen=True, eq=False)
+class Body:
+    """A mesh in its place. cam_from_obj: (4, 4). stretch: along its axes; None as configured."""
+
+    obj_id: int
+    cam_from_obj: np.ndarray
+    annotated: bool = True
+    stretch: tuple[float, ...] | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Stage:
+    """What a layout works with: its ranges, the meshes, those of them that are annotated, and K and
+    size of the frames."""
+
+    config: LayoutConfig
+    models: Mapping[int, ObjectModel]
+    obj_ids: Sequence[int]
+    K: np.ndarray
+    size: tuple[int, int]
+
+
+def crop(stage: Stage, frame_id: int, pose_rng, clutter_rng) -> tuple[Camera, list[Body]]:
+    """One object cropped and centred, perhaps with an occluder in front and clutter behind."""
+    config, models = stage.config, stage.models
+    obj_id = stage.obj_ids[frame_id % len(stage.obj_ids)]
+    full = Camera(stage.K, 640, 480)
+    pixel = pose_rng.uniform(0.15, 0.85, 2) * full.size
+    cam_from_obj = _placed_at(config, pose_rng, models[obj_id], full, pixel)
+    camera, side = _crop_camera(stage, pose_rng, full, models[obj_id], cam_from_obj)
+
+    placed = [Body(obj_id, cam_from_obj)]
+    radius = models[obj_id].diameter / 2
+    (middle,) = apply(cam_from_obj, models[obj_id].box.mean(axis=0)[None])
+    others = [i for i in models if i != obj_id] or [obj_id]
+    for chance, towards in ((config.occluder_chance, -1), (config.distractor_chance, 1)):
+        if clutter_rng.random() >= chance:
+            continue
+        other = others[clutter_rng.integers(len(others))]
+        gap = radius + models[other].diameter / 2
+        nearest = min(0.25, middle[2] / 2)
+        depth = max(middle[2] + towards * gap * clutter_rng.uniform(0.8, 1.3), nearest)
+        angle, reach = clutter_rng.uniform(0, 2 * np.pi), clutter_rng.uniform(0.35, 0.9)
+        shifted = pixel + side * reach * np.array([np.cos(angle), np.sin(angle)])
+        R, ray = random_rotation(clutter_rng), np.linalg.inv(full.K) @ [*shifted, 1.0]
+        t = depth * ray - R @ models[other].box.mean(axis=0)
+        placed.append(Body(other, rigid(R, t), annotated=False))
+    return camera, placed
+
+
+def upright(stage: Stage, pose_rng: np.random.Generator) -> tuple[Camera, list[Body]]:
+    """Several objects upright on a plane, apart from one another; the camera looks at them."""
+    models, chosen = stage.models, choose_objects(stage, pose_rng)
+    boxes = [models[i].box for i in chosen]
+    radii = np.array([np.linalg.norm(np.ptp(box, axis=0)[:2]) / 2 for box in boxes])
+
+    def fits(i: int, center: np.ndarray, centers: Sequence[np.ndarray]) -> bool:
+        gaps = (np.linalg.norm(center - c) - r for c, r in zip(centers, radii, strict=False))
+        return all(gap > radii[i] for gap in gaps)
+
+    centers = scatter(pose_rng, radii, fits)
+    centers -= centers.mean(axis=0)
+    R = view_rotation(stage.config, pose_rng)
+    reach = (np.linalg.norm(centers, axis=1) + radii).max()
+    corners = np.concatenate([_ring(reach, 0.0), _ring(reach, max(b[1, 2] for b in boxes))])
+    cam_from_table = rigid(R, [0, 0, view_distance(stage, pose_rng, corners @ R.T)])
+    placed = []
+    for obj_id, box, center in zip(chosen, boxes, centers, strict=True):
+        spin = Rotation.from_euler("z", pose_rng.uniform(0, 360), degrees=True).as_matrix()
+        foot = np.append(box[:, :2].mean(axis=0), box[0, 2])
+        table_from_obj = rigid(spin, [*center, 0.0] - spin @ foot)
+        placed.append(Body(obj_id, cam_from_table @ table_from_obj))
+    return Camera(stage.K, *stage.size), placed
+
+
+def choose_objects(stage: Stage, rng: np.random.Generator) -> list[int]:
+    """The annotated objects of a full frame; none twice while others are left."""
+    low, high = stage.config.objects_per_frame
+    count = int(rng.integers(low, high + 1))
+    return rng.choice(stage.obj_ids, count, replace=count > len(stage.obj_ids)).tolist()
+
+
+def view_rotation(config: LayoutConfig, rng: np.random.Generator) -> np.ndarray:
+    """(3, 3) camera from object: uniform in area on the band of elevations, then rolled."""
+    low, high = np.sin(np.radians(config.elevation_deg))
+    elevation = np.degrees(np.arcsin(rng.uniform(low, high)))
+    azimuth, roll = rng.uniform(0, 360), rng.uniform(*config.inplane_deg)
+    return Rotation.from_euler("zxz", [azimuth, 90 + elevation, roll], degrees=True).as_matrix()
+
+
+def view_distance(stage: Stage, rng: np.random.Generator, points: np.ndarray) -> float:
+    """How far the camera is from what it looks at: drawn, or so that points fill the frame.
+
+    Args:
+        points: (n, 3) about the point looked at, along the camera's axes, metres.
+    """
+    if stage.config.distance is not None:
+        return rng.uniform(*stage.config.distance)
+    zoom = rng.uniform(*stage.config.zoom)
+    # A point at (x, z) stays within a part 1 / zoom of the frame if x zoom <= (z + d) tan(half).
+    return float((zoom * np.abs(points[:, :2]) / half_field(stage) - points[:, 2:]).max())
+
+
+def half_field(stage: Stage) -> np.ndarray:
+    """(2,) tangents of the angles from the optical axis to the nearest borders of the frame."""
+    center, size = stage.K[:2, 2] + 0.5, np.array(stage.size)
+    return np.minimum(center, size - center) / np.diag(stage.K)[:2]
+
+
+def _placed_at(
+    config: LayoutConfig,
+    rng: np.random.Generator,
+    model: ObjectModel,
+    camera: Camera,
+    pixel: np.ndarray,
+) -> np.ndarray:
+    """cam_from_obj with the centre of the object's box seen at a pixel, from the hemisphere."""
+    ray = np.linalg.inv(camera.K) @ [*pixel, 1.0]
+    ray /= np.linalg.norm(ray)
+    # Turn the optical axis to the ray, so that the object shows the drawn side wherever it is.
+    turn, _ = Rotation.align_vectors([ray], [[0.0, 0.0, 1.0]])
+    R = turn.as_matrix() @ view_rotation(config, rng)
+    nearest, farthest = config.distance or np.multiply(CROP_DISTANCE, model.diameter)
+    return rigid(R, rng.uniform(nearest, farthest) * ray - R @ model.box.mean(axis=0))
+
+
+def _crop_camera(stage: Stage, rng, full: Camera, model: ObjectModel, cam_from_obj: np.ndarray):
+    """The square crop around the projected box, and the box's longer half side in pixels."""
+    corners = full.project(apply(cam_from_obj, box_corners(model.box)))
+    low, high = corners.min(axis=0), corners.max(axis=0)
+    side = (high - low).max()
+    scale = min(stage.size) / (side * rng.uniform(*stage.config.zoom))
+    middle = (np.array(stage.size) - 1) / 2
+    crop_from_image = np.column_stack([np.eye(2) * scale, middle - scale * (low + high) / 2])
+    return full.crop(crop_from_image, *stage.size), side / 2
+
+
+def _ring(radius: float, height: float) -> np.ndarray:
+    angles = np.linspace(0, 2 * np.pi, 16, endpoint=False)
+    return np.stack([*(radius * f(angles) for f in (np.cos, np.sin)), np.full(16, height)], axis=1)

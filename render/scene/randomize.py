@@ -1,0 +1,259 @@
+"""(rng, config, models) -> SceneSpec: every random choice of a synthetic image is made here."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from render.camera import Camera
+from render.config import option
+from render.errors import InputError
+from render.image_file import image_size
+from render.mesh.mesh import ObjectModel
+from render.scene.layout import Body, LayoutConfig, Range, Stage, crop, upright
+from render.scene.props import TABLES
+from render.scene.spec import LIGHT_KINDS, Background, Light, Material, Placed, SceneSpec, rows
+from render.scene.tabletop import Tabletop
+from render.sensor.config import DEFAULT_SENSOR, SensorConfig, draw_sensors
+
+PURPOSES = ("pose", "clutter", "light", "material", "background", "sensor", "props")
+IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg")
+LEAST_ELEVATION_DEG = 5.0  # of the camera above a table
+
+
+@dataclass(frozen=True)
+class SceneConfig(LayoutConfig):
+    """Ranges of everything random in a scene; a range is drawn from uniformly."""
+
+    lights: tuple[int, int] = option((1, 3), "Fewest and most lights", minimum=0, maximum=8)
+    ambient: Range = option((0.3, 0.7), "Strength of the ambient light")
+    light: Range = option((0.2, 0.8), "Strength of all other lights together")
+    light_color: float = option(0.05, "Spread of the lights' colour", minimum=0)
+    light_kinds: tuple[str, ...] = option(
+        ("directional",), "Kinds of light: directional, point, spot; twice is twice as often"
+    )
+    light_distance: Range = option(
+        (0.5, 1.5), "From a point or spot light to the middle of the objects, m", minimum=0.01
+    )
+    spot_deg: Range = option(
+        (15.0, 40.0), "Half angle of a spot's cone, aimed at that middle", minimum=1, maximum=80
+    )
+    shadow_chance: float = option(0.0, "Of a light to cast shadows", minimum=0, maximum=1)
+    tint: tuple[float, float, float] = option((1.0, 1.0, 1.0), "Factor on every mesh's colour")
+    tint_spread: float = option(0.08, "Spread of that factor, per channel", minimum=0)
+    gloss: Range = option((0.0, 0.3), "Strength of highlights")
+    shininess: Range = option((8.0, 64.0), "Exponent of highlights")
+    stretch: tuple[float, float, float] = option(
+        (1.0, 1.0, 1.0), "Scale along the object's axes", minimum=0.01
+    )
+    background: str = option("noise", "noise (procedural), plain, or a folder of images")
+
+
+class Randomizer:
+    """Draws scenes; the same (seed, frame id) gives the same scene, in whatever order."""
+
+    def __init__(
+        self,
+        config: SceneConfig,
+        models: Mapping[int, ObjectModel],
+        size: tuple[int, int],
+        seed: int,
+        obj_ids: Sequence[int] | None = None,
+        sensor: SensorConfig = DEFAULT_SENSOR,
+    ) -> None:
+        """
+        Args:
+            models: the meshes that may appear, as objects or as clutter.
+            size: (width, height) of the frames, pixels.
+            obj_ids: the objects that are annotated; all of `models` where None.
+            sensor: ranges of the cameras.
+
+        Raises:
+            InputError: the background is neither a known kind nor a folder that holds images, an
+                object could reach behind the camera, or there is no such kind of light.
+        """
+        self.config, self.models, self.size, self.seed = config, models, size, seed
+        self.sensor_config = sensor
+        self.obj_ids = sorted(models) if obj_ids is None else list(obj_ids)
+        self._check()
+        self.backgrounds = _background_files(config.background)
+        scale = 1.0 if config.layout == "crop" else size[0] / 640
+        fx, fy, cx, cy = config.intrinsics
+        # Pixel centres at integers: the image's corner is at -0.5, and scales about there.
+        center = (np.array([cx, cy]) + 0.5) * scale - 0.5
+        K = np.array([[fx * scale, 0, center[0]], [0, fy * scale, center[1]], [0, 0, 1]])
+        self._stage = Stage(config, models, self.obj_ids, K, size)
+        self._tabletop = Tabletop(self._stage, config.stretch)
+
+    def scene(self, frame_id: int) -> SceneSpec:
+        """The scene of one frame."""
+        rng = {
+            purpose: np.random.default_rng([self.seed, frame_id, number])
+            for number, purpose in enumerate(PURPOSES)
+        }
+        camera, bodies = self._placed(frame_id, rng["pose"], rng["clutter"])
+        objects = tuple(self._drawn(body, rng["material"], rng["props"]) for body in bodies)
+        middle = np.mean([b.cam_from_obj[:3, 3] for b in bodies if b.obj_id in self.models], axis=0)
+        ambient, lights = self.lighting(rng["light"], middle)
+        if bodies[-1].obj_id in TABLES:
+            lights = tuple(_from_above(light, bodies[-1].cam_from_obj) for light in lights)
+        sensor, depth_sensor = draw_sensors(self.sensor_config, rng["sensor"])
+        return SceneSpec(
+            K=rows(camera.K),
+            size=camera.size,
+            objects=objects,
+            ambient=ambient,
+            lights=lights,
+            background=self._background(frame_id, rng["background"]),
+            sensor=sensor,
+            depth_sensor=depth_sensor,
+        )
+
+    def _check(self) -> None:
+        """Refuse ranges that cannot be drawn from."""
+        config = self.config
+        _check_light_kinds(config.light_kinds)
+        if config.layout == "tabletop" and config.elevation_deg[0] < LEAST_ELEVATION_DEG:
+            raise InputError(
+                f"scene.elevation_deg: from {config.elevation_deg[0]:g} the camera sees the table"
+                f" edge-on or from below; begin at {LEAST_ELEVATION_DEG:g} or more, or take"
+                " scene.layout upright, which draws no table"
+            )
+        for obj_id in self.obj_ids:
+            diameter = self.models[obj_id].diameter
+            if config.distance is not None and diameter / 2 >= config.distance[0]:
+                raise InputError(
+                    f"scene.distance: {config.distance[0]} m from the camera, object {obj_id} of"
+                    f" {diameter:.4g} m reaches behind it; give larger distances"
+                )
+
+    def _placed(
+        self, frame_id: int, pose_rng: np.random.Generator, clutter_rng: np.random.Generator
+    ) -> tuple[Camera, list[Body]]:
+        if self.config.layout == "crop":
+            return crop(self._stage, frame_id, pose_rng, clutter_rng)
+        if self.config.layout == "upright":
+            return upright(self._stage, pose_rng)
+        return self._tabletop.draw(pose_rng, clutter_rng)
+
+    def _drawn(self, body: Body, rng: np.random.Generator, prop_rng: np.random.Generator) -> Placed:
+        """A mesh in its place with a random surface; a prop has its own, whatever the ranges."""
+        return Placed(
+            body.obj_id,
+            rows(body.cam_from_obj),
+            self.material(rng) if body.obj_id in self.models else _prop_material(prop_rng),
+            self.config.stretch if body.stretch is None else body.stretch,
+            body.annotated,
+        )
+
+    def material(self, rng: np.random.Generator) -> Material:
+        """A random surface."""
+        config = self.config
+        tint = np.array(config.tint) * (1 + config.tint_spread * rng.uniform(-1, 1, 3))
+        return Material(
+            tint=tuple(tint.tolist()),
+            gloss=rng.uniform(*config.gloss),
+            shininess=rng.uniform(*config.shininess),
+        )
+
+    def lighting(
+        self, rng: np.random.Generator, middle: np.ndarray
+    ) -> tuple[tuple[float, ...], tuple[Light, ...]]:
+        """Ambient colour and lights from all over the camera's side.
+
+        Args:
+            middle: (3,) of what is lit, camera frame, metres.
+        """
+        config = self.config
+        count = int(rng.integers(config.lights[0], config.lights[1] + 1))
+        shares = rng.dirichlet(np.ones(count)) * rng.uniform(*config.light) if count else ()
+        lights = []
+        for share in shares:
+            direction = rng.normal(size=3)
+            direction /= np.linalg.norm(direction)
+            direction[2] = -abs(direction[2])  # towards the camera, whose z points into the scene
+            lights.append(Light("directional", tuple(direction.tolist()), self._color(rng, share)))
+        ambient = self._color(rng, rng.uniform(*config.ambient))
+        # From a stream of their own, so that whatever else rng draws does not depend on it.
+        (rng,) = rng.spawn(1)
+        return ambient, tuple(self._turned_into_kind(light, middle, rng) for light in lights)
+
+    def _turned_into_kind(self, light: Light, middle: np.ndarray, rng) -> Light:
+        """A directional light as one of `light_kinds`, with or without shadows.
+
+        All is drawn for every light, so that one option shifts nothing of another.
+        """
+        config, towards = self.config, np.array(light.vector)
+        kind = config.light_kinds[rng.integers(len(config.light_kinds))]
+        shadow = bool(rng.random() < config.shadow_chance)
+        position = middle + rng.uniform(*config.light_distance) * towards
+        outer = np.radians(rng.uniform(*config.spot_deg))
+        inner = outer * rng.uniform(0.5, 1.0)
+        light = replace(light, kind=kind, shadow=shadow)
+        if kind == "directional":
+            return light
+        light = replace(light, vector=tuple(position.tolist()))
+        if kind == "point":
+            return light
+        direction, cone = tuple((-towards).tolist()), (float(inner), float(outer))
+        return replace(light, direction=direction, cone=cone)
+
+    def _color(self, rng: np.random.Generator, strength: float) -> tuple[float, ...]:
+        return tuple((strength * (1 + self.config.light_color * rng.uniform(-1, 1, 3))).tolist())
+
+    def _background(self, frame_id: int, rng: np.random.Generator) -> Background:
+        if self.config.background == "plain":
+            return Background("plain", color=tuple(rng.random(3).tolist()))
+        if self.config.background == "noise":
+            return Background("noise", seed=(self.seed, frame_id, PURPOSES.index("background")))
+        path = self.backgrounds[rng.integers(len(self.backgrounds))]
+        return Background(
+            "image", path=str(path), crop_from_image=_random_crop(rng, path, self.size)
+        )
+
+
+def _prop_material(rng: np.random.Generator) -> Material:
+    tint = rng.uniform(0.55, 0.95) * rng.uniform(0.85, 1.15, 3)
+    return Material(tuple(tint.tolist()), rng.uniform(0.0, 0.15), rng.uniform(8.0, 64.0))
+
+
+def _from_above(light: Light, cam_from_table: np.ndarray) -> Light:
+    """The light, mirrored in the table's plane where it would shine from below it."""
+    up, vector = cam_from_table[:3, 2], np.array(light.vector)
+    from_table = vector if light.kind == "directional" else vector - cam_from_table[:3, 3]
+    height = float(from_table @ up)
+    if height >= 0:
+        return light
+    light = replace(light, vector=tuple((vector - 2 * height * up).tolist()))
+    if light.kind != "spot":
+        return light
+    direction = np.array(light.direction)
+    return replace(light, direction=tuple((direction - 2 * (direction @ up) * up).tolist()))
+
+
+def _random_crop(rng: np.random.Generator, path: Path, size: tuple[int, int]):
+    """A random part of an image, between its shorter side and a third of it: 2x3 row-major."""
+    whole = np.array(image_size(path), np.float64)
+    scale = max(np.array(size) / whole) * rng.uniform(1, 3)
+    slack = np.maximum(whole * scale - size, 0)
+    return rows(np.column_stack([np.eye(2) * scale, -rng.random(2) * slack]))
+
+
+def _check_light_kinds(kinds: Sequence[str]) -> None:
+    unknown = [kind for kind in kinds if kind not in LIGHT_KINDS]
+    if unknown or not kinds:
+        got = f"no kind {unknown[0]!r}" if unknown else "none is named"
+        raise InputError(f"scene.light_kinds: {got}; there are {', '.join(LIGHT_KINDS)}")
+
+
+def _background_files(background: str) -> list[Path]:
+    if background in ("noise", "plain"):
+        return []
+    files = sorted(p for p in Path(background).rglob("*") if p.suffix.lower() in IMAGE_SUFFIXES)
+    if not files:
+        raise InputError(
+            f"scene.background: {background} is no folder with PNG or JPEG images;"
+            " give such a folder, 'noise' or 'plain'"
+        )
+    return files

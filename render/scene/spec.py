@@ -1,0 +1,168 @@
+"""SceneSpec: everything that is drawn, down to the light. Plain data with a JSON round trip."""
+
+import json
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from render.camera import Camera
+from render.sensor.spec import DEPTH_SENSORS, ColorSensor, DepthSensor, Vector
+
+LIGHT_KINDS = ("directional", "point", "spot")
+
+
+@dataclass(frozen=True)
+class Material:
+    """Surface appearance, Blinn-Phong.
+
+    tint: linear factors on the mesh's own colour, RGB. gloss: strength of the highlight, 0..1.
+    shininess: its exponent. A roughness in 0..1, as glTF and pyrender have it, is a shininess of
+    2 / roughness^4 - 2: the exponent is 2 / alpha^2 - 2 (B. Walter et al., "Microfacet models for
+    refraction through rough surfaces", 2007, section 5.2) and alpha = roughness^2 (B. Burley,
+    "Physically-based shading at Disney", 2012). So 8 to 64 is a roughness of 0.67 to 0.42.
+    """
+
+    tint: Vector = (1.0, 1.0, 1.0)
+    gloss: float = 0.0
+    shininess: float = 32.0
+
+
+@dataclass(frozen=True)
+class Posture:
+    """How a hand is bent and shaped; see `render.hand.model.pose_hand`.
+
+    pose: 16 rotation vectors, axis times angle, one a joint. shape: coefficients.
+    """
+
+    pose: tuple[Vector, ...]
+    shape: Vector
+
+    @staticmethod
+    def of(pose: np.ndarray, shape: np.ndarray) -> "Posture":
+        """From (16, 3) rotation vectors and (S,) coefficients."""
+        return Posture(rows(pose), tuple(float(x) for x in shape))
+
+
+@dataclass(frozen=True)
+class Placed:
+    """A mesh in the scene.
+
+    obj_id: key of the mesh among those given to the renderer. cam_from_obj: 4x4 row-major, metres.
+    stretch: scale of the vertices along the object's own axes, before the pose; 1 is exact.
+    annotated: False for what only occludes or distracts. posture: of a hand; None is its
+    template.
+    """
+
+    obj_id: int
+    cam_from_obj: tuple[Vector, ...]
+    material: Material = Material()
+    stretch: Vector = (1.0, 1.0, 1.0)
+    annotated: bool = True
+    posture: Posture | None = None
+
+    @property
+    def matrix(self) -> np.ndarray:
+        """cam_from_obj as a (4, 4) float64 array."""
+        return np.array(self.cam_from_obj, np.float64)
+
+
+@dataclass(frozen=True)
+class Light:
+    """A light, in the camera frame.
+
+    kind: "directional" (vector points from the surface towards the light, unit length), "point" or
+    "spot" (vector is the position in metres; no fall-off with distance). color: linear RGB
+    intensity. shadow: what stands in its way keeps it off.
+
+    direction: the way a spot shines, unit length. cone: a spot's inner and outer half angle,
+    radians: its whole intensity inside the inner, none outside the outer; between them that of
+    glTF 2.0's extension KHR_lights_punctual.
+    """
+
+    kind: str
+    vector: Vector
+    color: Vector = (1.0, 1.0, 1.0)
+    shadow: bool = False
+    direction: Vector = (0.0, 0.0, 1.0)
+    cone: Vector = (0.0, math.pi / 4)
+
+
+@dataclass(frozen=True)
+class Background:
+    """What stands behind the objects.
+
+    kind: "plain" (color), "image" (path; crop_from_image 2x3 row-major maps it into the frame) or
+    "noise" (procedural, from seed and color).
+    """
+
+    kind: str = "plain"
+    color: Vector = (0.0, 0.0, 0.0)
+    path: str | None = None
+    crop_from_image: tuple[Vector, ...] | None = None
+    seed: tuple[int, ...] = ()
+
+
+PERFECT = ColorSensor()
+
+
+@dataclass(frozen=True)
+class SceneSpec:
+    """One image to draw. K is 3x3 row-major; size is (width, height); ambient is linear RGB.
+
+    sensor: the colour camera. depth_sensor: the depth camera, None for a perfect one.
+    """
+
+    K: tuple[Vector, ...]
+    size: tuple[int, int]
+    objects: tuple[Placed, ...] = ()
+    ambient: Vector = (0.4, 0.4, 0.4)
+    lights: tuple[Light, ...] = ()
+    background: Background = Background()
+    sensor: ColorSensor = PERFECT
+    depth_sensor: DepthSensor | None = None
+
+    @property
+    def camera(self) -> Camera:
+        """The spec's camera."""
+        return Camera(np.array(self.K), *self.size)
+
+    def to_json(self) -> str:
+        """The spec as one line of JSON; `from_json` gives back an equal spec, bit for bit."""
+        return json.dumps(self, default=vars)
+
+    @staticmethod
+    def from_json(text: str) -> "SceneSpec":
+        """Read what `to_json` wrote."""
+        fields = _tuples(json.loads(text))
+        objects = [{**o, "material": Material(**o["material"])} for o in fields["objects"]]
+        for item in objects:
+            if item.get("posture"):
+                item["posture"] = Posture(**item["posture"])
+        depth_sensor = fields.get("depth_sensor")
+        if depth_sensor is not None:
+            depth_sensor = DEPTH_SENSORS[depth_sensor["kind"]](**depth_sensor)
+        return SceneSpec(
+            **{
+                **fields,
+                "objects": tuple(Placed(**o) for o in objects),
+                "lights": tuple(Light(**light) for light in fields["lights"]),
+                "background": Background(**fields["background"]),
+                "sensor": ColorSensor(**fields["sensor"]),
+                "depth_sensor": depth_sensor,
+            }
+        )
+
+
+def rows(matrix: np.ndarray) -> tuple[Vector, ...]:
+    """A matrix as the nested tuples of Python floats that a spec holds."""
+    return tuple(tuple(float(x) for x in row) for row in matrix)
+
+
+def _tuples(value: Any) -> Any:
+    if isinstance(value, list):
+        return tuple(_tuples(v) for v in value)
+    if isinstance(value, dict):
+        return {k: _tuples(v) for k, v in value.items()}
+    return value

@@ -1,0 +1,206 @@
+"""Objects at rest on a table, with clutter beside them and before them, and a camera on them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from render.camera import Camera
+from render.mesh.box import box_corners
+from render.scene.layout import (
+    Body,
+    Stage,
+    choose_objects,
+    half_field,
+    view_distance,
+    view_rotation,
+)
+from render.scene.packing import DIRECTIONS, slide
+from render.scene.props import SOLIDS, TABLES, props, solid_kind, surface_kind
+from render.scene.resting import Rest, hull_of, rest, stable_poses
+from render.transforms import apply, rigid, rodrigues
+
+GAP = 0.002  # between things, as a share of their reach
+NEAREST = 0.5  # of the camera's distance: clutter is no closer to the camera
+THICKNESS = 0.04  # of a table, as a share of its width
+TRIES = 10  # of a place for a piece of clutter
+CLUTTER_SIZE = (0.25, 0.75)  # sides of a plain solid, in diameters of an object
+
+
+@dataclass(frozen=True, eq=False)
+class _Thing:
+    """An object at rest on the table, its middle at `center`. stretch: None as configured."""
+
+    obj_id: int
+    rest: Rest
+    stretch: tuple[float, ...] | None = None
+    center: np.ndarray = field(default_factory=lambda: np.zeros(2))
+
+    @property
+    def radius(self) -> float:
+        """Of a circle around the middle that holds all of it."""
+        return float(self.rest.reach.max()) / np.cos(np.pi / len(DIRECTIONS))
+
+    @property
+    def table_from_obj(self) -> np.ndarray:
+        return rigid(np.eye(3), [*self.center, 0.0]) @ self.rest.table_from_obj
+
+    def pushed(self, start: np.ndarray, angle: float, others: Sequence["_Thing"]) -> "_Thing":
+        """The same as close to a start as may be, in a direction from there, apart from others."""
+        centers = np.array([other.center for other in others]).reshape(-1, 2)
+        reaches = np.array([other.rest.reach for other in others]).reshape(-1, len(DIRECTIONS))
+        direction = np.array([np.cos(angle), np.sin(angle)])
+        way = slide(start, direction, (1 + GAP) * self.rest.reach, centers, reaches)
+        return replace(self, center=start + way * direction)
+
+
+class Tabletop:
+    """Draws what stands on a table. An object's stable poses are found when it is first used."""
+
+    def __init__(self, stage: Stage, stretch: Sequence[float]) -> None:
+        """
+        Args:
+            stretch: scale of the objects along their own axes, which changes how they rest.
+        """
+        self.stage, self._stretch = stage, np.array(stretch)
+        self._poses: dict[int, tuple[np.ndarray, np.ndarray, np.ndarray]] = {}
+        self._others = [i for i in stage.models if i not in stage.obj_ids]
+        surface = stage.config.table
+        self._tables = [i for i in TABLES if surface in ("any", surface_kind(i))]
+
+    def draw(
+        self, pose_rng: np.random.Generator, clutter_rng: np.random.Generator
+    ) -> tuple[Camera, list[Body]]:
+        """A camera and what it sees: annotated objects, clutter, and the table at the end.
+
+        Clutter and table leave the annotated objects and the camera as they are.
+        """
+        objects = self._objects(pose_rng)
+        cam_from_table = self._camera(objects, pose_rng)
+        clutter = self._clutter(objects, cam_from_table, clutter_rng)
+
+        bodies = [
+            Body(thing.obj_id, cam_from_table @ thing.table_from_obj, annotated, thing.stretch)
+            for things, annotated in ((objects, True), (clutter, False))
+            for thing in things
+        ]
+        bodies.append(self._table([*objects, *clutter], cam_from_table, clutter_rng))
+        return Camera(self.stage.K, *self.stage.size), bodies
+
+    def _objects(self, rng: np.random.Generator) -> list[_Thing]:
+        """The annotated objects, each pushed out of the middle until it is apart from all."""
+        placed: list[_Thing] = []
+        spread = rng.uniform(*self.stage.config.spread)
+        for obj_id in choose_objects(self.stage, rng):
+            thing = self._thing(obj_id, rng)
+            start = spread * _extent(placed) * rng.uniform(-1, 1, 2)
+            placed.append(thing.pushed(start, rng.uniform(0, 2 * np.pi), placed))
+        return placed
+
+    def _thing(self, obj_id: int, rng: np.random.Generator) -> _Thing:
+        """An object in a pose that it takes when dropped, or as it was modelled."""
+        if obj_id not in self._poses:
+            vertices = self.stage.models[obj_id].mesh.vertices * self._stretch
+            hull = hull_of(vertices)
+            self._poses[obj_id] = hull.points[hull.vertices], *stable_poses(vertices)
+        hull_vertices, rotations, probabilities = self._poses[obj_id]
+        R = rotations[rng.choice(len(rotations), p=probabilities)]
+        if rng.random() < self.stage.config.upright_chance:
+            R = np.eye(3)
+        return _Thing(obj_id, rest(hull_vertices, _spin(rng) @ R))
+
+    def _solid(self, size: float, rng: np.random.Generator) -> _Thing:
+        """A plain solid, smaller than an object of diameter `size`, metres."""
+        obj_id = int(rng.choice(SOLIDS))
+        x, y, z = (size * rng.uniform(*CLUTTER_SIZE, 3)).tolist()
+        stretch = {"box": (x, y, z), "cylinder": (x, x, z), "ball": (x, x, x)}[solid_kind(obj_id)]
+        vertices = props()[obj_id].mesh.vertices.astype(np.float64) * stretch
+        return _Thing(obj_id, rest(vertices, _spin(rng)), stretch)
+
+    def _camera(self, objects: Sequence[_Thing], rng: np.random.Generator) -> np.ndarray:
+        """cam_from_table: the objects' boxes in the frame, somewhere off its middle."""
+        boxes = [self.stage.models[thing.obj_id].box * self._stretch for thing in objects]
+        corners = np.concatenate(
+            [
+                apply(thing.table_from_obj, box_corners(box))
+                for thing, box in zip(objects, boxes, strict=True)
+            ]
+        )
+        target = (corners.min(axis=0) + corners.max(axis=0)) / 2
+        R = view_rotation(self.stage.config, rng)
+        points = (corners - target) @ R.T
+        distance = view_distance(self.stage, rng, points)
+        # What of the frame's half sides, at the target, the points leave free.
+        depths = np.maximum(points[:, 2:] + distance, 1e-9)
+        free = half_field(self.stage) - (np.abs(points[:, :2]) / depths).max(axis=0)
+        shift = rng.uniform(-1, 1, 2) * np.maximum(free, 0) * distance
+        return rigid(R, [*shift, distance] - R @ target)
+
+    def _clutter(
+        self, objects: Sequence[_Thing], cam_from_table: np.ndarray, rng: np.random.Generator
+    ) -> list[_Thing]:
+        """Things around the objects, and perhaps one right in front of one of them."""
+        config = self.stage.config
+        placed = list(objects)
+        if rng.random() < config.occluder_chance:
+            target = objects[int(rng.integers(len(objects)))]
+            placed += _before(
+                target, objects, self._clutter_thing(objects, rng), cam_from_table, rng
+            )
+        low, high = config.clutter_per_frame
+        for _ in range(int(rng.integers(low, high + 1))):
+            thing = self._clutter_thing(objects, rng)
+            for _ in range(TRIES):
+                here = thing.pushed(np.zeros(2), rng.uniform(0, 2 * np.pi), placed)
+                if not _is_in_the_way(here, cam_from_table):
+                    placed.append(here)
+                    break
+        return placed[len(objects) :]
+
+    def _clutter_thing(self, objects: Sequence[_Thing], rng: np.random.Generator) -> _Thing:
+        """A model that is not annotated in this dataset, or a plain solid."""
+        pick = int(rng.integers(2 * len(self._others) + 1))  # more often models than solids
+        if pick < 2 * len(self._others):
+            return self._thing(self._others[pick // 2], rng)
+        size = self.stage.models[objects[int(rng.integers(len(objects)))].obj_id].diameter
+        return self._solid(size, rng)
+
+    def _table(
+        self, things: Sequence[_Thing], cam_from_table: np.ndarray, rng: np.random.Generator
+    ) -> Body:
+        """A table wide enough for all that stands on it."""
+        table = int(rng.choice(self._tables))
+        width = 2 * _extent(things) * rng.uniform(1.05, 2.0)
+        stretch = (width, width * rng.uniform(1.0, 1.6), THICKNESS * width)
+        cam_from_prop = cam_from_table @ rigid(_spin(rng), np.zeros(3))
+        return Body(table, cam_from_prop, False, stretch)
+
+
+def _spin(rng: np.random.Generator) -> np.ndarray:
+    return rodrigues(np.array([0, 0, rng.uniform(0, 2 * np.pi)]))
+
+
+def _extent(things: Sequence[_Thing]) -> float:
+    """Radius of a circle around the origin that holds all."""
+    return max((float(np.linalg.norm(t.center)) + t.radius for t in things), default=0.0)
+
+
+def _before(
+    target: _Thing,
+    objects: Sequence[_Thing],
+    thing: _Thing,
+    cam_from_table: np.ndarray,
+    rng: np.random.Generator,
+) -> list[_Thing]:
+    """A thing as close as may be to an object, on the camera's side of it; none if too close."""
+    angle = float(np.arctan2(-cam_from_table[2, 1], -cam_from_table[2, 0]))
+    aside = np.array([-np.sin(angle), np.cos(angle)]) * rng.uniform(-0.8, 0.8) * target.radius
+    here = thing.pushed(target.center + aside, angle, objects)
+    return [] if _is_in_the_way(here, cam_from_table) else [here]
+
+
+def _is_in_the_way(thing: _Thing, cam_from_table: np.ndarray) -> bool:
+    """Whether it is so close to the camera that it would hide everything."""
+    top = np.array([[*thing.center, thing.rest.height]])
+    depth = apply(cam_from_table, top)[0, 2] - thing.radius
+    return bool(depth < NEAREST * cam_from_table[2, 3])

@@ -1,0 +1,164 @@
+"""The ranges of the `[sensor]` section, and the cameras drawn from them."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from render.config import option
+from render.errors import InputError
+from render.sensor.spec import ColorSensor, DepthSensor, StructuredLight, TimeOfFlight
+
+Range = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class SensorConfig:
+    """Ranges of everything random in a camera; a range is drawn from uniformly.
+
+    What a value means and where its default is from is said in render/sensor/spec.py. Lengths in px
+    are the camera's own; for colour these are the frame's.
+    """
+
+    color: Literal["camera", "perfect"] = option("camera", "perfect: the drawn colours as they are")
+    gain: Range = option((0.7, 1.3), "Exposure factor of the colour camera")
+    white_balance: float = option(0.05, "Spread of the colour camera's channel gains", minimum=0)
+    gamma: Range = option((0.9, 1.1), "Exponent on the colour camera's intensities")
+    blur_px: Range = option((0.0, 0.8), "Blur of the colour camera, sigma")
+    noise: Range = option((0.0, 0.03), "Noise of the colour camera, on a 0..1 scale")
+    motion_px: Range = option((0.0, 0.0), "Motion while the colour is exposed", minimum=0)
+    full_well_e: Range = option(
+        (0.0, 0.0), "Electrons that make white, for shot noise; 0,0: no shot noise", minimum=0
+    )
+    read_noise_e: Range = option((0.0, 0.0), "Read noise, electrons of full_well_e", minimum=0)
+    bayer: bool = option(False, "Colour through a Bayer mosaic")
+    jpeg_quality: tuple[int, int] = option((0, 0), "0,0: no JPEG", minimum=0, maximum=100)
+    depth: Literal["perfect", "structured-light", "time-of-flight"] = option(
+        "perfect", "Kind of the depth camera"
+    )
+    depth_focal_px: float | None = option(
+        None, "Focal length of the depth camera; default: Kinect v1's 586, v2's 365.5", minimum=1
+    )
+    baseline: float = option(0.075, "structured-light: projector right of the camera, m")
+    disparity_step_px: float = option(0.125, "structured-light: rounding of disparity", minimum=0)
+    disparity_noise_px: Range = option((0.02, 0.0625), "structured-light: noise of it", minimum=0)
+    lateral_px: Range = option((0.5, 0.8), "structured-light: raggedness of edges", minimum=0)
+    grain_px: float = option(4.5, "structured-light: over which noise is alike", minimum=0)
+    shadows: bool = option(True, "structured-light: no depth where the projector is hidden")
+    grazing_deg: Range = option(
+        (75.0, 85.0), "structured-light: no depth of surfaces more turned away", minimum=1
+    )
+    distance_noise: Range = option((0.001, 0.002), "time-of-flight: noise at 1 m, m", minimum=0)
+    ambient: Range = option((0.0, 0.0), "time-of-flight: other light, 1: as much", minimum=0)
+    least_amplitude: float = option(
+        0.02, "time-of-flight: share of a facing surface's at 1 m", minimum=0
+    )
+    mixing_px: Range = option((0.3, 0.7), "time-of-flight: mixing at edges, sigma", minimum=0)
+
+    def __post_init__(self) -> None:
+        if self.baseline == 0:
+            raise InputError("sensor.baseline: a projector at the camera sees no disparity; not 0")
+
+
+DEFAULT_SENSOR = SensorConfig()
+
+
+def depth_spread(config: SensorConfig, depth: np.ndarray) -> np.ndarray:
+    """How far off the values of a depth camera may be: three standard deviations and half a step.
+
+    Args:
+        depth: metres; the surfaces are taken to face the camera.
+
+    Returns:
+        Metres, in the shape of depth.
+    """
+    if config.depth == "structured-light":
+        focal = config.depth_focal_px or StructuredLight.focal_px
+        disparity_px = 3 * config.disparity_noise_px[1] + config.disparity_step_px / 2
+        return disparity_px / (focal * abs(config.baseline)) * depth**2
+    if config.depth == "time-of-flight":
+        return 3 * config.distance_noise[1] * depth * np.sqrt(1 + config.ambient[1] * depth**2)
+    return np.zeros_like(depth)
+
+
+def edge_reach_px(config: SensorConfig, focal_px: float) -> int:
+    """How far from an edge a depth camera may give another surface's depth, or a mixed one.
+
+    Args:
+        focal_px: of the frame.
+
+    Returns:
+        Pixels of the frame: three standard deviations.
+    """
+    sigma, focal = 0.0, 1.0
+    if config.depth == "structured-light":
+        sigma, focal = config.lateral_px[1], StructuredLight.focal_px
+    elif config.depth == "time-of-flight":
+        sigma, focal = config.mixing_px[1], TimeOfFlight.focal_px
+    return int(np.ceil(3 * sigma * focal_px / (config.depth_focal_px or focal)))
+
+
+def draw_sensors(
+    config: SensorConfig, rng: np.random.Generator
+) -> tuple[ColorSensor, DepthSensor | None]:
+    """A random colour camera and a random depth camera; None is a perfect one.
+
+    The draws for colour come first and are always the same number, so that neither camera's kind
+    changes the other.
+    """
+    color = draw_color_sensor(config, rng)
+    if config.depth == "structured-light":
+        return color, _structured_light(config, rng)
+    return color, _time_of_flight(config, rng) if config.depth == "time-of-flight" else None
+
+
+def draw_color_sensor(config: SensorConfig, rng: np.random.Generator) -> ColorSensor:
+    """A random colour camera."""
+    seen = ColorSensor(
+        gain=rng.uniform(*config.gain),
+        white_balance=tuple((1 + config.white_balance * rng.uniform(-1, 1, 3)).tolist()),
+        gamma=rng.uniform(*config.gamma),
+        blur_px=rng.uniform(*config.blur_px),
+        noise=rng.uniform(*config.noise),
+        seed=_seed(rng),
+        motion_px=_direction(rng, rng.uniform(*config.motion_px)),
+        full_well_e=rng.uniform(*config.full_well_e),
+        read_noise_e=rng.uniform(*config.read_noise_e),
+        bayer=config.bayer,
+        jpeg_quality=int(rng.integers(*config.jpeg_quality, endpoint=True)),
+    )
+    return seen if config.color == "camera" else ColorSensor()
+
+
+def _structured_light(config: SensorConfig, rng: np.random.Generator) -> StructuredLight:
+    return StructuredLight(
+        baseline=config.baseline,
+        focal_px=config.depth_focal_px or StructuredLight.focal_px,
+        disparity_step_px=config.disparity_step_px,
+        disparity_noise_px=rng.uniform(*config.disparity_noise_px),
+        lateral_px=rng.uniform(*config.lateral_px),
+        grain_px=config.grain_px,
+        shadows=config.shadows,
+        grazing_deg=rng.uniform(*config.grazing_deg),
+        seed=_seed(rng),
+    )
+
+
+def _time_of_flight(config: SensorConfig, rng: np.random.Generator) -> TimeOfFlight:
+    return TimeOfFlight(
+        focal_px=config.depth_focal_px or TimeOfFlight.focal_px,
+        noise=rng.uniform(*config.distance_noise),
+        ambient=rng.uniform(*config.ambient),
+        least_amplitude=config.least_amplitude,
+        mixing_px=rng.uniform(*config.mixing_px),
+        seed=_seed(rng),
+    )
+
+
+def _seed(rng: np.random.Generator) -> tuple[int, ...]:
+    return tuple(rng.integers(2**31, size=2).tolist())
+
+
+def _direction(rng: np.random.Generator, length: float) -> tuple[float, float]:
+    angle = rng.uniform(0, np.pi)
+    return float(length * np.cos(angle)), float(length * np.sin(angle))

@@ -1,0 +1,68 @@
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from pipeline import main
+from render.dataset.generate import generate
+from render.draw.renderer import RenderConfig
+from render.image_file import read_rgb
+from render.scene.randomize import SceneConfig
+
+RENDER = RenderConfig(frames=4, size=(96, 72), frames_per_scene=3)
+
+
+@pytest.fixture(scope="module", params=[False, True], ids=["plain", "antialias"])
+def dataset(request, tmp_path_factory) -> Path:
+    out = tmp_path_factory.mktemp("replay") / "made"
+    generate(replace(RENDER, antialias=request.param), SceneConfig(), out, seed=3, workers=1)
+    return out
+
+
+def replay(frame: Path, out: Path):
+    return CliRunner().invoke(main, ["render", "--replay", str(frame), "--out", str(out)])
+
+
+@pytest.mark.parametrize("name", ["000000/rgb/000002.png", "000001/rgb/000000.png"])
+def test_a_frame_drawn_again_has_the_same_bytes(name, dataset, tmp_path):
+    frame, out = dataset / "train" / name, tmp_path / "again.png"
+    result = replay(frame, out)
+    assert result.exit_code == 0, result.output
+    np.testing.assert_array_equal(read_rgb(out), read_rgb(frame))
+    assert out.read_bytes() == frame.read_bytes()
+
+
+def test_a_lost_frame_can_be_drawn_again(dataset, tmp_path):
+    root = Path(shutil.copytree(dataset, tmp_path / "copy"))
+    frame = root / "train" / "000000" / "rgb" / "000001.png"
+    before = frame.read_bytes()
+    frame.unlink()
+    assert replay(frame, frame).exit_code == 0
+    assert frame.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("name", "what"),
+    [
+        ("train/000000/rgb/000009.png", "no image 9"),
+        ("train/000007/rgb/000000.png", "scene_spec.json: no such file"),
+        ("train/000000/depth/000000.png", "DATASET/SPLIT/SCENE/rgb/IIIIII.png"),
+        ("../../../x.png", "DATASET/SPLIT/SCENE/rgb/IIIIII.png"),
+        ("deeper/train/000000/rgb/000000.png", "generation.json: no such file"),
+    ],
+)
+def test_what_is_no_frame_is_refused_in_a_line(name, what, dataset, tmp_path):
+    result = replay(dataset / name, tmp_path / "out.png")
+    assert result.exit_code == 1 and what in result.output and "Traceback" not in result.output
+    assert not (tmp_path / "out.png").exists()
+
+
+def test_a_dataset_that_was_not_rendered_from_specs_is_refused(dataset, tmp_path):
+    root = Path(shutil.copytree(dataset, tmp_path / "twins"))
+    (root / "generation.json").write_text(json.dumps({"settings": {"pair": {}}}))
+    result = replay(root / "train" / "000000" / "rgb" / "000000.png", tmp_path / "out.png")
+    assert result.exit_code == 1 and "was not made by `render`" in result.output

@@ -1,0 +1,51 @@
+import pytest
+import torch
+
+from render.errors import InputError
+from train.learn.device import check_torch, choose_device
+
+
+def test_auto_takes_the_gpu_where_there_is_one():
+    assert choose_device("auto").type == ("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def test_the_cpu_is_always_there():
+    assert choose_device("cpu") == torch.device("cpu")
+
+
+@pytest.mark.parametrize("name", ["tpu", "", "cuda:x", "mps", "cpu,cuda"])
+def test_an_unknown_device_is_refused_with_what_is_allowed(name):
+    with pytest.raises(InputError, match=r"must be auto, cpu, cuda or cuda:INDEX$"):
+        choose_device(name)
+
+
+@pytest.mark.parametrize(("name", "count"), [("cuda", 0), ("cuda:0", 0), ("cuda:2", 2)])
+def test_a_gpu_that_is_not_there_is_refused(name, count, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: count)
+    with pytest.raises(InputError, match=f"--device {name}: torch sees {count} CUDA devices"):
+        choose_device(name)
+
+
+def test_a_gpu_is_named_by_its_index(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    assert choose_device("cuda:1") == torch.device("cuda:1")
+    assert choose_device("cuda") == torch.device("cuda")
+
+
+def test_the_cpu_convolves_right():
+    check = check_torch()[0]
+    assert check.ok and check.name == "torch cpu" and not check.fix
+    assert f"torch {torch.__version__}" in check.detail
+
+
+@pytest.mark.parametrize("wrong", ["a number", "an error"])
+def test_a_device_that_convolves_wrong_is_named_with_the_fix(wrong, monkeypatch):
+    def convolve(image, weight):
+        if wrong == "an error":
+            raise RuntimeError("no kernel image\nis available")
+        return torch.zeros(1)
+
+    monkeypatch.setattr(torch.nn.functional, "conv2d", convolve)
+    check = check_torch()[0]
+    assert not check.ok and "--device cpu" in check.fix and "\n" not in check.detail
+    assert ("no kernel image" if wrong == "an error" else "gave 0.0, not 972") in check.detail

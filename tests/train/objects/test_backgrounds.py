@@ -1,0 +1,94 @@
+"""Real training frames behind synthetic images."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from pipeline import main
+from render.formats.bop_records import read_records
+from render.image_file import read_rgb
+from render.json_file import read_json
+from render.scene.randomize import SceneConfig
+from tests.small_dataset import cuboids, random_frames, write_dataset
+from train.learn.checkpoint import Checkpoint
+from train.objects.backgrounds import before_real_frames
+from train.objects.data import DataConfig, choose_images
+
+RUN = [
+    *("run", "--preset", "demo", "--device", "cpu", "--workers", "1"),
+    *("--set", "run.simulated=", "--set", "run.methods=synthetic", "--set", "pair.variants=1"),
+    *("--set", "train.pretrain_steps=0", "--set", "train.steps=1", "--set", "train.batch=8"),
+    *("--set", "render.frames=8", "--set", "render.size=48x48", "--set", "crop.size=32"),
+    *("--set", "data.split=test", "--set", "data.split_file=split.json"),
+    *("--set", "run.real_background=true"),
+]
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory):
+    root, models = tmp_path_factory.mktemp("backgrounds") / "real", {1: cuboids()[1]}
+    frames = random_frames(np.random.default_rng(3), models, 9)
+    write_dataset(root, models, frames)
+    keys = [[2, i] for i in frames]
+    (root / "split.json").write_text(json.dumps({"train": keys[:6], "test": keys[6:]}))
+    return root
+
+
+def config(root) -> DataConfig:
+    return DataConfig(dataset=str(root), split="test", split_file="split.json", objects=(1,))
+
+
+def test_the_backgrounds_are_the_training_frames_and_no_others(root, tmp_path):
+    for data in (config(root), replace(config(root), folds=3, fold=1)):
+        folder = tmp_path / f"folds{data.folds}"
+        scene = before_real_frames(SceneConfig(), data, root, folder, seed=0)
+        assert scene.background == str(folder)
+        keys = choose_images(data, root, "train", 0)
+        names = [f"{scene_id:06d}_{im_id:06d}.png" for scene_id, im_id in keys]
+        assert sorted(path.name for path in folder.iterdir()) == sorted(names)
+        for name, (_, im_id) in zip(names, keys, strict=True):
+            real = read_rgb(root / "test" / "000002" / "rgb" / f"{im_id:06d}.png")
+            np.testing.assert_array_equal(read_rgb(folder / name), real)
+
+
+def test_a_run_puts_them_behind_its_synthetic_images(root, tmp_path):
+    result = CliRunner().invoke(
+        main, [*RUN, "--set", f"data.dataset={root}", "--out", str(tmp_path)]
+    )
+    assert result.exit_code == 0, result.output
+    folder = tmp_path / "obj_000001"
+    dataset = folder / "synthetic_images"
+    specs = read_records(dataset / "train" / "000000" / "scene_spec.json")
+    behind = {spec["background"]["path"] for spec in specs.values()}
+    links = {str(path) for path in (folder / "backgrounds").iterdir()}
+    assert behind <= links and len(links) == 6
+    assert read_json(dataset / "generation.json")["settings"]["scene"]["background"] == str(
+        folder / "backgrounds"
+    )
+
+
+def test_images_that_are_rendered_live_have_them_too(root, tmp_path):
+    more = ["--set", "run.live=true", "--set", "run.live_workers=0"]
+    result = CliRunner().invoke(
+        main, [*RUN, *more, "--set", f"data.dataset={root}", "--out", str(tmp_path)]
+    )
+    assert result.exit_code == 0, result.output
+    folder = tmp_path / "obj_000001"
+    inputs = Checkpoint.load(folder / "synthetic").settings["inputs"]
+    assert str(folder / "backgrounds") in json.dumps(inputs)
+
+
+@pytest.mark.parametrize(
+    "command, more, what",
+    [
+        ("run", ["run.target=hand"], "run.real_background is for objects so far"),
+        ("study", ["study.real_frames=2,0"], "study.real_frames: 2, but with run.real_background"),
+    ],
+)
+def test_where_they_cannot_be_used_is_said(root, tmp_path, command, more, what):
+    settings = [f"--set={setting}" for setting in (*more, f"data.dataset={root}")]
+    result = CliRunner().invoke(main, [command, *RUN[1:], *settings, "--out", str(tmp_path)])
+    assert result.exit_code and what in result.output

@@ -1,0 +1,73 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from render.formats.bop import read_split
+from render.image_file import read_rgb
+from render.show.overlay import draw_box
+from tests.small_dataset import cuboids, random_frames, smooth_picture, write_dataset
+from train.objects import report
+from train.objects.crops import cut, square_crop
+from train.objects.data import load_instances
+from train.objects.evaluate import Outcome
+from train.options import CropConfig
+
+CROP = CropConfig(size=32)
+LABEL, GAP, TILE = 16, 4, report.TILE
+
+
+@pytest.fixture
+def instances(tmp_path, rng):
+    models = cuboids()
+    write_dataset(tmp_path / "data", models, random_frames(rng, models, 5))
+    return load_instances(read_split(tmp_path / "data", "test"), models[1])
+
+
+def tile_at(sheet: np.ndarray, row: int, column: int) -> np.ndarray:
+    """The picture under a label."""
+    y, x = GAP + row * (LABEL + TILE + GAP) + LABEL, GAP + column * (TILE + GAP)
+    return sheet[y : y + TILE, x : x + TILE]
+
+
+def test_the_contact_sheet_shows_each_pair_in_one_crop_plain_and_jittered(instances, tmp_path, rng):
+    """Twins that are the real images show up as the same tiles, below one another."""
+    twins = [[instance] * 2 for instance in instances]
+    synthetic = [replace(i, window=smooth_picture(rng), corner=(0, 0)) for i in instances]
+    report.contact_sheet(instances, twins, synthetic, CROP, tmp_path / "pairs.png", columns=3)
+    sheet = read_rgb(tmp_path / "pairs.png")
+    assert sheet.shape[:2] == (GAP + 5 * (LABEL + TILE + GAP), GAP + 3 * (TILE + GAP))
+    tile = replace(CROP, size=TILE)
+    for column, i in enumerate((0, 2, 4)):
+        real = cut(instances[i], square_crop(instances[i].box, tile), TILE)
+        rows = [tile_at(sheet, row, column) for row in range(5)]
+        np.testing.assert_array_equal(rows[0], real)
+        np.testing.assert_array_equal(rows[1], rows[0])
+        np.testing.assert_array_equal(rows[3], rows[2])
+        assert not np.array_equal(rows[2], rows[0])
+        expected = cut(synthetic[i], square_crop(synthetic[i].box, tile), TILE)
+        np.testing.assert_array_equal(rows[4], expected)
+
+
+def test_the_test_sheet_has_the_true_box_in_green_and_the_predicted_in_red(instances, tmp_path):
+    outcomes = []
+    for method, shift in (("real", 5.0), ("mapping", None)):
+        for instance in instances:
+            found = None if shift is None else instance.corners[0] + shift
+            outcomes.append(Outcome(1, method, "bbox_obj", instance, None, found, 1.0, 1.0))
+    report.test_sheet(outcomes, CROP, tmp_path / "test.png", columns=5)
+    sheet = read_rgb(tmp_path / "test.png")
+    wide = replace(CROP, size=TILE, margin=1.6)
+    for column, instance in enumerate(instances):
+        crop = square_crop(instance.box, wide)
+        corners = instance.corners[0]
+        true, found = (p @ crop[:, :2].T + crop[:, 2] for p in (corners, corners + 5.0))
+        picture = draw_box(cut(instance, crop, TILE), true, report.TRUE)
+        np.testing.assert_array_equal(tile_at(sheet, 1, column), picture)
+        picture = draw_box(picture, found, report.PREDICTED)
+        np.testing.assert_array_equal(tile_at(sheet, 0, column), picture)
+
+
+def test_a_sheet_spreads_its_columns_over_all_there_is():
+    assert report.spread(100, 5) == [0, 25, 50, 74, 99]
+    assert report.spread(3, 8) == [0, 1, 2] and report.spread(0, 8) == []

@@ -1,0 +1,127 @@
+"""Folders in NYU's layout -> hand frames in memory, ready to be cropped."""
+
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from render.config import option
+from render.errors import InputError
+from render.formats.nyu import JOINTS
+from render.formats.nyu_dataset import SYNTHETIC, NyuSplit, read_split
+from render.progress import progress
+from train.hands.crops import HandFrame, hand_frame
+from train.options import HandCropConfig
+
+CHUNK = 128  # whole frames in memory at once
+TWIN_APART = 0.05  # metres that a twin's joints may be from the real frame's, on average
+
+# (places in the split, their depth images) -> (n, 3) centres of their crops, metres
+Locate = Callable[[Sequence[int], Sequence[np.ndarray]], np.ndarray]
+
+
+@dataclass(frozen=True)
+class HandDataConfig:
+    """Which frames of hands are trained on and tested on, all in NYU's layout."""
+
+    dataset: str = option("", "The folder with train and test of real frames; none: NYU_PATH")
+    synthetic: str = option(
+        "", "A folder whose train/synthdepth_* are synthetic frames; none: the dataset itself"
+    )
+    twins: str = option(
+        "", "A folder whose train/synthdepth_* are the real frames' twins; none: the dataset itself"
+    )
+    train_frames: int = option(0, "Real frames to train on, spread evenly; 0: all", minimum=0)
+    synthetic_frames: int = option(0, "Synthetic frames, spread evenly; 0: all", minimum=0)
+    test_frames: int = option(0, "Test frames, spread evenly; 0: all", minimum=0)
+    center: Literal["localiser", "palm"] = option(
+        "localiser",
+        "What crops are centred on in training; palm: the annotated joint. Test crops never are",
+    )
+    small_from: int = option(
+        2441, "Test frames from this number on show a small hand; 0: none does", minimum=0
+    )
+
+
+def find_nyu(name: str, where: str = "hand.dataset") -> Path:
+    """The folder of a dataset: a path, or NYU_PATH where none is named.
+
+    Raises:
+        InputError: there is no such folder, or none is named and NYU_PATH is not set.
+    """
+    root = name or os.environ.get("NYU_PATH", "")
+    if not root:
+        raise InputError(f"{where}: name the folder of the NYU dataset, or set NYU_PATH to it")
+    if not Path(root).is_dir():
+        source = where if name else "NYU_PATH"
+        raise InputError(f"{source}: {root} is no folder; it must hold NYU's train and test")
+    return Path(root)
+
+
+def spread_split(root: Path, split: str, stream: str, count: int) -> NyuSplit:
+    """Read a split, or `count` of its frames, spread evenly, where that is not 0."""
+    found = read_split(root, split, stream)
+    if not count or count >= len(found.numbers):
+        return found
+    chosen = np.unique(np.linspace(0, len(found.numbers) - 1, count).round().astype(int))
+    numbers = tuple(found.numbers[i] for i in chosen)
+    return NyuSplit(found.folder, found.stream, numbers, found.uvd[chosen])
+
+
+def load_frames(
+    split: NyuSplit, crop: HandCropConfig, locate: Locate, small_from: int = 0
+) -> list[HandFrame]:
+    """Read a split's frames, and keep of each what crops around its centre may see.
+
+    Args:
+        locate: where the centres come from.
+        small_from: number of the first frame that shows a small hand; 0 where none does.
+
+    Raises:
+        InputError: an image is damaged.
+    """
+    joints, frames = split.joints, []
+    chunks = [
+        range(first, min(first + CHUNK, len(joints))) for first in range(0, len(joints), CHUNK)
+    ]
+    label = f"{split.folder.name}/{split.stream}, {CHUNK} frames each"
+    with ThreadPoolExecutor() as pool:
+        for chunk in progress(chunks, len(chunks), label):
+            depths = list(pool.map(split.read_depth, chunk))
+            for i, depth, center in zip(chunk, depths, locate(chunk, depths), strict=True):
+                number = split.numbers[i]
+                small = bool(small_from) and number >= small_from
+                frames.append(hand_frame(number, depth, center, joints[i], crop, small))
+    return frames
+
+
+def at_palm(split: NyuSplit) -> Locate:
+    """Centres from the ground truth: the annotated palm."""
+    palms = split.joints[:, JOINTS.index("palm")]
+    return lambda chunk, _: palms[list(chunk)]
+
+
+def at_centers_of(frames: Sequence[HandFrame]) -> Locate:
+    """The centres of other frames: a twin's are those of its real frame."""
+    return lambda chunk, _: np.array([frames[i].center for i in chunk])
+
+
+def twins_of(root: Path, real: NyuSplit) -> NyuSplit:
+    """The drawn images in `root` that have the numbers of real frames.
+
+    Raises:
+        InputError: one is missing, or shows a hand that is posed otherwise.
+    """
+    split = read_split(root, real.folder.name, SYNTHETIC, real.numbers)
+    apart = np.linalg.norm(split.joints - real.joints, axis=-1).mean(axis=1)
+    if apart.max(initial=0) > TWIN_APART:
+        i = int(apart.argmax())
+        raise InputError(
+            f"{split.folder}: frame {split.numbers[i]} is no twin of the real one, its joints are"
+            f" {1000 * apart[i]:.0f} mm away; give the twins of this dataset"
+        )
+    return split

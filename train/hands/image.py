@@ -1,0 +1,80 @@
+"""`predict` for hands: the joints in one depth image, drawn beside it."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from render.errors import InputError
+from render.formats.nyu import BONES, CAMERA, JOINTS, read_depth
+from render.image_file import write_png
+from render.show.overlay import draw_skeleton
+from train.hands.crops import hand_frame
+from train.hands.localiser import Localiser
+from train.hands.predict import predict_joints
+from train.learn.checkpoint import Checkpoint
+from train.learn.device import choose_device
+from train.learn.pictures import PREDICTED
+
+SHOWN = 0.3  # metres before and behind the hand that are told apart in the picture
+
+
+def predict_depth(
+    run: Path, image: Path, localiser: Path | None, out: Path | None, device: str
+) -> str:
+    """Read the joints of the nearest hand in a depth PNG as NYU's, and draw them.
+
+    Args:
+        localiser: the run of the network that finds the palm; None centres the crop on the centre
+            of mass.
+        out: the overlay's file; IMAGE_pose.png in the working folder where None.
+
+    Returns:
+        A line of JSON, joints_cam_mm: name -> x, y, z in mm, camera frame; and the overlay's name.
+
+    Raises:
+        InputError: the image is unusable, or the network reads something else.
+    """
+    torch_device = choose_device(device)
+    checkpoint = Checkpoint.load_finished(run, torch_device)
+    finder = Checkpoint.load_finished(localiser, torch_device) if localiser else None
+    names = [JOINTS[i] for i in checkpoint.hand.joints]
+    depth = read_sensor(image)
+    (center,) = Localiser(finder, torch_device).locate([depth])
+    frame = hand_frame(0, depth, center, np.zeros((len(JOINTS), 3)), checkpoint.crop)
+    (joints,) = predict_joints(checkpoint, [frame], torch_device)
+    record = {"joints_cam_mm": dict(zip(names, (1000 * joints).round(3).tolist(), strict=True))}
+
+    overlay = out or Path(f"{image.stem}_pose.png")
+    write_png(overlay, draw_hand(depth, center[2], joints))
+    return f"{json.dumps(record)}\noverlay: {overlay}"
+
+
+def read_sensor(image: Path) -> np.ndarray:
+    """(480, 640) metres; InputError where the image is unusable or of another size."""
+    depth = read_depth(image)
+    if depth.shape[::-1] != CAMERA.size:
+        width, height = depth.shape[::-1]
+        raise InputError(f"{image}: must be 640x480 as NYU's images are, got {width}x{height}")
+    return depth
+
+
+def draw_hand(depth: np.ndarray, z: float, joints: np.ndarray) -> np.ndarray:
+    """Depth in grey, (480, 640, 3) uint8, and the skeleton read in it.
+
+    Args:
+        depth: (480, 640) metres. z: the depth that is mid-grey. joints: (j, 3) metres.
+    """
+    return draw_joints(gray_depth(depth, z), CAMERA.project(joints))
+
+
+def gray_depth(depth: np.ndarray, z: float) -> np.ndarray:
+    """(H, W) metres -> (H, W, 3) uint8, the brighter the nearer; z is mid-grey."""
+    gray = np.clip((z + SHOWN - depth) / (2 * SHOWN), 0, 1) * (depth > 0)
+    return np.repeat(np.round(255 * gray).astype(np.uint8)[..., None], 3, axis=2)
+
+
+def draw_joints(picture: np.ndarray, joints: np.ndarray, thickness: int = 1) -> np.ndarray:
+    """Draw the skeleton of joints (j, 2) in pixels, or the joints alone if they are not NYU's."""
+    bones = BONES if len(joints) == len(JOINTS) else ()
+    return draw_skeleton(picture, joints, bones, PREDICTED, thickness)

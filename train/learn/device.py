@@ -1,0 +1,50 @@
+"""Which torch devices there are."""
+
+import torch
+
+from render.errors import InputError
+from render.show.doctor import Check
+
+
+def choose_device(name: str) -> torch.device:
+    """The device of --device: auto takes the first GPU, or the CPU where there is none.
+
+    Raises:
+        InputError: the name is unknown, or the device is not there.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        device = None
+    if device is None or device.type not in ("cpu", "cuda"):
+        raise InputError(f"--device {name}: must be auto, cpu, cuda or cuda:INDEX")
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        count = torch.cuda.device_count()
+        raise InputError(f"--device {name}: torch sees {count} CUDA devices; try --device cpu")
+    return device
+
+
+def check_torch() -> list[Check]:
+    """Run a small convolution on each torch device."""
+    checks = []
+    names = ["cpu", *(f"cuda:{i}" for i in range(torch.cuda.device_count()))]
+    for name in names:
+        detail = f"torch {torch.__version__}"
+        if name == "cpu":
+            detail += f", {torch.get_num_threads()} threads"
+        else:
+            detail += f", {torch.cuda.get_device_name(name)}"
+        try:
+            image = torch.ones(1, 3, 8, 8, device=name)
+            weight = torch.ones(1, 3, 3, 3, device=name)
+            total = torch.nn.functional.conv2d(image, weight).sum().item()
+            ok = total == 27 * 36
+            if not ok:
+                detail += f"; a convolution gave {total}, not {27 * 36}"
+        except RuntimeError as error:
+            ok, detail = False, f"{detail}; {str(error).splitlines()[0]}"
+        fix = "" if ok else "use --device cpu, or install a torch build that fits the GPU's driver"
+        checks.append(Check(f"torch {name}", ok, detail, fix))
+    return checks

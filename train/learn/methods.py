@@ -1,0 +1,79 @@
+"""Every method trained from one start, as they are always compared."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from render.errors import InputError
+from train.learn.batches import Batches, Inputs
+from train.learn.checkpoint import Checkpoint
+from train.learn.distributed import count, rank
+from train.learn.stream import death_of_worker
+from train.learn.trainer import Training, train
+from train.learn.validation import Validation, held_out
+from train.options import COMPOSITION
+
+
+def train_methods(
+    methods: Sequence[str], first: Training, inputs: Inputs, folder: Path, device: torch.device
+) -> Iterator[tuple[str, Checkpoint]]:
+    """Pre-train once, then train every method from there; `real` starts from nothing.
+
+    Args:
+        first: what is trained, how, and by which seed; its method, steps and start are replaced.
+    """
+    options, pretrained = first.config, None
+    if options.pretrain_steps:
+        training = replace(first, method="synthetic", steps=options.pretrain_steps, start=None)
+        pretrained = train_network(training, inputs, folder / "pretrained", device)
+    for method in methods:
+        training = replace(
+            first,
+            method=method,
+            steps=options.steps,
+            seed=first.seed + 1,
+            start=None if method == "real" else pretrained,
+        )
+        file = train_network(training, inputs, folder / method, device)
+        yield method, Checkpoint.load(file, device)
+
+
+def train_network(training: Training, inputs: Inputs, out: Path, device: torch.device) -> Path:
+    """Train one network, or go on where it stopped; returns its checkpoint's path.
+
+    Raises:
+        InputError: as `train`; or a process that renders has died.
+    """
+    inputs, validation = _hold_out(inputs, training)
+    batches = Batches(
+        inputs.real,
+        inputs.twins,
+        inputs.synthetic,
+        training.method,
+        training.config.batch,
+        inputs.crops,
+        training.seed,
+        part=(rank(), count()),
+    )
+    with closing(batches):
+        try:
+            return train(training, batches, out, device, validation)
+        except RuntimeError as error:
+            raise death_of_worker(error) or error from None
+
+
+def _hold_out(inputs: Inputs, training: Training) -> tuple[Inputs, Validation | None]:
+    """Set a share of the real frames aside, if train.validation says so and real ones are used."""
+    share, total = training.config.validation, len(inputs.real)
+    if not share or not COMPOSITION[training.method][0]:
+        return inputs, None
+    if total < 2:
+        raise InputError(f"train.validation needs 2 real frames or more, got {total}")
+    held = held_out(total, share)
+    kept = [i for i in range(total) if i not in held]
+    real, twins = inputs.real, [inputs.twins[i] for i in kept] if inputs.twins else []
+    validation = Validation([real[i] for i in held], inputs.crops, training.seed)
+    return replace(inputs, real=[real[i] for i in kept], twins=twins), validation

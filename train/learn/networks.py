@@ -1,0 +1,157 @@
+"""f, g, h, and the PoseNet that composes them. One builder holds every number."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from render.errors import InputError
+from train.learn.depth_networks import SHRINK, deep_prior
+from train.options import NETWORKS
+
+
+class PoseNet(nn.Module):
+    """h(f(x)) for synthetic images, h(g(f(x))) for real ones.
+
+    extract: f, images (B, c, size, size) -> features (B, d). mapping: g, (B, d) -> (B, d), or None
+    where real features are read as they are. predict: h, (B, d) -> (B, outputs).
+    """
+
+    def __init__(self, extract: nn.Module, mapping: nn.Module | None, predict: nn.Module) -> None:
+        super().__init__()
+        self.extract, self.mapping, self.predict = extract, mapping, predict
+
+    def map(self, features: Tensor) -> Tensor:
+        """Move features of real images to where those of synthetic images lie: (B, d) -> (B, d)."""
+        return features if self.mapping is None else self.mapping(features)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Predict from real images: (B, c, size, size) in [-1, 1] -> (B, outputs)."""
+        return self.predict(self.map(self.extract(images)))
+
+
+@contextmanager
+def evaluating(net: nn.Module) -> Iterator[None]:
+    """Read with a network that is being trained, and leave it as it was."""
+    training = {module: module.training for module in net.modules()}
+    net.eval()
+    try:
+        with torch.inference_mode():
+            yield
+    finally:
+        for module, was in training.items():
+            module.training = was
+
+
+class ResidualBlock(nn.Module):
+    """FC, ReLU, FC plus the identity; no ReLU after the sum (paper, section 3)."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.first = nn.Linear(width, width)
+        self.second = nn.Linear(width, width)
+        # Starts as the identity, so that joint training starts where pre-training ended.
+        nn.init.zeros_(self.second.weight)
+        nn.init.zeros_(self.second.bias)
+
+    def forward(self, features: Tensor) -> Tensor:
+        return features + self.second(torch.relu(self.first(features)))
+
+
+def build(
+    name: str, size: int, with_mapping: bool, outputs: int = 16, channels: int = 3
+) -> PoseNet:
+    """Build a network with random weights.
+
+    Args:
+        name: one of options.NETWORKS. "small" trains on two CPU cores; "small-group" is the same
+            with group in place of batch norm; "paper" is the paper's, with two FC-1024: VGG-10 for
+            colour, the residual network of DeepPrior++ for depth.
+        size: side of the square input in pixels, a multiple of 16; of 32 for depth's "paper".
+        with_mapping: whether real features pass through g.
+        outputs: 16, the positions of the 8 box corners in the crop, or 3 for each joint.
+        channels: 3 for colour images, 1 for depth.
+    """
+    if name not in NETWORKS:
+        raise ValueError(f"network must be one of {', '.join(NETWORKS)}, got {name!r}")
+    shrink = SHRINK if name == "paper" and channels == 1 else 16
+    if size % shrink:
+        raise InputError(f"the size of crops must be a multiple of {shrink}, got {size}")
+    if name.startswith("small"):
+        norm = nn.BatchNorm2d if name == "small" else _group_norm
+        convolutions, filters, width = _small(channels, norm), 256, 512
+    elif channels == 1:
+        convolutions, filters, width = deep_prior(), 256, 1024
+    else:
+        convolutions, filters, width = _vgg10(), 512, 1024
+
+    extract = nn.Sequential(
+        *convolutions,  # (B, filters, size / shrink, size / shrink)
+        nn.Flatten(),
+        nn.Linear(filters * (size // shrink) ** 2, width),
+        nn.ReLU(inplace=True),
+        nn.Linear(width, width),
+        nn.ReLU(inplace=True),
+    )
+    mapping = nn.Sequential(ResidualBlock(width), ResidualBlock(width)) if with_mapping else None
+    return PoseNet(extract, mapping, nn.Linear(width, outputs))
+
+
+def load_vgg16(net: PoseNet, file: Path) -> None:
+    """Start the convolutions of a "paper" network from a torchvision-format vgg16 state dict.
+
+    Raises:
+        InputError: the file is missing, is no state dict, or lacks a layer.
+    """
+    try:
+        weights = torch.load(file, map_location="cpu", weights_only=True)
+    except Exception as error:
+        raise InputError(
+            f"train.init: {file} is no readable torch state dict ({type(error).__name__})"
+        ) from error
+    convolutions = [m for m in net.extract.modules() if isinstance(m, nn.Conv2d)]
+    names = [f"features.{i}" for i in (0, 2, 5, 7, 10, 12, 14, 17, 19, 21)]
+    for name, convolution in zip(names, convolutions, strict=True):
+        for part in ("weight", "bias"):
+            tensor, key = getattr(convolution, part), f"{name}.{part}"
+            if not isinstance(weights, Mapping) or key not in weights:
+                raise InputError(f"train.init: {file} has no {key}; give torchvision's vgg16")
+            if weights[key].shape != tensor.shape:
+                shapes = f"{tuple(weights[key].shape)}, not {tuple(tensor.shape)}"
+                raise InputError(f"train.init: {key} in {file} is {shapes}")
+            with torch.no_grad():
+                tensor.copy_(weights[key])
+
+
+def _small(channels: int, norm: Callable[[int], nn.Module]) -> list[nn.Module]:
+    layers: list[nn.Module] = []
+    channels_in = channels
+    for channels_out, stride in ((32, 2), (64, 2), (64, 1), (128, 2), (128, 1), (256, 2)):
+        layers += [
+            nn.Conv2d(channels_in, channels_out, 3, stride, padding=1, bias=False),
+            norm(channels_out),
+            nn.ReLU(inplace=True),
+        ]
+        channels_in = channels_out
+    return layers
+
+
+def _group_norm(channels: int) -> nn.GroupNorm:
+    """Of 16 channels each (Wu and He, ECCV 2018, find 16 best): no statistics to share or keep."""
+    return nn.GroupNorm(channels // 16, channels)
+
+
+def _vgg10() -> list[nn.Module]:
+    """The first ten convolutions of VGG-16, four poolings (paper, section 4; BB8)."""
+    layers: list[nn.Module] = []
+    channels_in = 3
+    for channels in (64, 64, "P", 128, 128, "P", 256, 256, 256, "P", 512, 512, 512, "P"):
+        if isinstance(channels, str):
+            layers.append(nn.MaxPool2d(2))
+            continue
+        layers += [nn.Conv2d(channels_in, channels, 3, padding=1), nn.ReLU(inplace=True)]
+        nn.init.kaiming_normal_(layers[-2].weight, nonlinearity="relu")  # type: ignore[arg-type]
+        channels_in = channels
+    return layers

@@ -1,0 +1,283 @@
+"""The training loop."""
+
+import logging
+import math
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+from torch.utils.tensorboard import SummaryWriter
+
+from render.config import first_difference, to_dict
+from render.errors import InputError
+from render.progress import progress
+from train.learn.batches import Batch, Batches
+from train.learn.checkpoint import Checkpoint
+from train.learn.distributed import average, average_gradients, rank, wait
+from train.learn.losses import mapping_loss, pose_loss
+from train.learn.neighbours import Gallery
+from train.learn.networks import PoseNet, build, load_vgg16
+from train.learn.targets import Target
+from train.learn.validation import Validation
+from train.options import WITH_MAPPING, TrainConfig
+
+log = logging.getLogger(__name__)
+
+
+def losses(net: PoseNet, batch: Batch, config: TrainConfig, method: str) -> dict[str, torch.Tensor]:
+    """The terms of the loss, weighted; their sum is minimised.
+
+    L_pose(h(f(x_S)), y_S) + gamma L_pose(h(g(f(x_R))), y_R) + beta || g(f(x_R)) - f(x_S') ||^2,
+    the last one for `mapping` only; g is the identity where the network has none. With
+    config.precision bfloat16 the network computes in that, the losses in float32.
+    """
+    sizes = [len(batch.real), len(batch.twins), len(batch.synthetic)]
+    images = torch.cat([batch.real, batch.twins, batch.synthetic])
+    targets = batch.synthetic_targets
+    with torch.autocast(images.device.type, torch.bfloat16, config.precision == "bfloat16"):
+        real, twins, synthetic = net.extract(images).split(sizes)  # (n, d) each
+        mapped = net.map(real)
+        if method == "mixed_layers":
+            synthetic = net.map(synthetic)
+        if sizes[1] and config.twin_pose:
+            synthetic = torch.cat([synthetic, twins])
+            targets = torch.cat([targets, batch.real_targets[: sizes[1]]])
+        of_synthetic, of_real = net.predict(synthetic).float(), net.predict(mapped).float()
+
+    terms = {}
+    if len(synthetic):
+        terms["synthetic"] = pose_loss(of_synthetic, targets, config.huber_delta)
+    if sizes[0]:
+        terms["real"] = config.gamma * pose_loss(of_real, batch.real_targets, config.huber_delta)
+    if method == "mapping":
+        goal = twins.detach() if config.detach_twin else twins
+        terms["mapping"] = config.beta * mapping_loss(mapped[: sizes[1]].float(), goal.float())
+    return terms
+
+
+class Objective(nn.Module):
+    """A network and what is to be minimised: `losses` of batches, as a module."""
+
+    def __init__(self, net: PoseNet, config: TrainConfig, method: str) -> None:
+        super().__init__()
+        self.net, self.config, self.method = net, config, method
+
+    def forward(self, batch: Batch) -> dict[str, torch.Tensor]:
+        return losses(self.net, batch, self.config, self.method)
+
+
+def freeze_statistics(net: PoseNet) -> None:
+    """Let batch norm keep the statistics that it has.
+
+    In joint training they stay those of the synthetic images of pre-training: real and synthetic
+    images then pass through one and the same f, whatever else is in their batch.
+    """
+    for module in net.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.eval()
+
+
+@dataclass(frozen=True)
+class Training:
+    """One network to train: what for, how, and from where.
+
+    method: one of batches.METHODS. steps: how many. crop: the config of the target's crops, a
+    dataclass with a `size`. start: a checkpoint whose weights to start from; random ones where
+    None.
+    """
+
+    method: str
+    steps: int
+    target: Target
+    config: TrainConfig
+    crop: Any
+    seed: int
+    start: Path | None = None
+
+    @property
+    def settings(self) -> dict:
+        """Everything that decides the result, as plain data."""
+        return {
+            "train": to_dict(self.config),
+            "crop": to_dict(self.crop),
+            "method": self.method,
+            "steps": self.steps,
+            **self.target.settings,
+            "seed": self.seed,
+            "start": str(self.start.resolve()) if self.start else None,
+        }
+
+
+def train(
+    training: Training,
+    batches: Batches,
+    out: Path,
+    device: torch.device,
+    validation: Validation | None = None,
+) -> Path:
+    """Train a network, or go on where an earlier call with the same settings stopped.
+
+    Args:
+        validation: what says which of the saved steps was best; its weights are kept at the end.
+
+    Returns:
+        The checkpoint's path in `out`.
+
+    Raises:
+        InputError: `out` was begun with other settings, or the loss is no longer finite.
+    """
+    method, steps, config = training.method, training.steps, training.config
+    file = out / "checkpoint.pt"
+    settings = {**training.settings, "inputs": batches.fingerprint()}
+    net, optimizer, first, best = _begin(training, settings, file, device)
+    if first == steps:
+        return file
+
+    def save(step: int, writer: SummaryWriter) -> None:
+        nonlocal best
+        if validation is not None:
+            error = validation.error(net, config.huber_delta)
+            writer.add_scalar("validation", error, step)
+            if best is None or error < best["error"]:
+                weights = {name: tensor.clone() for name, tensor in net.state_dict().items()}
+                best = {"error": error, "step": step, "net": weights}
+            if step == steps:
+                net.load_state_dict(best["net"])
+        Checkpoint(
+            net=net,
+            network=config.network,
+            crop=training.crop,
+            target=training.target,
+            method=method,
+            step=step,
+            settings=settings,
+            optimizer=optimizer.state_dict(),
+            best=best,
+        ).save(file)
+
+    out.mkdir(parents=True, exist_ok=True)
+    net.train()
+    if training.start is not None:
+        freeze_statistics(net)
+    objective = average_gradients(Objective(net, config, method))
+    since, before, gallery = time.monotonic(), None, Gallery()
+    with _log(out / "log", first) as writer:
+        for step in _steps(first, steps, method):
+            lr = config.lr * 0.5 * (1 + math.cos(math.pi * step / steps))
+            for group in optimizer.param_groups:
+                group["lr"] = lr
+            batch = batches.batch(step).to(device)
+            terms = objective(batch)
+            optimizer.zero_grad(set_to_none=True)
+            torch.stack(list(terms.values())).sum().backward()
+            optimizer.step()
+            terms = average(terms)
+
+            logs = (step + 1) % config.log_every == 0
+            saves = (step + 1) % config.save_every == 0 or step + 1 == steps
+            # A step late: a GPU then has the next one to work on while it is waited for.
+            if before is not None:
+                _check_finite(before, method, step)
+            if saves:
+                _check_finite(terms, method, step + 1)
+            before = terms
+            if writer is not None and logs:
+                for name, term in terms.items():
+                    writer.add_scalar(f"loss/{name}", term.item(), step + 1)
+                writer.add_scalar("lr", lr, step + 1)
+            if writer is not None and method == "mapping":
+                gallery.add(batch)
+            if writer is not None and saves:
+                save(step + 1, writer)
+                if method == "mapping":
+                    picture = gallery.sheet(net, batch)
+                    writer.add_image("neighbours", picture, step + 1, dataformats="HWC")
+    wait()  # until the checkpoint is there
+    log.info("%s: %d steps in %.0f s", method, steps - first, time.monotonic() - since)
+    return file
+
+
+@contextmanager
+def _log(folder: Path, first: int) -> Iterator[SummaryWriter | None]:
+    """TensorBoard's, after `first` steps; None in all processes but the first."""
+    if rank() != 0:
+        yield None
+        return
+    with SummaryWriter(str(folder), purge_step=first + 1) as writer:
+        yield writer
+
+
+def _steps(first: int, steps: int, method: str) -> Iterable[int]:
+    """The steps to be made; the first process shows how far it is."""
+    left = range(first, steps)
+    return left if rank() != 0 else progress(left, steps, f"train {method}", done=first)
+
+
+def _begin(
+    training: Training, settings: dict, file: Path, device: torch.device
+) -> tuple[PoseNet, torch.optim.Adam, int, dict[str, Any] | None]:
+    """The network, its optimiser, the step to go on from and the best of validation so far."""
+    config, first, optimizer_state, best = training.config, 0, None, None
+    if file.is_file():
+        checkpoint = Checkpoint.load(file, device)
+        difference = first_difference(checkpoint.settings, settings)
+        if difference:
+            name, before, now = difference
+            raise InputError(
+                f"{file.parent} was trained with {name} = {before}, not {now};"
+                " give the old value, or another --out"
+            )
+        net, first, optimizer_state = checkpoint.net, checkpoint.step, checkpoint.optimizer
+        best = checkpoint.best
+    else:
+        torch.manual_seed(training.seed)
+        target, with_mapping = training.target, training.method in WITH_MAPPING
+        net = build(
+            config.network, training.crop.size, with_mapping, target.outputs, target.channels
+        )
+        if training.start is not None:
+            before = Checkpoint.load_finished(training.start)
+            _check_start(before, training)
+            # g is new where pre-training had none: it starts as the identity.
+            net.load_state_dict({**net.state_dict(), **before.net.state_dict()})
+        elif config.init:
+            if config.network != "paper" or target.channels != 3:
+                raise InputError("train.init needs train.network=paper, and colour images")
+            load_vgg16(net, Path(config.init))
+
+    net.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    optimizer = torch.optim.Adam(net.parameters(), config.lr)
+    if optimizer_state:
+        optimizer.load_state_dict(optimizer_state)
+    return net, optimizer, first, best
+
+
+def _check_finite(terms: Mapping[str, torch.Tensor], method: str, step: int) -> None:
+    """Stop at terms of the loss after which the weights are lost."""
+    values = torch.stack(list(terms.values())).tolist()
+    for name, value in zip(terms, values, strict=True):
+        if not math.isfinite(value):
+            raise InputError(
+                f"the {name} term of {method}'s loss is {value} at step {step};"
+                " lower train.lr or train.beta"
+            )
+
+
+def _check_start(before: Checkpoint, training: Training) -> None:
+    found = (before.network, before.crop.size, before.target.name)
+    wanted = (training.config.network, training.crop.size, training.target.name)
+    if found != wanted:
+        raise InputError(
+            "{} is a {} network for {} px crops of {}".format(training.start, *found)
+            + ", not {} for {} px crops of {}".format(*wanted)
+        )
+    if before.net.mapping is not None and training.method not in WITH_MAPPING:
+        raise InputError(
+            f"{training.start} was trained with {before.method} and has a mapping, which"
+            f" {training.method} has not; start from a network of another method"
+        )

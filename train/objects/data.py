@@ -1,0 +1,277 @@
+"""A BOP dataset -> object instances in memory, ready to be cropped."""
+
+import json
+import os
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from render.camera import Camera
+from render.config import option
+from render.errors import InputError
+from render.formats.bop import BopImage, read_split
+from render.formats.bop_results import Detection
+from render.frame import Annotation, Box
+from render.mesh.box import box_corners
+from render.mesh.mesh import ObjectModel
+from render.transforms import apply
+
+ImageKey = tuple[int, int]  # scene id, image id
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """Which real frames are trained on, and which are tested on."""
+
+    dataset: str = option("lmo", "A BOP dataset: a folder, or its name under BOP_PATH")
+    split: str = option("test", "The split's folder")
+    split_file: str = option(
+        "", "JSON with lists of [scene, image] under train and test; beside the dataset or a path"
+    )
+    train_fraction: float = option(
+        0.15, "Share of frames to train on where no split file is given", minimum=0, maximum=1
+    )
+    objects: tuple[int, ...] = option((), "Object ids; each gets a network of its own")
+    min_visib: float = option(0.1, "Skip instances less visible than this", minimum=0, maximum=1)
+    boxes: str = option(
+        "bbox_visib",
+        "Where test crops come from: bbox_visib, bbox_obj (gives centre and scale of hidden parts"
+        " away), or a file of detections in BOP's default-detection JSON",
+    )
+    folds: int = option(0, "Choose parameters: cut the training frames into folds", minimum=0)
+    fold: int = option(0, "With folds: the fold that is tested on instead of the test frames")
+
+
+@dataclass(frozen=True, eq=False)
+class Instance:
+    """One annotated object in one image.
+
+    key: scene id, image id, gt id. window: (h, w, 3) uint8, the part of the image that crops may
+    need; its first pixel is `corner` (x, y) of the image. camera: of the whole image. box: the one
+    crops come from, image pixels. corners: (s, 8, 2) image positions of the box corners under each
+    of the object's s symmetries.
+    """
+
+    key: tuple[int, int, int]
+    window: np.ndarray
+    corner: tuple[int, int]
+    camera: Camera
+    box: Box
+    annotation: Annotation
+    corners: np.ndarray
+
+
+def find_dataset(name: str) -> Path:
+    """The folder of a BOP dataset: a path, or a name under BOP_PATH."""
+    if Path(name).is_dir():
+        return Path(name)
+    root = os.environ.get("BOP_PATH")
+    if root and (Path(root) / name).is_dir():
+        return Path(root) / name
+    where = f"nor is it in BOP_PATH={root}" if root else "and BOP_PATH is not set"
+    raise InputError(
+        f"data.dataset: {name} is no folder, {where};"
+        " name the dataset's folder, or set BOP_PATH to the folder that holds it"
+    )
+
+
+def choose_images(config: DataConfig, root: Path, part: str, seed: int) -> list[ImageKey]:
+    """The images to train on (part "train") or to test on ("test").
+
+    With folds, both are cut from the training images: the test images are left alone.
+    """
+    if config.split_file:
+        train, test = _read_split_file(config.split_file, root)
+    else:
+        images = read_split(root, config.split)
+        wanted = [
+            (image.scene_id, image.im_id)
+            for image in images
+            if not config.objects or any(a.obj_id in config.objects for a in image.annotations)
+        ]
+        order = np.random.default_rng([seed, 15]).permutation(len(wanted))
+        count = max(1, round(config.train_fraction * len(wanted)))
+        train = sorted(wanted[i] for i in order[:count])
+        test = sorted(wanted[i] for i in order[count:])
+    if config.folds:
+        if config.folds < 2 or not 0 <= config.fold < config.folds:
+            raise InputError("data.fold must be below data.folds, and that 2 or more")
+        held_out = train[config.fold :: config.folds]
+        train, test = [key for key in train if key not in held_out], held_out
+    return train if part == "train" else test
+
+
+def write_split(config: DataConfig, root: Path, seed: int, file: Path) -> None:
+    """Write which images are trained and tested on, as `data.split_file` takes it."""
+    parts = {part: choose_images(config, root, part, seed) for part in ("train", "test")}
+    file.write_text(json.dumps(parts) + "\n")
+
+
+def load_instances(
+    images: Sequence[BopImage],
+    model: ObjectModel,
+    boxes: str = "bbox_visib",
+    min_visib: float = 0.1,
+    reach: float = 2.5,
+) -> list[Instance]:
+    """Cut every instance of an object out of the images, sorted by scene, image and gt id.
+
+    Args:
+        boxes: the annotation's box that crops come from, "bbox_visib" or "bbox_obj".
+        min_visib: skip less visible instances; what is not visible at all is always skipped.
+        reach: side of the kept window over the box's longer side; infinite keeps the whole image.
+
+    Raises:
+        InputError: the dataset does not say what is visible, or an image is missing or damaged.
+    """
+    instances = []
+    for image in images:
+        chosen = [
+            (gt_id, annotation)
+            for gt_id, annotation in enumerate(image.annotations)
+            if annotation.obj_id == model.obj_id and _is_seen(image, annotation, min_visib)
+        ]
+        rgb = image.read_rgb() if chosen else None
+        for gt_id, annotation in chosen:
+            assert rgb is not None
+            box = getattr(annotation, boxes)
+            instances.append(_instance(image, gt_id, rgb, box, annotation, model, reach))
+    return instances
+
+
+def load_synthetic(folder: Path, model: ObjectModel, min_visib: float) -> list[Instance]:
+    """`load_instances` of every split of a dataset that `render` made.
+
+    Raises:
+        InputError: it is no such dataset, or shows the object nowhere.
+    """
+    splits = sorted({path.parent.parent.name for path in folder.glob("*/*/scene_camera.json")})
+    if not splits:
+        raise InputError(f"{folder} holds no BOP scenes; give a dataset that `render` made")
+    images = [image for split in splits for image in read_split(folder, split)]
+    instances = load_instances(images, model, min_visib=min_visib)
+    if not instances:
+        raise InputError(f"no object {model.obj_id} in {folder}; render it with --obj-ids")
+    return instances
+
+
+def load_twins(
+    twin_images: Sequence[BopImage], instances: Sequence[Instance]
+) -> list[list[Instance]]:
+    """For each instance its synthetic twins: the same key and window, other pixels.
+
+    Raises:
+        InputError: an instance has no twin, or the twins are those of other poses or objects.
+    """
+    by_key: dict[ImageKey, list[BopImage]] = {}
+    for image in twin_images:
+        by_key.setdefault((image.scene_id, image.im_id), []).append(image)
+    cache = {key: [image.read_rgb() for image in found] for key, found in by_key.items()}
+    twins = []
+    for instance in instances:
+        x, y = instance.corner
+        height, width = instance.window.shape[:2]
+        pictures = cache.get(instance.key[:2], [])
+        if not pictures:
+            scene_id, im_id, _ = instance.key
+            raise InputError(f"image {im_id} of scene {scene_id} has no twin; run `pair` again")
+        _check_twins(by_key[instance.key[:2]], instance)
+        twins.append(
+            [
+                replace(instance, window=picture[y : y + height, x : x + width].copy())
+                for picture in pictures
+            ]
+        )
+    drawn = (
+        image.read_mask(instance.key[2], visible=True)
+        for instance in instances
+        for image in by_key[instance.key[:2]]
+    )
+    if instances and not any(mask is not None and mask.any() for mask in drawn):
+        raise InputError(
+            f"{twin_images[0].scene_dir.parents[1]} holds twins of other objects than"
+            f" {instances[0].annotation.obj_id}; run `pair` with this one"
+        )
+    return twins
+
+
+def with_boxes(instances: Sequence[Instance], detections: Collection[Detection]) -> list[Instance]:
+    """Instances whose boxes come from a detector: each image's best-scored one of the object.
+
+    Instances without a detection are left out; the caller counts them as failures.
+    """
+    best: dict[tuple[int, int, int], Detection] = {}
+    for detection in detections:
+        key = (detection.scene_id, detection.im_id, detection.obj_id)
+        if key not in best or detection.score > best[key].score:
+            best[key] = detection
+    found = []
+    for instance in instances:
+        key = (*instance.key[:2], instance.annotation.obj_id)
+        if key in best:
+            found.append(replace(instance, box=best[key].box))
+    return found
+
+
+def _instance(
+    image: BopImage,
+    gt_id: int,
+    rgb: np.ndarray,
+    box: Box,
+    annotation: Annotation,
+    model: ObjectModel,
+    reach: float,
+) -> Instance:
+    x, y, width, height = box
+    half = reach * max(width, height, 1) / 2
+    center, size = (x + width / 2, y + height / 2), image.camera.size
+    left, top = (int(max(c - half, 0)) for c in center)
+    right, bottom = (int(min(c + half, s)) + 1 for c, s in zip(center, size, strict=True))
+    symmetric = annotation.cam_from_obj @ model.symmetries  # (s, 4, 4)
+    return Instance(
+        key=(image.scene_id, image.im_id, gt_id),
+        window=rgb[top:bottom, left:right].copy(),
+        corner=(left, top),
+        camera=image.camera,
+        box=box,
+        annotation=annotation,
+        corners=image.camera.project(apply(symmetric, box_corners(model.box))),
+    )
+
+
+def _is_seen(image: BopImage, annotation: Annotation, min_visib: float) -> bool:
+    """Whether enough of an object is visible."""
+    fract, box = annotation.visib_fract, annotation.bbox_visib
+    if fract is None or box is None or annotation.bbox_obj is None:
+        raise InputError(f"{image.scene_dir} has no scene_gt_info.json with boxes and visib_fract")
+    return fract >= min_visib and box[2] >= 0  # BOP's box of nothing is -1, -1, -1, -1
+
+
+def _check_twins(twins: Sequence[BopImage], instance: Instance) -> None:
+    """Refuse images that share an instance's ids, but not its object and pose."""
+    gt_id, true = instance.key[2], instance.annotation
+    for twin in twins:
+        found = twin.annotations[gt_id] if gt_id < len(twin.annotations) else None
+        same = found is not None and found.obj_id == true.obj_id
+        if found is None or not same or not np.allclose(found.cam_from_obj, true.cam_from_obj):
+            raise InputError(
+                f"{twin.scene_dir}, image {twin.im_id}: annotation {gt_id} is not the real"
+                " frame's; give the twins that `pair` made of this dataset"
+            )
+
+
+def _read_split_file(name: str, root: Path) -> tuple[list[ImageKey], list[ImageKey]]:
+    path = Path(name) if Path(name).is_file() else root / name
+    try:
+        parts = json.loads(path.read_text())
+        train, test = ([(int(s), int(i)) for s, i in parts[p]] for p in ("train", "test"))
+    except FileNotFoundError:
+        raise InputError(f"data.split_file: {path} does not exist") from None
+    except (ValueError, TypeError, KeyError) as error:
+        raise InputError(
+            f"data.split_file: {path} must hold lists of [scene, image] under train and test"
+            f" ({type(error).__name__}: {error})"
+        ) from None
+    return train, test

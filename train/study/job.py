@@ -1,0 +1,190 @@
+"""The parts of a study: one network trained and tested, its result a file, whoever does it."""
+
+import fcntl
+import json
+import logging
+import traceback
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import IO, Any
+
+import torch
+
+from render.json_file import read_json, write_text
+from train.learn.checkpoint import Checkpoint
+from train.learn.methods import train_network
+from train.learn.trainer import Training
+from train.options import COMPOSITION
+from train.study.config import StudyConfig
+from train.study.subject import HandSubject, ObjectSubject, Subject, draw_frames, select
+
+log = logging.getLogger(__name__)
+
+HAND = "hand"
+PRETRAINED = "pretrained"
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What all parts of a study share.
+
+    config: section -> options, the folders of what was rendered among them. seed: of what all seeds
+    share: images, which frames are tested on, the jitter of their boxes. devices: torch's names.
+    """
+
+    config: Mapping[str, Any]
+    out: Path
+    seed: int
+    devices: tuple[str, ...]
+
+    @property
+    def study(self) -> StudyConfig:
+        return self.config["study"]
+
+    def subject_folder(self, subject: str) -> Path:
+        return self.out / (HAND if subject == HAND else f"obj_{int(subject):06d}")
+
+
+@dataclass(frozen=True)
+class Job:
+    """A network of a study: `result.json` in its folder says what came of it, or `error.txt`.
+
+    method: PRETRAINED for the start of all others. frames: real ones, 0 is all; None where none is
+    trained on. candidate, fold: of a tuning run. options: of TrainConfig, in place of the study's.
+    """
+
+    subject: str
+    seed: int
+    method: str
+    frames: int | None = None
+    candidate: int | None = None
+    fold: int | None = None
+    options: tuple[tuple[str, Any], ...] = ()
+    setup: Setup | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def folder(self) -> Path:
+        assert self.setup is not None
+        folder = self.setup.subject_folder(self.subject) / f"seed{self.seed}"
+        if self.candidate is not None:
+            folder = folder / "tuning" / f"fold{self.fold}"
+            return folder / f"{self.method}-{self.candidate}"
+        return (folder if self.frames is None else folder / f"real{self.frames}") / self.method
+
+    @property
+    def start(self) -> "Job":
+        """The pre-training whose network it starts from; its own is a pre-training's."""
+        assert self.setup is not None
+        seed = self.setup.seed if self.setup.study.share_start else self.seed
+        return Job(self.subject, seed, PRETRAINED, setup=self.setup)
+
+    @property
+    def name(self) -> str:
+        """What the user knows it by."""
+        what = self.subject if self.subject == HAND else f"object {self.subject}"
+        text = f"{what}, seed {self.seed}, {self.method}"
+        if self.candidate is not None:
+            return f"{text}, candidate {self.candidate}, fold {self.fold}"
+        return text if self.frames is None else f"{text}, {self.frames or 'all'} real frames"
+
+    @property
+    def is_done(self) -> bool:
+        return (self.folder / "result.json").is_file()
+
+    @property
+    def error(self) -> str | None:
+        """The line that its last attempt failed with."""
+        file = self.folder / "error.txt"
+        return file.read_text().strip() if file.is_file() else None
+
+    def result(self) -> dict[str, Any]:
+        return read_json(self.folder / "result.json")
+
+
+class JobMaker:
+    """Does one job after another on one device, and keeps the subject that was loaded last."""
+
+    def __init__(self, job: Job) -> None:
+        assert job.setup is not None
+        torch.set_num_threads(1)  # two processes of one thread outdo one of two, and round alike
+        self.device, self.slot = claim_device(job.setup)
+        self.loaded: tuple[str, Subject] | None = None
+
+    def close(self) -> None:
+        """Let others have the device."""
+        if self.slot is not None:
+            self.slot.close()
+
+    def make(self, job: Job) -> None:
+        """Train and test; what goes wrong is left as one line for the end, and others go on."""
+        if job.is_done:
+            return
+        job.folder.mkdir(parents=True, exist_ok=True)
+        file = job.folder / "error.txt"
+        file.unlink(missing_ok=True)
+        try:
+            write_text(job.folder / "result.json", json.dumps(self._result(job)) + "\n")
+        except Exception as error:
+            log.debug("%s: %s", job.name, traceback.format_exc())
+            write_text(file, (" ".join(str(error).split()) or type(error).__name__) + "\n")
+            return
+        if job.candidate is not None:
+            (job.folder / "checkpoint.pt").unlink()
+
+    def _result(self, job: Job) -> dict[str, Any]:
+        subject, setup = self._subject(job), job.setup
+        assert setup is not None
+        study, options = setup.study, replace(setup.config["train"], **dict(job.options))
+        fold = None if job.fold is None else (study.tune_folds, job.fold)
+        chosen = draw_frames(subject.frames, job.frames or 0, job.seed)
+        if fold is not None:
+            chosen &= subject.kept(*fold)
+        inputs = select(subject.inputs, subject.frames, chosen)
+
+        pretraining = job.method == PRETRAINED
+        has_start = options.pretrain_steps and not pretraining and job.method != "real"
+        training = Training(
+            "synthetic" if pretraining else job.method,
+            options.pretrain_steps if pretraining else options.steps,
+            subject.target,
+            options,
+            subject.crop,
+            # Batches of pre-training and of what follows are drawn from different streams.
+            2 * job.seed + (not pretraining),
+            job.start.folder / "checkpoint.pt" if has_start else None,
+        )
+        file = train_network(training, inputs, job.folder, self.device)
+        if pretraining:
+            return {}
+        used = sorted(chosen) if COMPOSITION[job.method][0] else []
+        record = subject.test(Checkpoint.load(file, self.device), self.device, fold)
+        return {"options": dict(job.options), "real_frames": used, **record}
+
+    def _subject(self, job: Job) -> Subject:
+        if self.loaded is None or self.loaded[0] != job.subject:
+            self.loaded = None  # freed before the next takes its place
+            self.loaded = job.subject, self._load(job)
+        return self.loaded[1]
+
+    def _load(self, job: Job) -> Subject:
+        setup = job.setup
+        assert setup is not None
+        if job.subject == HAND:
+            return HandSubject(setup.config, setup.out / "localiser", self.device)
+        folder = setup.subject_folder(job.subject)
+        return ObjectSubject(setup.config, int(job.subject), folder, setup.seed)
+
+
+def claim_device(setup: Setup) -> tuple[torch.device, IO | None]:
+    """A device that no other worker of the study has, and the open lock that says so."""
+    if set(setup.devices) == {"cpu"}:
+        return torch.device("cpu"), None
+    for i, name in enumerate(setup.devices):
+        lock = (setup.out / f".device{i}").open("a")
+        with suppress(BlockingIOError):
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return torch.device(name), lock
+        lock.close()
+    return torch.device(setup.devices[0]), None

@@ -1,0 +1,243 @@
+"""`study`: methods x objects x seeds x numbers of real frames, with the same effort for each.
+
+Seeds share an object's rendered images and twins, the test frames and the jitter of their boxes;
+they differ in the network's first weights, in the batches, and in which real frames are trained on
+where that is fewer than all. All methods and numbers of frames of one (object, seed) share one
+pre-training; with `share_start` all seeds of an object do, and their first weights with it. A
+method without real images is trained once for all numbers of them.
+
+Options are chosen once a method, on folds of the training frames of `tune_objects` under the first
+seed: the smallest mean over them of the logarithm of the main error. Test frames are not read for
+it.
+"""
+
+import fcntl
+import json
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from render.config import first_difference, to_dict
+from render.dataset.shards import make_shards
+from render.errors import InputError
+from render.json_file import read_json, write_text
+from render.mesh.mesh import load_models
+from train.hands.localiser import train_localiser
+from train.hands.run import find_splits
+from train.hands.sources import make_sources
+from train.learn.device import choose_device
+from train.objects.data import find_dataset
+from train.options import COMPOSITION, METHODS
+from train.run import prepare, simulate
+from train.study.config import Options, candidates
+from train.study.findings import Findings
+from train.study.job import HAND, Job, JobMaker, Setup
+from train.study.report import write_report
+from train.study.subject import check_frames
+
+log = logging.getLogger(__name__)
+
+RECORD = "study_settings.json"
+
+
+def run_study(
+    config: Mapping[str, Any], out: Path, seed: int, workers: int | None, device: str, cores: int
+) -> str:
+    """Train and test all networks of a study; what is finished is not done again.
+
+    Args:
+        config: section -> options, of all that `run` takes and of study.
+        workers: processes that train; None: one for each CUDA device, or each core without one.
+        cores: processes that render.
+
+    Returns:
+        The report, also in study.txt; study.json and study_frames.png are beside it.
+
+    Raises:
+        InputError: the study was begun with other settings or is running, an option is wrong, or
+            parts failed; then all others are finished.
+    """
+    methods = config["run"].methods
+    unknown = [method for method in methods if method not in METHODS]
+    if unknown or len(set(methods)) < len(methods):
+        raise InputError(f"run.methods: must be different ones of {', '.join(METHODS)}")
+    grid = candidates(config["study"], config["train"], methods)
+    devices = find_devices(device, workers, cores)
+    with begun(out, {name: to_dict(section) for name, section in config.items()} | {"seed": seed}):
+        setup, failed = _prepare(config, out, seed, devices, cores)
+        tuned_on = [s for s in _tuned_on(setup) if s not in failed]
+        findings = Findings(setup, _cells(setup, methods), _runs(setup, grid), tuned_on, failed)
+
+        tuning = [job for jobs in findings.tuning.values() for job in jobs]
+        if config["train"].pretrain_steps:
+            starts = dict.fromkeys(job.start for job in [*findings.cells, *tuning])
+            _make([job for job in starts if job.subject not in failed], findings)
+        _make([job for job in tuning if _is_ready(job, findings)], findings)
+        choices = choose(findings, grid)
+        cells = [
+            replace(job, options=tuple(choices[job.method].items()))
+            for job in findings.cells
+            if job.method in choices and _is_ready(job, findings)
+        ]
+        _make(cells, findings)
+        text = write_report(findings)
+        _refuse_failures(findings, out)
+        return text
+
+
+def find_devices(device: str, workers: int | None, cores: int) -> tuple[str, ...]:
+    """The device of each worker: every CUDA device in turn, or the CPU where there is none."""
+    found = [str(choose_device(device))]
+    if device == "auto" and torch.cuda.is_available():
+        found = [f"cuda:{i}" for i in range(torch.cuda.device_count())]
+    count = workers or (cores if found == ["cpu"] else len(found))
+    return tuple(found[i % len(found)] for i in range(count))
+
+
+@contextmanager
+def begun(out: Path, settings: Mapping[str, Any]) -> Iterator[None]:
+    """Hold a study's folder, made with these settings and by this process alone.
+
+    Raises:
+        InputError: it was begun with others, names the first; or another process is at it.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    with (out / ".lock").open("a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise InputError(f"{out}: another process is at this study; wait, or stop it") from None
+        plain = json.loads(json.dumps(settings))
+        if (out / RECORD).is_file():
+            difference = first_difference(read_json(out / RECORD), plain)
+            if difference:
+                name, before, now = difference
+                raise InputError(
+                    f"{out} was begun with {name} = {before}, not {now};"
+                    " give the old value, or another --out"
+                )
+        elif any(not path.name.startswith(".") for path in out.iterdir()):
+            raise InputError(f"{out} is not empty and holds no {RECORD}; give another --out")
+        else:
+            write_text(out / RECORD, json.dumps(plain, indent=2) + "\n")
+        yield
+
+
+def choose(findings: Findings, grid: Mapping[str, Sequence[Options]]) -> dict[str, Options]:
+    """Method -> the options it is trained with; a method whose tuning failed is left out."""
+    return {
+        method: grid[method][int(np.argmin(scores))]
+        for method in grid
+        if (scores := findings.scores(method)) is not None
+    }
+
+
+def _prepare(
+    config: Mapping[str, Any], out: Path, seed: int, devices: tuple[str, ...], cores: int
+) -> tuple[Setup, dict[str, str]]:
+    """Render everything; returns the study's parts' setup, and subject -> error where it failed."""
+    config, study = dict(config), config["study"]
+    failed: dict[str, str] = {}
+    if config["run"].target == HAND:
+        config["hand"] = make_sources(config, out, seed, cores)
+        check_frames(study.real_frames, config, seed)
+        synthetic = find_splits(config["hand"], (0, 0, 1)).synthetic
+        assert synthetic is not None
+        finder, device = config["localiser"], torch.device(devices[0])
+        train_localiser(finder, config["train"], synthetic, out / "localiser", seed, device)
+        return Setup(config, out, seed, devices), failed
+
+    if config["run"].simulated:
+        folder = simulate(config["run"], out, seed, cores)
+        config["data"] = replace(config["data"], dataset=str(folder))
+    root = find_dataset(config["data"].dataset)
+    wanted = config["data"].objects
+    if not wanted:
+        wanted = tuple(load_models([root / "models"]))
+        config["data"] = replace(config["data"], objects=wanted)
+    check_frames(study.real_frames, config, seed)
+    setup = Setup(config, out, seed, devices)
+    for subject in dict.fromkeys([*_subjects(setup), *_tuned_on(setup)]):
+        part = {**config, "data": replace(config["data"], objects=(int(subject),))}
+        try:
+            model = load_models([root / "models"], obj_ids=[int(subject)])[int(subject)]
+            prepare(part, root, model, setup.subject_folder(subject), seed, cores)
+        except InputError as error:
+            failed[subject] = str(error)
+    return setup, failed
+
+
+def _subjects(setup: Setup) -> list[str]:
+    if setup.config["run"].target == HAND:
+        return [HAND]
+    return [str(obj_id) for obj_id in setup.config["data"].objects]
+
+
+def _tuned_on(setup: Setup) -> list[str]:
+    if not setup.study.tuning:
+        return []
+    if setup.config["run"].target == HAND:
+        return [HAND]
+    return [str(i) for i in setup.study.tune_objects] or _subjects(setup)
+
+
+def _cells(setup: Setup, methods: Sequence[str]) -> list[Job]:
+    """Every network that is tested on test frames, an object at a time."""
+    cells = [
+        Job(subject, setup.seed + i, method, n if COMPOSITION[method][0] else None, setup=setup)
+        for subject in _subjects(setup)
+        for i in range(setup.study.seeds)
+        for n in setup.study.real_frames
+        for method in methods
+    ]
+    return list(dict.fromkeys(cells))
+
+
+def _runs(setup: Setup, grid: Mapping[str, Sequence[Options]]) -> dict[str, list[Job]]:
+    """Method -> its tuning runs, a candidate at a time."""
+    return {
+        method: [
+            Job(subject, setup.seed, method, 0, i, fold, tuple(options.items()), setup)
+            for i, options in enumerate(of_method)
+            for subject in _tuned_on(setup)
+            for fold in range(min(setup.study.tune_judged, setup.study.tune_folds))
+        ]
+        for method, of_method in grid.items()
+    }
+
+
+def _is_ready(job: Job, findings: Findings) -> bool:
+    """Whether what a job needs is there."""
+    if job.subject in findings.failed:
+        return False
+    steps = findings.setup.config["train"].pretrain_steps
+    return job.method == "real" or not steps or job.start.is_done
+
+
+def _make(jobs: Sequence[Job], findings: Findings) -> None:
+    """Do jobs, and report after each."""
+    left = [job for job in jobs if not job.is_done]
+    total = len(jobs)
+    try:
+        for done, job in enumerate(make_shards(JobMaker, left, len(findings.setup.devices)), 1):
+            log.info(
+                "%s: %s, %d of %d", job.name, job.error or "done", total - len(left) + done, total
+            )
+            write_report(findings)
+    except InputError as error:  # of jobs whose workers died; all others are complete
+        findings.failed["workers"] = str(error)
+
+
+def _refuse_failures(findings: Findings, out: Path) -> None:
+    failures = findings.failures()
+    if failures:
+        text = "; ".join(f"{name}: {error}" for name, error in failures.items())
+        raise InputError(
+            f"parts failed: {len(failures)}, the others are finished, see {out}/study.txt; {text}"
+        )
