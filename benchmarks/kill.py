@@ -122,7 +122,7 @@ def _workers_of(pid: int) -> list[int]:
 
 def _is_worker(pid: int) -> bool:
     try:
-        return b"render.shards" in Path(f"/proc/{pid}/cmdline").read_bytes()
+        return b"render.dataset.shards" in Path(f"/proc/{pid}/cmdline").read_bytes()
     except (FileNotFoundError, ProcessLookupError):
         return False
 

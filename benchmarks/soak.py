@@ -67,7 +67,7 @@ def main(frames: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         mesh, out = Path(folder) / "ball.ply", Path(folder) / "out"
         trimesh.creation.icosphere(subdivisions=2, radius=0.05).export(mesh)
-        memory, log = MemoryLog(out / "train", frames), logging.getLogger("render.generate")
+        memory, log = MemoryLog(out / "train", frames), logging.getLogger("render.dataset.generate")
         log.addHandler(memory)
         log.setLevel(logging.DEBUG)
         config = RenderConfig(

@@ -21,9 +21,9 @@ import click
 import numpy as np
 import torch
 
+import assets
 from render.config import fill, load_preset
 from render.draw.renderer import RenderConfig
-from render.mesh.mesh import ASSETS
 from render.scene.randomize import SceneConfig
 from render.sensor.config import DEFAULT_SENSOR
 from train.learn.batches import Batch, Batches
@@ -74,7 +74,7 @@ def live_and_memory(
     """Steps/s of one method, the batches of both ways the same."""
     sections = load_preset("demo")
     size = fill(RenderConfig, sections["render"], "render").size
-    drawn = RenderConfig((str(ASSETS),), obj_ids=(OBJECT,), size=size)
+    drawn = RenderConfig((str(assets.FOLDER),), obj_ids=(OBJECT,), size=size)
     scene = fill(SceneConfig, sections["scene"], "scene")
     source = ObjectSource(drawn, scene, DEFAULT_SENSOR, OBJECT, 0.1)
     source.check()

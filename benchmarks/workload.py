@@ -5,7 +5,8 @@ from functools import cache
 
 import numpy as np
 
-from render.mesh.mesh import ASSETS, Mesh, load_models, object_model
+import assets
+from render.mesh.mesh import Mesh, load_models, object_model
 from render.mesh.mesh import models_info_record as info_of
 from render.scene.randomize import Randomizer, SceneConfig
 from render.scene.spec import Light, Material, Placed, SceneSpec, rows
@@ -34,7 +35,7 @@ class Workload:
     levels: bool = False
 
 
-BUNDLED = Workload(str(ASSETS), 1)
+BUNDLED = Workload(str(assets.FOLDER), 1)
 
 
 @cache

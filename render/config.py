@@ -14,9 +14,10 @@ from typing import Any, TypeVar, get_type_hints
 
 import click
 
+import assets
 from render.option_kind import OptionKind
 
-PRESETS = Path(__file__).resolve().parent.parent / "assets" / "presets"
+PRESETS = assets.FOLDER / "presets"
 T = TypeVar("T")
 Sections = Mapping[str, Mapping[str, Any]]
 

@@ -11,7 +11,7 @@ from typing import TypeVar
 from render.dataset.shards import ATTEMPTS, OpenMaker, Shard, attempt, refusal
 from render.errors import InputError
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 CONNECT_S = 10.0
 S = TypeVar("S", bound=Shard)
 

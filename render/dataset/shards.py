@@ -131,7 +131,7 @@ class _Worker(Generic[S]):
         # would import the main module, and so torch, again.
         self.pipe, theirs = connection.Pipe()
         fd = theirs.fileno()
-        code = "from render.shards import work"
+        code = "from render.dataset.shards import work"
         code = f"import sys; sys.path[:] = {sys.path}; {code}; work({fd}, {opener})"
         # Ctrl-C is for the main process: blocked while the other is started, it stays so there.
         mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import numpy as np
 
+import assets
 from render.errors import InputError
 from render.hand.gltf import read_gltf_hand
 from render.hand.mano import read_mano
 from render.hand.model import HandModel, mirrored
-from render.mesh.mesh import ASSETS
 
 BUNDLED = {"bundled": "right", "bundled-left": "left"}
 READERS = {".glb": read_gltf_hand, ".gltf": read_gltf_hand, ".pkl": read_mano, ".npz": read_mano}
@@ -26,7 +26,7 @@ def load_hand(source: str | Path) -> HandModel:
         InputError: the file is missing, damaged, or not a hand of these kinds.
     """
     if source in BUNDLED:
-        right = _read_bundled(ASSETS / "hand.npz")
+        right = _read_bundled(assets.FOLDER / "hand.npz")
         return right if BUNDLED[str(source)] == right.side else mirrored(right)
     path = Path(source)
     if path.suffix.lower() not in READERS:

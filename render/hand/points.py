@@ -54,7 +54,7 @@ def posed_points(
     shape: np.ndarray,
     cam_from_hand: np.ndarray,
 ) -> np.ndarray:
-    """(B, K, 3) metres: points on hands that are given as `render.hand.model.pose_hand` takes them."""
+    """(B, K, 3) metres: points on hands, given as to `render.hand.model.pose_hand`."""
     joints = shaped(model, shape)[1]
     cam_from_joint = cam_from_hand[:, None] @ forward_kinematics(joints, model.parents, pose)
     places = points.places + np.einsum("kis,bs->bki", points.directions, shape)

@@ -33,7 +33,7 @@ class HandSkin:
         return self._make(posture)[0]
 
     def points(self, posture: Posture | None) -> np.ndarray:
-        """(21, 3) metres, in the hand's frame: joints and fingertips, `render.hand.model.POINTS`."""
+        """(21, 3) metres, in the hand's frame: joints and tips, `render.hand.model.POINTS`."""
         return self._make(posture)[1]
 
     def corners(self, posture: Posture | None) -> np.ndarray:

@@ -10,6 +10,7 @@ import numpy as np
 from scipy.spatial import ConvexHull, QhullError
 from scipy.spatial.distance import cdist
 
+import assets
 from render.errors import InputError
 from render.image_file import write_png
 from render.mesh.file import SUFFIXES, read_mesh_file
@@ -19,7 +20,6 @@ from render.mesh.ply_mesh import TINTED_TEXTURE
 from render.mesh.symmetry import symmetry_transforms
 
 UNITS = {"m": 1.0, "cm": 0.01, "mm": 0.001}
-ASSETS = Path(__file__).resolve().parents[1] / "assets"
 SMALLEST, LARGEST = 0.001, 10.0  # metres; what lies outside has almost surely the wrong unit
 RECORD_TOLERANCE = 0.05  # of the diameter, between a mesh and its models_info.json
 
@@ -215,7 +215,7 @@ def _names(sources: Sequence[str | Path]) -> str:
 
 def _mesh_files(source: str | Path) -> list[Path]:
     """The mesh files of one source, sorted by name."""
-    folder = ASSETS if str(source) == "assets" else Path(source)
+    folder = assets.FOLDER if str(source) == "assets" else Path(source)
     if not folder.is_dir():
         return [folder]  # a file; reading it says what is wrong with it
     files = sorted(file for file in folder.iterdir() if file.suffix.lower() in SUFFIXES)

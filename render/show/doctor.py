@@ -59,8 +59,8 @@ def _try(name: str, fix: str, part: str, **environment: str) -> Check:
     """Try a part of `PARTS` in a process of its own, with changes to the environment."""
     try:
         done = subprocess.run(
-            [sys.executable, "-m", "render.doctor", part],
-            cwd=Path(__file__).resolve().parents[1],
+            [sys.executable, "-m", "render.show.doctor", part],
+            cwd=Path(__file__).resolve().parents[2],
             env={**os.environ, **environment},
             capture_output=True,
             text=True,

@@ -5,9 +5,10 @@ import pytest
 import trimesh
 from scipy.spatial import cKDTree
 
+import assets
 from assets.make_objects import make_objects
 from render.image_file import read_rgb
-from render.mesh.mesh import ASSETS, Mesh, diameter, load_models
+from render.mesh.mesh import Mesh, diameter, load_models
 from render.mesh.ply import parse_ply
 from render.transforms import apply, rigid, rodrigues
 
@@ -57,7 +58,7 @@ def assert_same_ply(made: bytes, kept: bytes) -> None:
 def test_regeneration_gives_the_same_files(tmp_path):
     make_objects(tmp_path)
     for made in sorted(tmp_path.iterdir()):
-        kept = ASSETS / made.name
+        kept = assets.FOLDER / made.name
         if made.suffix == ".png":  # compressed alike only by the same version of zlib
             np.testing.assert_array_equal(read_rgb(made), read_rgb(kept))
         elif made.suffix == ".ply":

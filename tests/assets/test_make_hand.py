@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import trimesh
 
+import assets
 from assets import hand_skeleton
 from assets.hand_mesh import subdivide, surface_net
 from assets.hand_rig import SHAPE
@@ -11,7 +12,6 @@ from assets.hand_surface import hand_distance
 from assets.make_hand import make_hand
 from render.hand.file import load_hand
 from render.hand.model import FINGERS, JOINTS, HandModel, pose_hand, shaped
-from render.mesh.mesh import ASSETS
 
 # Farthest bend of each joint of a finger, degrees, and of the thumb's.
 BENDS = {1: 90, 2: 105, 3: 80}
@@ -48,7 +48,7 @@ def edge_lengths(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
 @pytest.mark.slow
 def test_regeneration_gives_the_same_arrays(tmp_path):
     make_hand(tmp_path)
-    with np.load(tmp_path / "hand.npz") as made, np.load(ASSETS / "hand.npz") as kept:
+    with np.load(tmp_path / "hand.npz") as made, np.load(assets.FOLDER / "hand.npz") as kept:
         assert made.files == kept.files
         for name in kept.files:
             if np.issubdtype(kept[name].dtype, np.floating):  # rounded unlike by other processors

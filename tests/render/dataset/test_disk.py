@@ -17,7 +17,7 @@ from render.image_file import write_png
 from render.scene.randomize import SceneConfig
 from tests.mesh_samples import make_lump
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[3]
 RENDER = RenderConfig(frames=8, size=(96, 72), frames_per_scene=1)
 SCENE = SceneConfig()
 

@@ -29,7 +29,7 @@ def kill_a_writer(kind: str, path: Path) -> None:
     """Leave what a process leaves that dies while it writes a whole_folder or whole_file."""
     target = "partial / 'half'" if kind == "whole_folder" else "partial"
     code = KILLED_WRITER.format(kind=kind, target=target)
-    root = Path(__file__).parents[1]
+    root = Path(__file__).parents[3]
     died = subprocess.run(
         [sys.executable, "-c", code, path], env={**os.environ, "PYTHONPATH": root}
     )

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import assets
 from benchmarks.kill import same_files
 from render.dataset.generate import generate
 from render.draw.renderer import RenderConfig, make_renderer, see
@@ -16,7 +17,7 @@ from render.errors import InputError
 from render.formats.bop import read_split
 from render.formats.webdataset import pack_scene
 from render.image_file import write_png
-from render.mesh.mesh import ASSETS, load_models
+from render.mesh.mesh import load_models
 from render.scene.props import props
 from render.scene.randomize import SceneConfig
 from render.scene.spec import SceneSpec
@@ -202,7 +203,7 @@ def test_any_number_of_the_same_command_may_run_at_once(rendered, tmp_path):
 
 
 def test_a_mesh_that_has_changed_meanwhile_is_refused_by_name(tmp_path):
-    shutil.copytree(ASSETS, tmp_path / "meshes")
+    shutil.copytree(assets.FOLDER, tmp_path / "meshes")
     render = replace(RENDER, objects=(str(tmp_path / "meshes"),))
     out = tmp_path / "out"
     generate(render, SCENE, out, seed=0, workers=1, part=(1, 3))

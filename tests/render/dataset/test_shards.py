@@ -81,7 +81,7 @@ def test_what_a_shard_raises_arrives_as_it_was(workers, tmp_path):
 
 @pytest.mark.parametrize("sent", [signal.SIGKILL, signal.SIGINT], ids=["kill", "ctrl-c"])
 def test_workers_end_with_their_main_process_in_the_midst_of_a_shard(sent, tmp_path):
-    root = Path(__file__).parents[1]
+    root = Path(__file__).parents[3]
     main = subprocess.Popen(
         [sys.executable, "-c", MAIN, tmp_path],
         env={**os.environ, "PYTHONPATH": str(root)},
