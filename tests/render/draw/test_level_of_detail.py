@@ -4,7 +4,6 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 import pytest
-from scenes import CAMERA, assert_same_frame, at, draw, scene, square
 
 from benchmarks.workload import blob
 from render.camera import Camera
@@ -20,6 +19,7 @@ from render.errors import InputError
 from render.mesh.mesh import Mesh, load_models
 from render.scene.spec import Light, Placed, SceneSpec, rows
 from render.transforms import random_rotation, rigid
+from tests.scenes import CAMERA, assert_same_frame, at, draw, scene, square
 
 ARRAYS = [field.name for field in dataclasses.fields(Mesh)]
 

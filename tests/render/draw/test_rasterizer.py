@@ -4,7 +4,14 @@ from concurrent.futures import ProcessPoolExecutor
 
 import numpy as np
 import pytest
-from scenes import (
+
+from render.camera import Camera
+from render.draw import gl_read
+from render.draw.rasterizer import Rasterizer
+from render.errors import InputError
+from render.scene.spec import Light, Placed, rows
+from render.transforms import apply, rigid, rodrigues
+from tests.scenes import (
     CAMERA,
     EYE,
     SMALL,
@@ -20,13 +27,6 @@ from scenes import (
     square,
     two_meshes,
 )
-
-from render.camera import Camera
-from render.draw import gl_read
-from render.draw.rasterizer import Rasterizer
-from render.errors import InputError
-from render.scene.spec import Light, Placed, rows
-from render.transforms import apply, rigid, rodrigues
 
 
 @pytest.fixture(scope="module")

@@ -4,13 +4,13 @@ from concurrent.futures import ProcessPoolExecutor
 import cv2
 import numpy as np
 import pytest
-from scenes import CAMERA, SMALL, at, plane_depth, rotated_crop, scene, square
 
 from render.draw.rasterizer import Rasterizer
 from render.draw.reference import PyrenderRenderer, render_in_subprocess
 from render.mesh.mesh import load_models
 from render.scene.spec import Light, Placed, SceneSpec
 from render.transforms import random_rotation, rodrigues
+from tests.scenes import CAMERA, SMALL, at, plane_depth, rotated_crop, scene, square
 
 
 def views(obj_ids, rng, camera=CAMERA) -> list[SceneSpec]:

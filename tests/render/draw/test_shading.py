@@ -2,7 +2,12 @@ import dataclasses
 
 import numpy as np
 import pytest
-from scenes import (
+
+from render.camera import Camera
+from render.mesh.mesh import Mesh
+from render.scene.spec import Light, Material, Placed, rows
+from render.transforms import random_rotation, rigid, rodrigues
+from tests.scenes import (
     EYE,
     FULL_AMBIENT,
     SMALL,
@@ -17,11 +22,6 @@ from scenes import (
     square,
     two_meshes,
 )
-
-from render.camera import Camera
-from render.mesh.mesh import Mesh
-from render.scene.spec import Light, Material, Placed, rows
-from render.transforms import random_rotation, rigid, rodrigues
 
 
 def test_full_ambient_light_gives_back_the_vertex_colours(rng):

@@ -6,7 +6,14 @@ import cv2
 import numpy as np
 import pytest
 import trimesh
-from scenes import (
+from scipy.spatial.transform import Rotation
+
+from render.camera import Camera
+from render.draw.rasterizer import Rasterizer
+from render.mesh.mesh import Mesh
+from render.scene.spec import Light, Material, Placed, SceneSpec, rows
+from render.transforms import apply, invert, random_rotation, rigid, rodrigues
+from tests.scenes import (
     CAMERA,
     SMALL,
     assert_same_frame,
@@ -19,13 +26,6 @@ from scenes import (
     square,
     two_meshes,
 )
-from scipy.spatial.transform import Rotation
-
-from render.camera import Camera
-from render.draw.rasterizer import Rasterizer
-from render.mesh.mesh import Mesh
-from render.scene.spec import Light, Material, Placed, SceneSpec, rows
-from render.transforms import apply, invert, random_rotation, rigid, rodrigues
 
 AMBIENT = (0.3, 0.3, 0.3)
 SUN = Light("directional", (0.48, -0.36, -0.8), (0.5, 0.5, 0.5), shadow=True)

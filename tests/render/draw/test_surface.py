@@ -4,7 +4,10 @@ import dataclasses
 
 import numpy as np
 import pytest
-from scenes import (
+
+from render.draw.rasterizer import Rasterizer
+from render.transforms import apply, invert, random_rotation, rodrigues
+from tests.scenes import (
     CAMERA,
     assert_same_frame,
     at,
@@ -15,9 +18,6 @@ from scenes import (
     square,
     two_meshes,
 )
-
-from render.draw.rasterizer import Rasterizer
-from render.transforms import apply, invert, random_rotation, rodrigues
 
 BOX = quads(
     [

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from scenes import random_scene, two_meshes
 
 from render.camera import Camera
 from render.dataset.generate import generate
@@ -27,6 +26,7 @@ from render.mesh.mesh import load_models
 from render.scene.randomize import SceneConfig
 from render.transforms import apply, invert
 from render.validate.validate import validate
+from tests.scenes import random_scene, two_meshes
 
 RENDER = RenderConfig(
     frames=3, size=(160, 120), frames_per_scene=2, normals=True, coordinates=True, obj_ids=(1, 2)
