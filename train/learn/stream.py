@@ -7,6 +7,7 @@ A step trains on the next `size` indices, so that a stream can begin at any step
 import os
 import signal
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -151,7 +152,9 @@ class Stream:
         """End the workers."""
         shutdown = getattr(self._batches, "_shutdown_workers", None)
         if shutdown is not None:
-            shutdown()
+            # One that dies as it ends (drivers do, now and then) has nothing to give any more.
+            with suppress(RuntimeError):
+                shutdown()
         self._batches = self._next = None
 
     def _begin(self, step: int) -> None:

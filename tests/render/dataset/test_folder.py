@@ -18,7 +18,7 @@ SETTINGS = {"scene": {"zoom": (1.5, 1.8)}, "seed": 0}
 KILLED_WRITER = """
 import os, signal, sys
 from pathlib import Path
-from render.dataset_folder import {kind}
+from render.whole_file import {kind}
 with {kind}(Path(sys.argv[1])) as partial:
     ({target}).write_text("half")
     os.kill(os.getpid(), signal.SIGKILL)

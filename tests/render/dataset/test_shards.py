@@ -17,7 +17,7 @@ MAIN = """
 import signal
 import sys
 from pathlib import Path
-from render.shards import make_shards
+from render.dataset.shards import make_shards
 from tests.shard_makers import Task, TaskMaker
 # A shell lets what runs in the background ignore it.
 signal.signal(signal.SIGINT, signal.default_int_handler)

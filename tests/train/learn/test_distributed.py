@@ -78,9 +78,9 @@ CODE = """
 import sys
 from pathlib import Path
 import torch
-from tests.test_distributed import Parts, job
-from train.distributed import count, joined, rank
-from train.trainer import train
+from tests.train.learn.test_distributed import Parts, job
+from train.learn.distributed import count, joined, rank
+from train.learn.trainer import train
 with joined("cpu"):
     assert count() == 2
     out = Path(sys.argv[1])

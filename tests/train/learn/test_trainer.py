@@ -263,7 +263,7 @@ def test_killed_again_and_again_it_ends_with_the_same_bits(tmp_path):
     """SIGKILL at random moments, also while a checkpoint is written."""
     config = replace(CONFIG, save_every=1)
     run(training(steps=30, config=config), tmp_path / "alone")
-    code = "from tests.test_trainer import *; import sys; "
+    code = "from tests.train.learn.test_trainer import *; import sys; "
     code += "run(training(steps=30, config=replace(CONFIG, save_every=1)), Path(sys.argv[1]))"
     rng, kills, out = np.random.default_rng(0), 0, tmp_path / "killed"
     file = out / "checkpoint.pt"
