@@ -280,13 +280,15 @@ def pair(config, seed, out, real, workers) -> None:
 @localiser_option
 @out_option
 @device_option
-def train(config, seed, out, device, method, **inputs) -> None:
+def train(config, seed, out, device, method, synthetic, twins, start, localiser) -> None:
     """Train a network for one object, or for hands."""
     from train.learn.distributed import joined
+    from train.learn.task import Folders
     from train.run import train_one
 
+    folders = Folders(synthetic, twins, localiser)
     with joined(device) as own_device:
-        found = train_one(config, method, out, seed, own_device, **inputs)
+        found = train_one(config, method, out, seed, own_device, start, folders)
     _echo_once(found)
 
 
@@ -371,6 +373,8 @@ def predict(
     run_folder, image, box, camera, localiser, out, device, video, beside, split_file
 ) -> None:
     """Print the pose seen in an image, in a BOP frame's boxes or in NYU's depth, and draw it."""
+    from train.learn.task import Asked
+
     if video is not None:
         from train.film import predict_film
 
@@ -378,7 +382,8 @@ def predict(
             if given is not None:
                 raise OptionError(f"{flag} is for one image, not for --video")
         runs = [run_folder, *beside]
-        click.echo(predict_film(runs, image, localiser, video, device, split_file))
+        asked = Asked(localiser=localiser, split_file=split_file)
+        click.echo(predict_film(runs, image, asked, video, device))
         return
 
     from train.run import predict_one
@@ -386,7 +391,8 @@ def predict(
     for flag, given in {"--beside": beside, "--split-file": split_file}.items():
         if given:
             raise OptionError(f"{flag} belongs to --video FILM.mp4")
-    click.echo(predict_one(run_folder, image, box, camera, localiser, out, device))
+    asked = Asked(box, camera, localiser)
+    click.echo(predict_one(run_folder, image, asked, out, device))
 
 
 @main.command()

@@ -28,10 +28,10 @@ from train.objects.evaluate import (
     evaluate_method,
     measured_model,
     predict_instances,
-    results,
     test_sets,
 )
 from train.objects.exemplar import ApproximateLookup, ExactLookup, object_library, with_lookup
+from train.objects.results import results
 
 
 @click.command()

@@ -44,6 +44,11 @@ class RunConfig:
         1, "Processes that do so for one network; 0: the training itself", minimum=0
     )
 
+    @property
+    def kind(self) -> str:
+        """What the real frames of a run are called."""
+        return "simulated real" if self.simulated else "real"
+
 
 @dataclass(frozen=True)
 class TrainConfig:

@@ -15,11 +15,13 @@ from tests.hand_scenes import hand_depth, random_hand
 from tests.small_dataset import cuboids, random_frames, write_dataset
 from tests.train.hands.test_predict import checkpoint_of, net_of
 from tests.train.objects.test_predict import save_run
-from train.film import depth_frames, hand_film, predict_film
+from train.film import predict_film
+from train.hands.film import depth_frames, hand_film
 from train.learn.checkpoint import Checkpoint
 from train.learn.networks import build
 from train.learn.targets import ObjectInfo
-from train.objects.predict import predict_image
+from train.learn.task import Asked
+from train.objects.image import predict_image
 from train.options import CropConfig
 
 
@@ -91,11 +93,11 @@ def test_an_objects_film_shows_what_predict_draws_in_each_image(tmp_path, rng):
     first = next(iter(frames.values()))
     run = save_run(tmp_path / "mapping", first, first.annotations[0].bbox_visib)
     scene, film = root / "test" / "000002", tmp_path / "film.mp4"
-    assert predict_film([run], scene, None, film, "cpu") == f"{film}: 3 frames of {scene}"
+    assert predict_film([run], scene, Asked(), film, "cpu") == f"{film}: 3 frames of {scene}"
     found = iio.imread(film, plugin="FFMPEG").astype(float)
     drawn = []
     for image in sorted((scene / "rgb").iterdir()):
-        predict_image(run, image, None, None, tmp_path / "overlay.png", "cpu")
+        predict_image(run, image, Asked(), tmp_path / "overlay.png", "cpu")
         drawn.append(read_rgb(tmp_path / "overlay.png"))
     for i, picture in enumerate(found):
         panel = picture[4 + 16 : 4 + 16 + 120, 4 : 4 + 160]  # below the label, within the gaps
@@ -126,7 +128,7 @@ def test_of_an_objects_images_those_to_test_on_are_filmed(tmp_path, rng):
 
     split.write_text(json.dumps({"train": keys, "test": [[3, 1]]}))
     with pytest.raises(InputError, match=r"split\.json names no test image of scene 2"):
-        predict_film(runs, scene, None, film, "cpu", str(split))
+        predict_film(runs, scene, Asked(split_file=str(split)), film, "cpu")
 
 
 def test_what_does_not_fit_is_refused_in_one_line(frames, runs, tmp_path):
@@ -141,21 +143,30 @@ def test_what_does_not_fit_is_refused_in_one_line(frames, runs, tmp_path):
     film, empty = tmp_path / "film.mp4", tmp_path / "empty"
     empty.mkdir()
     for args, message in [
-        (([runs["right"]], empty, None, film, "cpu"), "empty: no depth PNG"),
-        (([runs["right"]], depth_frames(frames)[0], None, film, "cpu"), "--video needs a folder"),
-        (([runs["right"]], frames, None, film.with_suffix(".gif"), "cpu"), "are written as .mp4"),
+        (([runs["right"]], empty, Asked(), film, "cpu"), "empty: no depth PNG"),
         (
-            ([runs["right"], object_run], frames, None, film, "cpu"),
+            ([runs["right"]], depth_frames(frames)[0], Asked(), film, "cpu"),
+            "--video needs a folder",
+        ),
+        (
+            ([runs["right"]], frames, Asked(), film.with_suffix(".gif"), "cpu"),
+            "are written as .mp4",
+        ),
+        (
+            ([runs["right"], object_run], frames, Asked(), film, "cpu"),
             "one reads hands, the other an object",
         ),
         (
-            ([runs["right"], runs["right"]], frames, None, film, "cpu"),
+            ([runs["right"], runs["right"]], frames, Asked(), film, "cpu"),
             "give runs of different names",
         ),
-        (([runs["right"]], frames, None, film, "cpu", "a"), "--split-file belongs to .* objects"),
-        (([object_run], frames, None, film, "cpu"), "is no BOP scene"),
         (
-            ([object_run], frames, runs["right"], film, "cpu"),
+            ([runs["right"]], frames, Asked(split_file="a"), film, "cpu"),
+            "--split-file belongs to .* objects",
+        ),
+        (([object_run], frames, Asked(), film, "cpu"), "is no BOP scene"),
+        (
+            ([object_run], frames, Asked(localiser=runs["right"]), film, "cpu"),
             "--localiser belongs to networks for hands",
         ),
     ]:

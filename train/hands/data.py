@@ -12,7 +12,7 @@ import numpy as np
 from render.config import option
 from render.errors import InputError
 from render.formats.nyu import JOINTS
-from render.formats.nyu_dataset import SYNTHETIC, NyuSplit, read_split
+from render.formats.nyu_dataset import SENSOR, SYNTHETIC, NyuSplit, read_split
 from render.progress import progress
 from train.hands.crops import HandFrame, hand_frame
 from train.options import HandCropConfig
@@ -47,6 +47,18 @@ class HandDataConfig:
     )
 
 
+@dataclass(frozen=True, eq=False)
+class HandSplits:
+    """Frames to train on; None are those that a method does not see.
+
+    real: the sensor's images. twins: drawn ones of the same frames. synthetic: drawn ones.
+    """
+
+    real: NyuSplit | None = None
+    twins: NyuSplit | None = None
+    synthetic: NyuSplit | None = None
+
+
 def find_nyu(name: str, where: str = "hand.dataset") -> Path:
     """The folder of a dataset: a path, or NYU_PATH where none is named.
 
@@ -70,6 +82,28 @@ def spread_split(root: Path, split: str, stream: str, count: int) -> NyuSplit:
     chosen = np.unique(np.linspace(0, len(found.numbers) - 1, count).round().astype(int))
     numbers = tuple(found.numbers[i] for i in chosen)
     return NyuSplit(found.folder, found.stream, numbers, found.uvd[chosen])
+
+
+def find_splits(data: HandDataConfig, shares: tuple[float, float, float] = (1, 1, 1)) -> HandSplits:
+    """Find the frames to train on, before anything is done with them.
+
+    Synthetic frames and twins are the dataset's own where no folder is named.
+
+    Args:
+        shares: of real frames, twins and synthetic frames; those of share 0 are not looked for.
+    """
+
+    def folder(name: str, where: str) -> Path:
+        return find_nyu(name, where) if name else find_nyu(data.dataset)
+
+    real = twins = synthetic = None
+    if shares[0]:
+        real = spread_split(find_nyu(data.dataset), "train", SENSOR, data.train_frames)
+        twins = twins_of(folder(data.twins, "hand.twins"), real) if shares[1] else None
+    if shares[2]:
+        root = folder(data.synthetic, "hand.synthetic")
+        synthetic = spread_split(root, "train", SYNTHETIC, data.synthetic_frames)
+    return HandSplits(real, twins, synthetic)
 
 
 def load_frames(

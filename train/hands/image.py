@@ -15,18 +15,16 @@ from train.hands.predict import predict_joints
 from train.learn.checkpoint import Checkpoint
 from train.learn.device import choose_device
 from train.learn.pictures import PREDICTED
+from train.learn.task import Asked
 
 SHOWN = 0.3  # metres before and behind the hand that are told apart in the picture
 
 
-def predict_depth(
-    run: Path, image: Path, localiser: Path | None, out: Path | None, device: str
-) -> str:
+def predict_image(run: Path, image: Path, asked: Asked, out: Path | None, device: str) -> str:
     """Read the joints of the nearest hand in a depth PNG as NYU's, and draw them.
 
     Args:
-        localiser: the run of the network that finds the palm; None centres the crop on the centre
-            of mass.
+        asked: a localiser; without one the crop is centred on the centre of mass.
         out: the overlay's file; IMAGE_pose.png in the working folder where None.
 
     Returns:
@@ -35,12 +33,14 @@ def predict_depth(
     Raises:
         InputError: the image is unusable, or the network reads something else.
     """
+    if asked.box is not None or asked.camera is not None:
+        raise InputError(f"--box and --camera belong to objects; {run} is for hands")
     torch_device = choose_device(device)
     checkpoint = Checkpoint.load_finished(run, torch_device)
-    finder = Checkpoint.load_finished(localiser, torch_device) if localiser else None
     names = [JOINTS[i] for i in checkpoint.hand.joints]
+    localiser = Localiser.of_run(asked.localiser, torch_device)
     depth = read_sensor(image)
-    (center,) = Localiser(finder, torch_device).locate([depth])
+    (center,) = localiser.locate([depth])
     frame = hand_frame(0, depth, center, np.zeros((len(JOINTS), 3)), checkpoint.crop)
     (joints,) = predict_joints(checkpoint, [frame], torch_device)
     record = {"joints_cam_mm": dict(zip(names, (1000 * joints).round(3).tolist(), strict=True))}

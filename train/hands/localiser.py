@@ -49,6 +49,15 @@ class Localiser:
     def __init__(self, checkpoint: Checkpoint | None, device: torch.device) -> None:
         self.checkpoint, self.device = checkpoint, device
 
+    @classmethod
+    def of_run(cls, run: Path | None, device: torch.device) -> "Localiser":
+        """The finished network of a run; without one, centres of mass.
+
+        Raises:
+            InputError: the run is not finished, or holds no network.
+        """
+        return cls(None if run is None else Checkpoint.load_finished(run, device), device)
+
     def locate(self, depths: Sequence[np.ndarray]) -> np.ndarray:
         """Depth images (480, 640) in metres -> (n, 3) centres in metres, camera frame."""
         return self.refine(depths, mass_centers(depths))

@@ -11,8 +11,8 @@ from render.draw.renderer import RenderConfig
 from render.errors import InputError
 from render.hand.scene import HandSceneConfig
 from render.sensor.config import SensorConfig
-from train.film import depth_frames
 from train.hands.data import HandDataConfig, find_nyu
+from train.hands.film import depth_frames
 from train.hands.pairs import pair_hands
 from train.options import RunConfig
 

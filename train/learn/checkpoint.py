@@ -62,11 +62,10 @@ class Checkpoint:
 
     def save(self, path: Path) -> None:
         """Write the file whole, or leave the old one."""
-        (kind,) = (name for name, (cls, _) in KINDS.items() if isinstance(self.target, cls))
         record = {
             "net": self.net.state_dict(),
             "network": self.network,
-            "kind": kind,
+            "kind": self.target.kind,
             "crop": asdict(self.crop),
             "target": self.target.record(),
             "method": self.method,

@@ -20,6 +20,7 @@ class ObjectInfo:
     box: np.ndarray
     camera: Camera | None = None
 
+    kind: ClassVar[str] = "object"
     channels: ClassVar[int] = 3  # of a crop
     outputs: ClassVar[int] = 16  # numbers that the network gives
 
@@ -53,6 +54,7 @@ class HandInfo:
 
     joints: tuple[int, ...]
 
+    kind: ClassVar[str] = "hand"
     channels: ClassVar[int] = 1  # of a crop
 
     @property

@@ -29,9 +29,6 @@ CANDIDATES = 8  # of a chunk, measured again without cancellation
 LINKS, BUILD_WIDTH, SEARCH_WIDTH = 32, 100, 128  # of the HNSW graph: M, efConstruction, efSearch
 
 
-NO_EXEMPLARS = ExemplarConfig()
-
-
 @dataclass(frozen=True, eq=False)
 class Library:
     """features: (n, d) float32 of synthetic crops, on the CPU. targets: (n, outputs), theirs."""

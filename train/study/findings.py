@@ -6,11 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from train.study.job import HAND, Job, Setup
-from train.study.subject import metrics
+from train.study.job import Job, Setup
 
-# The main error, by which methods are compared and chosen for.
-MEASURES = {"object": "corner_px", HAND: "joint_mm"}
+WORKERS = "workers"  # among the subjects that failed: processes that died
 
 
 @dataclass(eq=False)
@@ -19,7 +17,7 @@ class Findings:
 
     cells: networks that are tested on test frames. tuning: method -> its tuning runs. tuned_on:
     subjects that options are chosen on. failed: subject -> why it could not be prepared;
-    "workers" -> of what they died.
+    WORKERS -> of what they died.
     """
 
     setup: Setup
@@ -31,17 +29,17 @@ class Findings:
 
     @property
     def methods(self) -> tuple[str, ...]:
-        return self.setup.config["run"].methods
+        return self.setup.task.config["run"].methods
 
     @property
     def measure(self) -> str:
         """The name of the main error."""
-        return MEASURES[self.setup.config["run"].target]
+        return self.setup.task.measure
 
     @property
     def visib(self) -> tuple[float, ...]:
-        """The thresholds of the tables; hands have none."""
-        return (0.0,) if self.setup.config["run"].target == HAND else self.setup.study.visib
+        """The thresholds of the tables."""
+        return self.setup.task.visibs(self.setup.study.visib)
 
     @cached_property
     def by_key(self) -> dict[tuple[str, int, int | None, str], Job]:
@@ -52,7 +50,7 @@ class Findings:
         if (job, visib) not in self.figures:
             if not job.is_done:
                 return None
-            self.figures[job, visib] = metrics(job.result(), visib)
+            self.figures[job, visib] = self.setup.task.metrics(job.result(), visib)
         return self.figures[job, visib]
 
     def scores(self, method: str) -> list[float] | None:
@@ -70,7 +68,7 @@ class Findings:
     def failures(self) -> dict[str, str]:
         """Name -> error, of whatever failed when it was last tried."""
         found = {
-            f"object {name}" if name.isdecimal() else name: error
+            name if name == WORKERS else self.setup.task.title(name): error
             for name, error in self.failed.items()
         }
         jobs = [*(job for runs in self.tuning.values() for job in runs), *self.cells]

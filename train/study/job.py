@@ -4,25 +4,26 @@ import fcntl
 import json
 import logging
 import traceback
-from collections.abc import Mapping
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO, Any
 
+import numpy as np
 import torch
 
 from render.json_file import read_json, write_text
+from train.learn.batches import Inputs
 from train.learn.checkpoint import Checkpoint
 from train.learn.methods import train_network
+from train.learn.task import Subject, Task
 from train.learn.trainer import Training
-from train.options import COMPOSITION
+from train.options import COMPOSITION, TrainConfig
 from train.study.config import StudyConfig
-from train.study.subject import HandSubject, ObjectSubject, Subject, draw_frames, select
 
 log = logging.getLogger(__name__)
 
-HAND = "hand"
 PRETRAINED = "pretrained"
 
 
@@ -30,21 +31,20 @@ PRETRAINED = "pretrained"
 class Setup:
     """What all parts of a study share.
 
-    config: section -> options, the folders of what was rendered among them. seed: of what all seeds
-    share: images, which frames are tested on, the jitter of their boxes. devices: torch's names.
+    task: what is read, and from what; its seed is that of what all seeds share: images, which
+    frames are tested on, the jitter of their boxes. devices: torch's names.
     """
 
-    config: Mapping[str, Any]
-    out: Path
-    seed: int
+    task: Task
     devices: tuple[str, ...]
 
     @property
     def study(self) -> StudyConfig:
-        return self.config["study"]
+        return self.task.config["study"]
 
-    def subject_folder(self, subject: str) -> Path:
-        return self.out / (HAND if subject == HAND else f"obj_{int(subject):06d}")
+    @property
+    def train(self) -> TrainConfig:
+        return self.task.config["train"]
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class Job:
     @property
     def folder(self) -> Path:
         assert self.setup is not None
-        folder = self.setup.subject_folder(self.subject) / f"seed{self.seed}"
+        folder = self.setup.task.study_folder(self.subject) / f"seed{self.seed}"
         if self.candidate is not None:
             folder = folder / "tuning" / f"fold{self.fold}"
             return folder / f"{self.method}-{self.candidate}"
@@ -77,14 +77,14 @@ class Job:
     def start(self) -> "Job":
         """The pre-training whose network it starts from; its own is a pre-training's."""
         assert self.setup is not None
-        seed = self.setup.seed if self.setup.study.share_start else self.seed
+        seed = self.setup.task.seed if self.setup.study.share_start else self.seed
         return Job(self.subject, seed, PRETRAINED, setup=self.setup)
 
     @property
     def name(self) -> str:
         """What the user knows it by."""
-        what = self.subject if self.subject == HAND else f"object {self.subject}"
-        text = f"{what}, seed {self.seed}, {self.method}"
+        assert self.setup is not None
+        text = f"{self.setup.task.title(self.subject)}, seed {self.seed}, {self.method}"
         if self.candidate is not None:
             return f"{text}, candidate {self.candidate}, fold {self.fold}"
         return text if self.frames is None else f"{text}, {self.frames or 'all'} real frames"
@@ -136,21 +136,22 @@ class JobMaker:
     def _result(self, job: Job) -> dict[str, Any]:
         subject, setup = self._subject(job), job.setup
         assert setup is not None
-        study, options = setup.study, replace(setup.config["train"], **dict(job.options))
+        study, options = setup.study, replace(setup.train, **dict(job.options))
         fold = None if job.fold is None else (study.tune_folds, job.fold)
         chosen = draw_frames(subject.frames, job.frames or 0, job.seed)
         if fold is not None:
-            chosen &= subject.kept(*fold)
-        inputs = select(subject.inputs, subject.frames, chosen)
+            chosen &= subject.kept(fold)
+        material = subject.material
+        inputs = select(material.inputs, subject.frames, chosen)
 
         pretraining = job.method == PRETRAINED
         has_start = options.pretrain_steps and not pretraining and job.method != "real"
         training = Training(
             "synthetic" if pretraining else job.method,
             options.pretrain_steps if pretraining else options.steps,
-            subject.target,
+            material.target,
             options,
-            subject.crop,
+            material.crop,
             # Batches of pre-training and of what follows are drawn from different streams.
             2 * job.seed + (not pretraining),
             job.start.folder / "checkpoint.pt" if has_start else None,
@@ -171,10 +172,24 @@ class JobMaker:
     def _load(self, job: Job) -> Subject:
         setup = job.setup
         assert setup is not None
-        if job.subject == HAND:
-            return HandSubject(setup.config, setup.out / "localiser", self.device)
-        folder = setup.subject_folder(job.subject)
-        return ObjectSubject(setup.config, int(job.subject), folder, setup.seed)
+        return setup.task.load(job.subject, self.device)
+
+
+def select(inputs: Inputs, frames: Sequence[Any], chosen: set[Any]) -> Inputs:
+    """Inputs of the chosen real frames only, and of their twins."""
+    kept = [i for i, frame in enumerate(frames) if frame in chosen]
+    real, twins = ([part[i] for i in kept] for part in (inputs.real, inputs.twins))
+    return replace(inputs, real=real, twins=twins)
+
+
+def draw_frames(frames: Sequence[Any], count: int, seed: int) -> set[Any]:
+    """`count` of the frames at random, all where it is 0 or there are no more.
+
+    Of one seed the fewer are among the more.
+    """
+    among = sorted(set(frames))
+    order = np.random.default_rng([seed, 41]).permutation(len(among))
+    return {among[i] for i in order[: count or len(among)]}
 
 
 def claim_device(setup: Setup) -> tuple[torch.device, IO | None]:
@@ -182,7 +197,7 @@ def claim_device(setup: Setup) -> tuple[torch.device, IO | None]:
     if set(setup.devices) == {"cpu"}:
         return torch.device("cpu"), None
     for i, name in enumerate(setup.devices):
-        lock = (setup.out / f".device{i}").open("a")
+        lock = (setup.task.out / f".device{i}").open("a")
         with suppress(BlockingIOError):
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             return torch.device(name), lock

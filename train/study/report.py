@@ -38,14 +38,14 @@ def write_report(findings: Findings) -> str:
     ]
     done = sum(job.is_done for job in findings.cells)
     record = {
-        "seed": findings.setup.seed,
+        "seed": findings.setup.task.seed,
         "done": [done, len(findings.cells)],
         "tuning": {method: _tuning(findings, method) for method in findings.methods},
         "tables": tables,
         "failed": findings.failures(),
     }
     text = _text(findings, record)
-    out = findings.setup.out
+    out = findings.setup.task.out
     write_text(out / "study.json", json.dumps(record, indent=2) + "\n")
     write_text(out / "study.txt", text + "\n")
     if tables:
@@ -81,7 +81,9 @@ def _table(findings: Findings, apart: bool, visib: float, frames: int) -> dict[s
     for subject in subjects:
         if (subject in chosen_on) != apart:
             continue
-        for seed in range(findings.setup.seed, findings.setup.seed + findings.setup.study.seeds):
+        for seed in range(
+            findings.setup.task.seed, findings.setup.task.seed + findings.setup.study.seeds
+        ):
             figures = {
                 m: _figures(findings, subject, seed, frames, m, visib) for m in findings.methods
             }
@@ -160,7 +162,7 @@ def _tuning_text(findings: Findings, record: Mapping[str, Any]) -> str:
         return "No option was tuned: every method has those of [train]."
     lines = [
         f"Options chosen on folds of the training frames of {', '.join(findings.tuned_on)},"
-        f" seed {findings.setup.seed}; no test frame was read for it:"
+        f" seed {findings.setup.task.seed}; no test frame was read for it:"
     ]
     for method, found in record["tuning"].items():
         chosen = found["chosen"]
@@ -192,11 +194,11 @@ def _table_text(findings: Findings, table: Mapping[str, Any]) -> str:
 def _caption(findings: Findings, table: Mapping[str, Any]) -> str:
     frames = table["real_frames"] or "all"
     seeds = [len(of_one) for of_one in table["seeds"].values()]
-    parts = [f"{frames} real frames", f"objects {', '.join(table['seeds'])}"]
-    if findings.measure == "joint_mm":
-        parts[1] = "hand"
-    else:
-        parts.insert(0, f"visib_fract >= {table['visib']}")
+    task = findings.setup.task
+    parts = [f"{frames} real frames", task.titles(list(table["seeds"]))]
+    condition = task.condition(table["visib"])
+    if condition is not None:
+        parts.insert(0, condition)
     count = f"{min(seeds)}" if min(seeds) == max(seeds) else f"{min(seeds)} to {max(seeds)}"
     parts.append(f"{count} seeds each" if max(seeds) > 1 else "a SINGLE SEED each")
     if table["chosen_on"]:
@@ -244,8 +246,8 @@ def _plot(tables: Sequence[Mapping[str, Any]], findings: Findings, file: Path) -
         axes.errorbar(places + shift, means, yerr=np.array(reach).T, label=method, **style)
     seeds = max(len(of_one) for table in shown for of_one in table["seeds"].values())
     bars = "bars: 95 % over seeds" if seeds > 1 else "no intervals: a single seed"
-    of_hands = findings.measure == "joint_mm"
-    shows = "hand" if of_hands else f"these objects, visib_fract >= {first['visib']:g}"
+    task = findings.setup.task
+    shows = ", ".join(filter(None, [task.shown, task.condition(first["visib"])]))
     axes.set(
         xlabel="real frames",
         ylabel=f"mean error, {TITLES[findings.measure]}",

@@ -27,19 +27,14 @@ from render.config import first_difference, to_dict
 from render.dataset.shards import make_shards
 from render.errors import InputError
 from render.json_file import read_json, write_text
-from render.mesh.mesh import load_models
-from train.hands.localiser import train_localiser
-from train.hands.run import find_splits
-from train.hands.sources import make_sources
 from train.learn.device import choose_device
-from train.objects.data import find_dataset
+from train.learn.task import Task
 from train.options import COMPOSITION, METHODS
-from train.run import prepare, simulate
 from train.study.config import Options, candidates
-from train.study.findings import Findings
-from train.study.job import HAND, Job, JobMaker, Setup
+from train.study.findings import WORKERS, Findings
+from train.study.job import Job, JobMaker, Setup
 from train.study.report import write_report
-from train.study.subject import check_frames
+from train.tasks import make_task
 
 log = logging.getLogger(__name__)
 
@@ -141,57 +136,43 @@ def choose(findings: Findings, grid: Mapping[str, Sequence[Options]]) -> dict[st
 def _prepare(
     config: Mapping[str, Any], out: Path, seed: int, devices: tuple[str, ...], cores: int
 ) -> tuple[Setup, dict[str, str]]:
-    """Render everything; returns the study's parts' setup, and subject -> error where it failed."""
-    config, study = dict(config), config["study"]
+    """Make all that is trained on; returns the setup, and subject -> error where that failed."""
+    task = make_task(config, out, seed, cores).with_sources()
+    _check_frames(task)
+    setup = Setup(task, devices)
     failed: dict[str, str] = {}
-    if config["run"].target == HAND:
-        config["hand"] = make_sources(config, out, seed, cores)
-        check_frames(study.real_frames, config, seed)
-        synthetic = find_splits(config["hand"], (0, 0, 1)).synthetic
-        assert synthetic is not None
-        finder, device = config["localiser"], torch.device(devices[0])
-        train_localiser(finder, config["train"], synthetic, out / "localiser", seed, device)
-        return Setup(config, out, seed, devices), failed
-
-    if config["run"].simulated:
-        folder = simulate(config["run"], out, seed, cores)
-        config["data"] = replace(config["data"], dataset=str(folder))
-    root = find_dataset(config["data"].dataset)
-    wanted = config["data"].objects
-    if not wanted:
-        wanted = tuple(load_models([root / "models"]))
-        config["data"] = replace(config["data"], objects=wanted)
-    check_frames(study.real_frames, config, seed)
-    setup = Setup(config, out, seed, devices)
-    for subject in dict.fromkeys([*_subjects(setup), *_tuned_on(setup)]):
-        part = {**config, "data": replace(config["data"], objects=(int(subject),))}
+    for subject in dict.fromkeys([*task.subjects, *_tuned_on(setup)]):
         try:
-            model = load_models([root / "models"], obj_ids=[int(subject)])[int(subject)]
-            prepare(part, root, model, setup.subject_folder(subject), seed, cores)
+            task.prepare(subject, torch.device(devices[0]))
         except InputError as error:
             failed[subject] = str(error)
     return setup, failed
 
 
-def _subjects(setup: Setup) -> list[str]:
-    if setup.config["run"].target == HAND:
-        return [HAND]
-    return [str(obj_id) for obj_id in setup.config["data"].objects]
+def _check_frames(task: Task) -> None:
+    """Raise InputError if more real frames are asked for than there are to train on, or fewer where
+    synthetic images show all of them."""
+    wanted, count = task.config["study"].real_frames, task.count_frames()
+    if max(wanted) > count:
+        raise InputError(f"study.real_frames: {max(wanted)}, but there are {count} to train on")
+    if task.config["run"].real_background and not set(wanted) <= {0, count}:
+        raise InputError(
+            f"study.real_frames: {min(n for n in wanted if n)}, but with run.real_background"
+            f" synthetic images show all {count} training frames; use 0, or leave that out"
+        )
 
 
 def _tuned_on(setup: Setup) -> list[str]:
-    if not setup.study.tuning:
-        return []
-    if setup.config["run"].target == HAND:
-        return [HAND]
-    return [str(i) for i in setup.study.tune_objects] or _subjects(setup)
+    study = setup.study
+    return list(setup.task.chosen_on(study.tune_objects)) if study.tuning else []
 
 
 def _cells(setup: Setup, methods: Sequence[str]) -> list[Job]:
     """Every network that is tested on test frames, an object at a time."""
+    seed = setup.task.seed
     cells = [
-        Job(subject, setup.seed + i, method, n if COMPOSITION[method][0] else None, setup=setup)
-        for subject in _subjects(setup)
+        Job(subject, seed + i, method, n if COMPOSITION[method][0] else None, setup=setup)
+        for subject in setup.task.subjects
         for i in range(setup.study.seeds)
         for n in setup.study.real_frames
         for method in methods
@@ -203,7 +184,7 @@ def _runs(setup: Setup, grid: Mapping[str, Sequence[Options]]) -> dict[str, list
     """Method -> its tuning runs, a candidate at a time."""
     return {
         method: [
-            Job(subject, setup.seed, method, 0, i, fold, tuple(options.items()), setup)
+            Job(subject, setup.task.seed, method, 0, i, fold, tuple(options.items()), setup)
             for i, options in enumerate(of_method)
             for subject in _tuned_on(setup)
             for fold in range(min(setup.study.tune_judged, setup.study.tune_folds))
@@ -216,7 +197,7 @@ def _is_ready(job: Job, findings: Findings) -> bool:
     """Whether what a job needs is there."""
     if job.subject in findings.failed:
         return False
-    steps = findings.setup.config["train"].pretrain_steps
+    steps = findings.setup.train.pretrain_steps
     return job.method == "real" or not steps or job.start.is_done
 
 
@@ -231,7 +212,7 @@ def _make(jobs: Sequence[Job], findings: Findings) -> None:
             )
             write_report(findings)
     except InputError as error:  # of jobs whose workers died; all others are complete
-        findings.failed["workers"] = str(error)
+        findings.failed[WORKERS] = str(error)
 
 
 def _refuse_failures(findings: Findings, out: Path) -> None:

@@ -99,5 +99,5 @@ def test_a_missing_mask_is_named(scene, tmp_path):
 
 def test_importing_the_module_loads_neither_webdataset_nor_torch():
     loaded = "{'webdataset', 'torch'} & set(sys.modules)"
-    code = f"import sys, render.webdataset; sys.exit(bool({loaded}))"
+    code = f"import sys, render.formats.webdataset; sys.exit(bool({loaded}))"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0

@@ -8,8 +8,9 @@ from render.formats.nyu import JOINTS, uvd_from_joints
 from render.formats.nyu_dataset import read_split
 from tests.hand_scenes import write_hands
 from train.hands.data import HandDataConfig, load_frames
-from train.hands.evaluate import HandTest, center_metrics, load_test, write_hand_results
+from train.hands.evaluate import load_test
 from train.hands.localiser import Localiser, mass_centers
+from train.hands.results import HandTest, center_metrics, write_hand_results
 from train.options import HandCropConfig
 
 CROP = HandCropConfig(size=32)

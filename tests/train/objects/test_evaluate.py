@@ -12,10 +12,10 @@ from tests.small_dataset import CAMERA, cuboids, random_frames, write_dataset
 from train.learn.checkpoint import Checkpoint
 from train.learn.networks import build
 from train.learn.targets import ObjectInfo
-from train.objects import evaluate
+from train.objects import evaluate, results
 from train.objects.crops import cut, detector_crop, square_crop, to_crop, warp
 from train.objects.data import DataConfig, Instance
-from train.options import CropConfig
+from train.options import CropConfig, ExemplarConfig
 
 MODELS = cuboids()
 CROP = CropConfig(size=32)
@@ -86,7 +86,7 @@ def tables_of(tests, obj_id: int) -> dict[str, dict]:
     """Caption -> metrics of the only object and method."""
     model = MODELS[obj_id]
     outcomes, _ = evaluate.evaluate_method(checkpoint_of(obj_id), "real", tests, model, CPU, SEED)
-    tables = evaluate.results(outcomes, {obj_id: model}, ["real"])
+    tables = results.results(outcomes, {obj_id: model}, ["real"])
     return {caption: table["objects"][str(obj_id)]["real"] for caption, table in tables.items()}
 
 
@@ -189,7 +189,8 @@ def test_evaluate_writes_bops_file_and_results(root, oracle, tmp_path, frames):
     (tmp_path / "run").mkdir()
     checkpoint_of(2).save(tmp_path / "run" / "checkpoint.pt")
     out = tmp_path / "out"
-    text = evaluate.evaluate_run(data_of(root, 2), tmp_path / "run", out, SEED, "cpu")
+    config = {"data": data_of(root, 2), "exemplar": ExemplarConfig()}
+    text = evaluate.evaluate_run(config, tmp_path / "run", None, out, SEED, "cpu")
 
     names = ["real_mydatasetv2-test.csv", "results.json", "results.txt"]
     assert sorted(path.name for path in out.iterdir()) == names
@@ -224,7 +225,7 @@ def test_a_method_without_outcomes_leaves_its_object_out_of_the_tables(root, ora
     for instance in (i for test in tests for i in test.instances):
         oracle.learn_instance(instance, instance.corners[0])
     outcomes, _ = evaluate.evaluate_method(checkpoint_of(1), "real", tests, MODELS[1], CPU, SEED)
-    assert evaluate.results(outcomes, MODELS, ["real", "mapping"]) == {}
+    assert results.results(outcomes, MODELS, ["real", "mapping"]) == {}
 
 
 def test_the_time_of_an_image_is_in_all_its_rows(root, oracle, tmp_path, rng):

@@ -15,8 +15,10 @@ from tests.small_dataset import CAMERA, cuboids, random_frames, write_dataset
 from train.learn.checkpoint import Checkpoint
 from train.learn.networks import PoseNet, build
 from train.learn.targets import ObjectInfo
+from train.learn.task import Asked
 from train.objects.crops import square_crop, to_crop, training_crop
-from train.objects.predict import predict, predict_corners, predict_image, solve_pose
+from train.objects.image import predict_image
+from train.objects.predict import predict, predict_corners, solve_pose
 from train.options import CropConfig
 
 MODEL = cuboids()[1]
@@ -172,7 +174,7 @@ def test_a_bop_frame_brings_its_camera_and_box(root, frame, tmp_path):
     truth = frame.annotations[0].cam_from_obj
     run = save_run(tmp_path / "run", frame, frame.annotations[0].bbox_visib)
     image, out = root / "test" / "000002" / "rgb" / "000001.png", tmp_path / "overlay.png"
-    text = predict_image(run, image, None, None, out, "cpu")
+    text = predict_image(run, image, Asked(), out, "cpu")
     np.testing.assert_allclose(read_pose(text), truth, atol=1e-4)
     assert text.splitlines()[1] == f"overlay: {out}"
 
@@ -188,13 +190,13 @@ def test_a_lone_image_needs_a_box_and_a_camera(root, frame, tmp_path, from_run, 
     run = save_run(tmp_path / "run", frame, box, CAMERA if from_run else None)
     monkeypatch.chdir(tmp_path)
     with pytest.raises(InputError, match="give --box x,y,w,h"):
-        predict_image(run, image, None, None, None, "cpu")
+        predict_image(run, image, Asked(), None, "cpu")
 
     camera = None if from_run else "150,150,80,60"
     if not from_run:
         with pytest.raises(InputError, match="is 160x120 and its camera unknown: give --camera"):
-            predict_image(run, image, "30,20,90,80", None, None, "cpu")
-    text = predict_image(run, image, "30,20,90,80", camera, None, "cpu")
+            predict_image(run, image, Asked("30,20,90,80"), None, "cpu")
+    text = predict_image(run, image, Asked("30,20,90,80", camera), None, "cpu")
     np.testing.assert_allclose(read_pose(text), frame.annotations[0].cam_from_obj, atol=1e-4)
     assert (tmp_path / "photo_pose.png").is_file()
 
@@ -204,7 +206,7 @@ def test_an_image_in_a_folder_that_is_no_bop_scene_is_a_lone_image(root, frame, 
     run = save_run(tmp_path / "run", frame, (30.0, 20.0, 90.0, 80.0), CAMERA)
     image = root / "test" / "kitchen" / "rgb" / "000001.png"
     with pytest.raises(InputError, match="give --box"):
-        predict_image(run, image, None, None, None, "cpu")
+        predict_image(run, image, Asked(), None, "cpu")
 
 
 def test_a_camera_of_another_size_is_not_guessed(root, frame, tmp_path):
@@ -212,7 +214,7 @@ def test_a_camera_of_another_size_is_not_guessed(root, frame, tmp_path):
     image = tmp_path / "photo.png"
     image.write_bytes((root / "test" / "000002" / "rgb" / "000001.png").read_bytes())
     with pytest.raises(InputError, match="is 160x120 and its camera unknown: give --camera"):
-        predict_image(run, image, "30,20,90,80", None, None, "cpu")
+        predict_image(run, image, Asked("30,20,90,80"), None, "cpu")
 
 
 def test_no_pose_is_said_and_nothing_is_drawn(root, frame, tmp_path):
@@ -222,7 +224,7 @@ def test_no_pose_is_said_and_nothing_is_drawn(root, frame, tmp_path):
         checkpoint.net.predict.bias.fill_(float("nan"))
     checkpoint.save(run / "checkpoint.pt")
     image, out = root / "test" / "000002" / "rgb" / "000001.png", tmp_path / "overlay.png"
-    text = predict_image(run, image, None, None, out, "cpu")
+    text = predict_image(run, image, Asked(), out, "cpu")
     assert json.loads(text.splitlines()[0]) == {"obj_id": 1, "R": None, "t_mm": None}
     np.testing.assert_array_equal(read_rgb(out), frame.rgb)
 
@@ -243,5 +245,5 @@ def test_a_wrong_box_or_camera_is_named(root, frame, tmp_path, box, camera, what
     run = save_run(tmp_path / "run", frame, (30.0, 20.0, 90.0, 80.0))
     image, out = root / "test" / "000002" / "rgb" / "000001.png", tmp_path / "overlay.png"
     with pytest.raises(InputError) as caught:
-        predict_image(run, image, box, camera, out, "cpu")
+        predict_image(run, image, Asked(box, camera), out, "cpu")
     assert str(caught.value).startswith(what) and not out.exists()

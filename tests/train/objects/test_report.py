@@ -10,7 +10,7 @@ from tests.small_dataset import cuboids, random_frames, smooth_picture, write_da
 from train.objects import report
 from train.objects.crops import cut, square_crop
 from train.objects.data import load_instances
-from train.objects.evaluate import Outcome
+from train.objects.results import Outcome
 from train.options import CropConfig
 
 CROP = CropConfig(size=32)

@@ -20,7 +20,7 @@ from train.learn.checkpoint import Checkpoint
 from train.options import TrainConfig
 from train.study import job as study_job
 from train.study.config import StudyConfig, candidates
-from train.study.subject import draw_frames
+from train.study.job import draw_frames
 
 METHODS = ["synthetic", "finetune", "mapping"]
 TUNING = "*: lr=0.001|0.0001,mapping: beta=0.001|1"

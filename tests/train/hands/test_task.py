@@ -14,7 +14,7 @@ from render.formats.nyu import EVALUATED, JOINTS, joints_from_uvd, read_joints, 
 from render.formats.nyu_dataset import SENSOR, SYNTHETIC, depth_path, read_split
 from render.image_file import read_rgb
 from tests.hand_scenes import write_hands
-from train.film import hand_film
+from train.hands.film import hand_film
 from train.learn.checkpoint import Checkpoint
 from train.learn.pictures import PREDICTED
 

@@ -14,8 +14,8 @@ from render.json_file import read_json
 from render.scene.randomize import SceneConfig
 from tests.small_dataset import cuboids, random_frames, write_dataset
 from train.learn.checkpoint import Checkpoint
-from train.objects.backgrounds import before_real_frames
 from train.objects.data import DataConfig, choose_images
+from train.objects.sources import before_real_frames
 
 RUN = [
     *("run", "--preset", "demo", "--device", "cpu", "--workers", "1"),

@@ -1,0 +1,130 @@
+"""`predict` for objects: the pose in one image, drawn beside it."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from render.camera import Camera
+from render.errors import InputError
+from render.formats.bop import BopImage, read_split
+from render.frame import Box
+from render.image_file import read_rgb, write_png
+from render.mesh.box import box_corners
+from render.show.overlay import draw_box
+from render.transforms import apply
+from train.learn.checkpoint import Checkpoint
+from train.learn.device import choose_device
+from train.learn.task import Asked
+from train.objects.crops import square_crop, warp
+from train.objects.predict import predict
+
+
+def predict_image(run: Path, image: Path, asked: Asked, out: Path | None, device: str) -> str:
+    """`predict`: the object's pose in one image, drawn beside it and returned as a line of JSON.
+
+    An image of a BOP scene brings its camera, and boxes of its own where none is given.
+
+    Args:
+        out: the overlay's file; IMAGE_pose.png in the working folder where None.
+
+    Raises:
+        InputError: there is no box or no camera, or they do not fit the image.
+    """
+    if asked.localiser is not None:
+        raise InputError(f"--localiser belongs to networks for hands; {run} is for an object")
+    torch_device = choose_device(device)
+    checkpoint = Checkpoint.load_finished(run, torch_device)
+    rgb = read_rgb(image)
+    size = rgb.shape[1], rgb.shape[0]
+    found_camera, boxes = _from_scene(image, checkpoint.object.obj_id)
+    boxes = [_parse_box(asked.box, size)] if asked.box is not None else boxes
+    used_camera = _parse_camera(asked.camera, size) or found_camera or checkpoint.object.camera
+    if not boxes:
+        raise InputError(f"{image} lies in no BOP scene that shows the object: give --box x,y,w,h")
+    if used_camera is None or used_camera.size != size:
+        raise InputError(
+            f"{image} is {size[0]}x{size[1]} and its camera unknown: give --camera fx,fy,cx,cy"
+        )
+
+    lines, poses = [], predict_boxes(checkpoint, rgb, boxes, used_camera, torch_device)
+    for pose in poses:
+        record: dict = {"obj_id": checkpoint.object.obj_id, "R": None, "t_mm": None}
+        if pose is not None:
+            record |= {"R": pose[:3, :3].tolist(), "t_mm": (1000 * pose[:3, 3]).tolist()}
+        lines.append(json.dumps(record))
+    overlay = out or Path(f"{image.stem}_pose.png")
+    write_png(overlay, draw_poses(rgb, poses, checkpoint.object.box, used_camera))
+    return "\n".join([*lines, f"overlay: {overlay}"])
+
+
+def predict_boxes(
+    checkpoint: Checkpoint,
+    rgb: np.ndarray,
+    boxes: Sequence[Box],
+    camera: Camera,
+    device: torch.device,
+) -> list[np.ndarray | None]:
+    """Read the object's pose, (4, 4) cam_from_obj in metres, in boxes of an image (H, W, 3)."""
+    maps = [square_crop(box, checkpoint.crop) for box in boxes]
+    size = checkpoint.crop.size
+    crops = np.array([warp(rgb, m, size) for m in maps], np.uint8).reshape(-1, size, size, 3)
+    found = predict(checkpoint, crops, maps, [camera] * len(maps), device)
+    return [one.cam_from_obj for one in found]
+
+
+def draw_poses(
+    rgb: np.ndarray, poses: Sequence[np.ndarray | None], box: np.ndarray, camera: Camera
+) -> np.ndarray:
+    """Draw an object's box, as `ObjectInfo` has it, at each pose that was found."""
+    for pose in poses:
+        if pose is not None:
+            rgb = draw_box(rgb, camera.project(apply(pose, box_corners(box))), (255, 70, 40), 2)
+    return rgb
+
+
+def visible_boxes(image: BopImage, obj_id: int) -> list[Box]:
+    """Where an image's annotations say that an object is seen."""
+    shown = [a.bbox_visib for a in image.annotations if a.obj_id == obj_id]
+    return [box for box in shown if box is not None and box[2] > 0 and box[3] > 0]
+
+
+def _from_scene(image: Path, obj_id: int) -> tuple[Camera | None, list[Box]]:
+    """The camera and the object's visible boxes, if the image stands in a BOP scene."""
+    scene = image.resolve().parent.parent
+    in_scene = (scene / "scene_camera.json").is_file()
+    if not (in_scene and scene.name.isdecimal() and image.stem.isdecimal()):
+        return None, []
+    key = (int(scene.name), int(image.stem))
+    (found,) = read_split(scene.parent.parent, scene.parent.name, [key])
+    return found.camera, visible_boxes(found, obj_id)
+
+
+def _parse_box(text: str, size: tuple[int, int]) -> Box:
+    x, y, width, height = _numbers(text, "--box", "x,y,width,height in pixels")
+    if width <= 0 or height <= 0:
+        raise InputError(f"--box {text}: width and height must be positive")
+    if x + width <= 0 or y + height <= 0 or x >= size[0] or y >= size[1]:
+        raise InputError(f"--box {text} lies outside the image of {size[0]}x{size[1]} pixels")
+    return x, y, width, height
+
+
+def _parse_camera(text: str | None, size: tuple[int, int]) -> Camera | None:
+    if text is None:
+        return None
+    fx, fy, cx, cy = _numbers(text, "--camera", "fx,fy,cx,cy in pixels")
+    if fx <= 0 or fy <= 0:
+        raise InputError(f"--camera {text}: fx and fy must be positive")
+    return Camera(np.array([[fx, 0, cx], [0, fy, cy], [0, 0, 1]]), *size)
+
+
+def _numbers(text: str, flag: str, form: str) -> tuple[float, float, float, float]:
+    try:
+        a, b, c, d = (float(part) for part in text.split(","))
+    except ValueError:
+        raise InputError(f"{flag} {text}: must be {form}") from None
+    if not np.isfinite([a, b, c, d]).all():
+        raise InputError(f"{flag} {text}: must be {form}, all finite")
+    return a, b, c, d

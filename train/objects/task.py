@@ -1,0 +1,268 @@
+"""Objects in BOP's colour images, as `run`, `train` and `study` ask for them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any, ClassVar
+
+import torch
+
+from render.errors import InputError
+from render.formats.bop import read_split
+from render.mesh.mesh import ObjectModel, load_models
+from train.learn.batches import Inputs
+from train.learn.checkpoint import Checkpoint
+from train.learn.distributed import first_alone
+from train.learn.stream import Live
+from train.learn.targets import ObjectInfo
+from train.learn.task import Fold, Folders, Found, Material, Record
+from train.objects.crops import ObjectCrops
+from train.objects.data import (
+    DataConfig,
+    Instance,
+    choose_images,
+    find_dataset,
+    load_instances,
+    load_synthetic,
+    load_twins,
+    write_split,
+)
+from train.objects.evaluate import TestSet, evaluate_method, measured_model, test_sets
+from train.objects.metrics import PoseErrors
+from train.objects.pairs import twin_splits
+from train.objects.report import contact_sheet, test_sheet
+from train.objects.results import Outcome, results, write_estimates, write_results
+from train.objects.sources import live_images, prepare, simulate
+from train.objects.summary import Group, summarize
+from train.options import COMPOSITION
+
+EXAMPLES = 8  # of live synthetic images, in the sheet of pairs
+
+
+@dataclass(frozen=True)
+class ObjectTask:
+    """`task.Task` of the objects of a BOP dataset."""
+
+    config: Mapping[str, Any]
+    out: Path
+    seed: int
+    workers: int = 1
+
+    measure: ClassVar[str] = "corner_px"
+    shown: ClassVar[str] = "these objects"
+
+    def with_sources(self) -> "ObjectTask":
+        data: DataConfig = self.config["data"]
+        if self.config["run"].simulated:
+            with first_alone():
+                folder = simulate(self.config["run"], self.out, self.seed, self.workers)
+            data = replace(data, dataset=str(folder))
+        return replace(self, config={**self.config, "data": data})
+
+    @cached_property
+    def root(self) -> Path:
+        return find_dataset(self.config["data"].dataset)
+
+    @cached_property
+    def subjects(self) -> tuple[str, ...]:
+        wanted = self.config["data"].objects or load_models([self.root / "models"])
+        return tuple(str(obj_id) for obj_id in wanted)
+
+    def chosen_on(self, objects: Sequence[int]) -> tuple[str, ...]:
+        return tuple(str(obj_id) for obj_id in objects) or self.subjects
+
+    def title(self, subject: str) -> str:
+        return f"object {subject}"
+
+    def titles(self, subjects: Sequence[str]) -> str:
+        return f"objects {', '.join(subjects)}"
+
+    def condition(self, visib: float) -> str | None:
+        return f"visib_fract >= {visib:g}"
+
+    def visibs(self, wanted: tuple[float, ...]) -> tuple[float, ...]:
+        return wanted
+
+    def folder(self, subject: str) -> Path:
+        return self.out / f"obj_{int(subject):06d}"
+
+    study_folder = folder
+
+    def count_frames(self) -> int:
+        return len(choose_images(self.config["data"], self.root, "train", self.seed))
+
+    def prepare(self, subject: str, device: torch.device) -> None:
+        model, config = self._model(subject), self._config(subject)
+        with first_alone():
+            prepare(config, self.root, model, self.folder(subject), self.seed, self.workers)
+
+    def load(self, subject: str, device: torch.device) -> "ObjectSubject":
+        return ObjectSubject(self, subject)
+
+    def material(self, method: str, folders: Folders, device: torch.device) -> Material:
+        data: DataConfig = self.config["data"]
+        real_share, twin_share, synthetic_share = COMPOSITION[method]
+        self._check_folders(method, folders)
+        synthetic, seed = folders.synthetic, self.seed
+        root = self.root if synthetic is None or real_share else synthetic
+        model = load_models([root / "models"], obj_ids=data.objects)[data.objects[0]]
+        inputs = Inputs(ObjectCrops(self.config["crop"]))
+        if real_share:
+            inputs = replace(inputs, real=real_instances(data, root, model, seed))
+        if twin_share and folders.twins is not None:
+            inputs = replace(inputs, twins=twins_in(folders.twins, inputs.real))
+        if synthetic_share and self.config["run"].live:
+            live = live_images(self.config, root, model, self.out, seed)
+            inputs = replace(inputs, synthetic=live)
+        elif synthetic_share and synthetic is not None:
+            inputs = replace(inputs, synthetic=load_synthetic(synthetic, model, data.min_visib))
+        return Material(inputs, object_target(model, inputs), self.config["crop"])
+
+    def metrics(self, record: Record, visib: float) -> dict[str, Any] | None:
+        rows = [row for row in record["rows"] if row["visib_fract"] >= visib]
+        if not rows:
+            return None
+        found = [PoseErrors(**row["errors"]) if row["errors"] else None for row in rows]
+        groups = [
+            Group(((errors,),) if errors else (), (row["crop_side_px"],))
+            for row, errors in zip(rows, found, strict=True)
+        ]
+        return summarize(groups, record["diameter"])
+
+    def write(self, found: Found, device: torch.device) -> str:
+        data, methods = self.config["data"], self.config["run"].methods
+        measured = {int(subject): measured_model(self.root, int(subject)) for subject in found}
+        outcomes = [o for of_one in found.values() for method in of_one.values() for o in method]
+        frames = [len(choose_images(data, self.root, p, self.seed)) for p in ("train", "test")]
+        kind = self.config["run"].kind
+        heading = f"{self.root}: {frames[0]} {kind} frames to train on, {frames[1]} to test on"
+        about = {"dataset": data.dataset, "seed": self.seed, "methods": list(methods)}
+        return write_results(results(outcomes, measured, methods), about, heading, self.out)
+
+    def _config(self, subject: str) -> dict[str, Any]:
+        return {**self.config, "data": replace(self.config["data"], objects=(int(subject),))}
+
+    def _model(self, subject: str) -> ObjectModel:
+        return load_models([self.root / "models"], obj_ids=[int(subject)])[int(subject)]
+
+    def _check_folders(self, method: str, folders: Folders) -> None:
+        """Refuse what `train` for an object cannot do with, or without."""
+        if folders.localiser is not None:
+            raise InputError("--localiser belongs to --set run.target=hand")
+        if len(self.config["data"].objects) != 1:
+            raise InputError("train needs one object id: --objects 5")
+        _, twin_share, synthetic_share = COMPOSITION[method]
+        live, synthetic, twins = self.config["run"].live, folders.synthetic, folders.twins
+        if live and synthetic is not None:
+            raise InputError("--synthetic DIR is what run.live does without; leave one of them")
+        lacks_synthetic = synthetic_share and synthetic is None and not live
+        if (twin_share and twins is None) or lacks_synthetic:
+            missing = "--synthetic" if not twin_share or twins is not None else "--twins"
+            raise InputError(f"train --method {method} needs {missing} DIR")
+
+
+class ObjectSubject:
+    """`task.Subject` of one object, after `ObjectTask.prepare`."""
+
+    def __init__(self, task: ObjectTask, subject: str) -> None:
+        self.config, self.root, self.seed = task._config(subject), task.root, task.seed
+        self.data: DataConfig = self.config["data"]
+        self.model = task._model(subject)
+        self.measured = measured_model(self.root, self.model.obj_id)
+        inputs = self._load(task.folder(subject))
+        target = object_target(self.model, inputs)
+        self.material = Material(inputs, target, self.config["crop"])
+        self.frames: list[Any] = [instance.key[:2] for instance in inputs.real]
+
+    @cached_property
+    def tests(self) -> list[TestSet]:
+        return test_sets(self.data, self.root, self.model, self.seed)
+
+    @property
+    def test_samples(self) -> Sequence[Instance]:
+        return self.tests[0].instances
+
+    def kept(self, fold: Fold) -> set[Any]:
+        return set(choose_images(self._held_out(fold), self.root, "train", self.seed))
+
+    def test(self, checkpoint: Checkpoint, device: torch.device, fold: Fold | None) -> Record:
+        tests = self.tests
+        if fold is not None:
+            tests = test_sets(self._held_out(fold), self.root, self.model, self.seed)
+        outcomes, _ = evaluate_method(
+            checkpoint, checkpoint.method, tests[:1], self.measured, device, self.seed
+        )
+        rows = [
+            {
+                "instance": list(o.instance.key),
+                "visib_fract": o.instance.annotation.visib_fract,
+                "crop_side_px": o.side,
+                "errors": None if o.errors is None else asdict(o.errors),
+            }
+            for o in outcomes
+        ]
+        return {"diameter": self.measured.diameter, "rows": rows}
+
+    def evaluate(
+        self, checkpoint: Checkpoint, method: str, device: torch.device, folder: Path
+    ) -> list[Outcome]:
+        found, estimates = evaluate_method(
+            checkpoint, method, self.tests, self.measured, device, self.seed
+        )
+        write_estimates(folder, method, self.data, estimates)
+        return found
+
+    def show_pairs(self, folder: Path) -> None:
+        write_split(self.data, self.root, self.seed, folder / "split.json")
+        inputs, crop = self.material.inputs, self.config["crop"]
+        synthetic = inputs.synthetic
+        if isinstance(synthetic, Live):
+            synthetic = synthetic.examples(EXAMPLES, self.seed)
+        kind = self.config["run"].kind
+        contact_sheet(inputs.real, inputs.twins, synthetic, crop, folder / "pairs.png", kind)
+
+    def show_tests(self, found: Mapping[str, list[Outcome]], folder: Path) -> None:
+        boxes = self.tests[0].boxes
+        first = [o for outcomes in found.values() for o in outcomes if o.boxes == boxes]
+        test_sheet(first, self.config["crop"], folder / "test_frames.png")
+
+    def _held_out(self, fold: Fold) -> DataConfig:
+        return replace(self.data, folds=fold[0], fold=fold[1])
+
+    def _load(self, folder: Path) -> Inputs:
+        """All that the object's networks are trained on."""
+        real = real_instances(self.data, self.root, self.model, self.seed)
+        synthetic: Sequence[Instance] | Live
+        if self.config["run"].live:
+            synthetic = live_images(self.config, self.root, self.model, folder, self.seed)
+        else:
+            images = folder / "synthetic_images"
+            synthetic = load_synthetic(images, self.model, self.data.min_visib)
+        twins = twins_in(folder / "twins", real)
+        return Inputs(ObjectCrops(self.config["crop"]), real, twins, synthetic)
+
+
+def object_target(model: ObjectModel, inputs: Inputs) -> ObjectInfo:
+    """What networks for an object read; the camera is that of its real frames."""
+    camera = inputs.real[0].camera if inputs.real else None
+    return ObjectInfo(model.obj_id, model.box, camera)
+
+
+def real_instances(data: DataConfig, root: Path, model: ObjectModel, seed: int) -> list[Instance]:
+    """The object in the real frames to train on.
+
+    Raises:
+        InputError: none of them shows it.
+    """
+    images = read_split(root, data.split, choose_images(data, root, "train", seed))
+    instances = load_instances(images, model, min_visib=data.min_visib)
+    if not instances:
+        raise InputError(f"no object {model.obj_id} in the training frames of {root / data.split}")
+    return instances
+
+
+def twins_in(folder: Path, real: Sequence[Instance]) -> list[list[Instance]]:
+    """The twins of real instances in a folder that `pair` made."""
+    images = [image for split in twin_splits(folder) for image in read_split(folder, split)]
+    return load_twins(images, real)
