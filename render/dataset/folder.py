@@ -73,6 +73,15 @@ def is_begun(out: Path, settings: Mapping[str, Any]) -> bool:
     return True
 
 
+def join_dataset(out: Path, settings: Mapping[str, Any], renderer: str) -> None:
+    """Begin a dataset, or go on with one that was begun by the same settings, OpenGL and libraries.
+
+    Arguments and errors as of `begin_dataset` and `check_machine`.
+    """
+    begin_dataset(out, settings, renderer)
+    check_machine(out, renderer)
+
+
 def check_machine(out: Path, renderer: str) -> None:
     """Refuse to go on with a dataset where the same scenes would not give the same bytes.
 

@@ -2,15 +2,14 @@
 
 import hashlib
 import json
-import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 from render.config import to_dict
-from render.dataset.folder import begin_dataset, check_machine, is_begun
-from render.dataset.shards import make_shards
+from render.dataset.folder import is_begun, join_dataset
+from render.dataset.missing import make_missing
 from render.draw.renderer import RenderConfig, keep_levels, make_renderer, see
 from render.errors import InputError
 from render.formats.bop_points import keypoints
@@ -22,14 +21,11 @@ from render.hand.guest import HAND_ID, HandGuest, hand_records, scene_hand_path
 from render.hand.model import hand_digest
 from render.hand.scene import HandSceneConfig
 from render.mesh.mesh import ObjectModel, load_models, write_models
-from render.progress import progress
 from render.scene.props import props
 from render.scene.randomize import Randomizer, SceneConfig
 from render.scene.spec import SceneSpec
 from render.sensor.config import DEFAULT_SENSOR, SensorConfig
-from render.whole_file import sweep, whole_file, whole_folder
-
-log = logging.getLogger(__name__)
+from render.whole_file import whole_file, whole_folder
 
 DEFAULT_HAND_SCENE = HandSceneConfig()
 HAND_LACKS = {"coordinates": "object coordinates", "format": "place in tar shards"}
@@ -65,16 +61,10 @@ def generate(
     is_begun(out, inputs.settings)
     count = -(-config.frames // config.frames_per_scene)
     jobs = [_Job(config, scene.layout, out, i) for i in range(part[0] - 1, count, part[1])]
-    left = [job for job in jobs if not job.path.exists()]
-    if left and config.renderer == "moderngl" and not config.exact:
+    if config.renderer == "moderngl" and not config.exact and not all(j.is_made() for j in jobs):
         keep_levels(inputs.models)  # once, rather than in every worker
-    made = make_shards(partial(_SceneMaker, inputs), left, workers, cluster)
-    try:
-        for job in progress(made, len(jobs), "render, scenes", done=len(jobs) - len(left)):
-            log.debug("%s is complete", job.name)
-    finally:
-        sweep(out)
-        sweep(out / config.split)
+    open_maker, swept = partial(_SceneMaker, inputs), (out, out / config.split)
+    make_missing(open_maker, jobs, "render, scenes", workers, cluster, swept)
     if config.format == "bop-webdataset":
         write_key_to_shard(out / config.split, count)
 
@@ -134,6 +124,10 @@ class _Job:
         form = "{:06d}" if self.config.format == "bop" else SHARD
         return form.format(self.scene_id)
 
+    def is_made(self) -> bool:
+        """Whether it is there."""
+        return self.path.exists()
+
 
 class _SceneMaker:
     """Holds the context and the meshes while scenes are made."""
@@ -146,8 +140,7 @@ class _SceneMaker:
         if self.guest is not None:
             self.models = {**self.models, HAND_ID: self.guest.object}
         self.renderer = make_renderer(drawn, job.config, hands)
-        begin_dataset(job.out, inputs.settings, self.renderer.name)
-        check_machine(job.out, self.renderer.name)
+        join_dataset(job.out, inputs.settings, self.renderer.name)
         if not (job.out / "models").is_dir():
             with whole_folder(job.out / "models") as folder:
                 write_models(folder, self.models.values())
@@ -158,7 +151,7 @@ class _SceneMaker:
 
     def make(self, job: _Job) -> None:
         """Draw one scene and write it: whole, or not at all."""
-        if job.path.exists():
+        if job.is_made():
             return  # made meanwhile, by another process or by one that died of what it did next
         start = job.scene_id * job.config.frames_per_scene
         frame_ids = range(start, min(start + job.config.frames_per_scene, job.config.frames))

@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from render.config import to_dict
-from render.dataset.folder import begin_dataset, check_machine, is_begun
-from render.dataset.shards import make_shards
+from render.dataset.folder import is_begun, join_dataset
+from render.dataset.missing import make_missing
 from render.draw.renderer import RenderConfig
 from render.errors import InputError
 from render.formats.nyu import CAMERA, EVALUATED, uvd_from_joints
@@ -26,11 +26,10 @@ from render.hand.motion import HandMotion
 from render.hand.nyu_points import nyu_points
 from render.hand.points import posed_points
 from render.hand.scene import HAND, HandRandomizer, HandSceneConfig
-from render.progress import progress
 from render.scene.spec import SceneSpec
 from render.sensor.config import DEFAULT_SENSOR, SensorConfig
 from render.sensor.depth import apply_depth_sensor
-from render.whole_file import sweep, work_area
+from render.whole_file import work_area
 
 BATCH = 16  # frames drawn at once
 NOTHING = np.float32(2.001)  # metres: what NYU's sensor says where it sees nothing that near
@@ -70,13 +69,9 @@ def generate_hands(
         for first in range(1, config.frames + 1, config.frames_per_scene)
     ]
     own = jobs[part[0] - 1 :: part[1]]
-    left = [job for job in own if not job.is_made()]
-    made = make_shards(_HandMaker, left, workers, cluster)
-    try:
-        for _ in progress(made, len(own), "render, shards of hands", done=len(own) - len(left)):
-            pass
-    finally:
-        sweep(out / config.split)
+    make_missing(
+        _HandMaker, own, "render, shards of hands", workers, cluster, (out / config.split,)
+    )
     if all(job.is_made() for job in jobs):
         _finish(jobs[0])
 
@@ -125,8 +120,7 @@ class _HandMaker:
         self.points = nyu_points(model, names)
         self.rasterizer = Rasterizer(self.randomizer.meshes)
         settings = _settings(job.config, job.scene, job.sensor, job.seed, model, job.moving)
-        begin_dataset(job.folder, settings, self.rasterizer.name)
-        check_machine(job.folder, self.rasterizer.name)
+        join_dataset(job.folder, settings, self.rasterizer.name)
 
     def close(self) -> None:
         """Free the OpenGL context."""

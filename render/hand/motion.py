@@ -6,19 +6,16 @@ experimentally confirmed mathematical model", Journal of Neuroscience 5, 1985.
 """
 
 from dataclasses import replace
+from functools import cached_property
 
 import numpy as np
 
-from render.camera import Camera
-from render.formats.nyu import CAMERA
 from render.hand.contact import HandCapsules
-from render.hand.model import HandModel
 from render.hand.pose import palm_frame
 from render.hand.props import FOREARM
 from render.hand.sample import TRIES
-from render.hand.scene import HAND, PURPOSES, HandRandomizer, HandSceneConfig, direction
+from render.hand.scene import HAND, PURPOSES, HandRandomizer, direction
 from render.scene.spec import Placed, SceneSpec, rows
-from render.sensor.config import DEFAULT_SENSOR, SensorConfig
 from render.transforms import apply, invert
 
 FPS = 24  # frames a second
@@ -34,23 +31,6 @@ class HandMotion(HandRandomizer):
     arguments. Angles and directions stay within their ranges, since they go straight from one to
     the next, and no finger goes through another on the way.
     """
-
-    def __init__(
-        self,
-        config: HandSceneConfig,
-        model: HandModel,
-        seed: int,
-        sensor: SensorConfig = DEFAULT_SENSOR,
-        camera: Camera = CAMERA,
-    ) -> None:
-        super().__init__(config, model, seed, sensor, camera)
-        self._first = super().scene(0)
-        hand = self._first.objects[0]
-        assert hand.posture is not None
-        self._own_shape = np.array(hand.posture.shape)
-        self._capsules = HandCapsules(model, self._own_shape)
-        (self._palm_at,) = apply(hand.matrix, palm_frame(model, self._own_shape)[0][None])
-        self._gestures: list[np.ndarray] = []
 
     def scene(self, frame_id: int) -> SceneSpec:
         """The scene at frame_id / FPS seconds; its first object is the annotated hand."""
@@ -70,6 +50,33 @@ class HandMotion(HandRandomizer):
         """(D,) how the annotated hand is bent in a frame, radians."""
         key, share = divmod(frame_id, SPAN)
         return _between(self._gesture_at(key), self._gesture_at(key + 1), share / SPAN)
+
+    @cached_property
+    def _first(self) -> SceneSpec:
+        """The scene that all is taken from, but for the hand."""
+        return super().scene(0)
+
+    @cached_property
+    def _own_shape(self) -> np.ndarray:
+        """(S,) coefficients of the annotated hand."""
+        posture = self._first.objects[0].posture
+        assert posture is not None
+        return np.array(posture.shape)
+
+    @cached_property
+    def _capsules(self) -> HandCapsules:
+        return HandCapsules(self.model, self._own_shape)
+
+    @cached_property
+    def _palm_at(self) -> np.ndarray:
+        """(3,) where the palm begins, metres, camera frame."""
+        middle, _ = palm_frame(self.model, self._own_shape)
+        return apply(self._first.objects[0].matrix, middle[None])[0]
+
+    @cached_property
+    def _gestures(self) -> list[np.ndarray]:
+        """(D,) angles, radians, of those that have been drawn so far."""
+        return []
 
     def _moved(self, frame_id: int) -> Placed:
         """The annotated hand in a frame."""

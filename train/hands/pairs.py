@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from render.dataset.folder import begin_dataset, check_machine, is_begun
-from render.dataset.shards import make_shards
+from render.dataset.folder import is_begun, join_dataset
+from render.dataset.missing import make_missing
 from render.errors import InputError
 from render.formats.nyu import EVALUATED, write_depth
 from render.formats.nyu_dataset import (
@@ -30,7 +30,6 @@ from render.hand.fits import FITS, write_fits
 from render.hand.model import HandModel
 from render.hand.nyu_points import nyu_points
 from render.hand.subject import Subject
-from render.progress import progress
 from render.scene.spec import Placed, Posture, SceneSpec, rows
 from render.whole_file import whole_file, work_area
 
@@ -61,10 +60,7 @@ def pair_hands(hand: str, root: Path, split: str, out: Path, workers: int) -> st
     is_begun(out, settings)
     people, uvd = _people(root, split)
     jobs = [job for person in people for job in _jobs(model, person, settings, out / split)]
-    left = [job for job in jobs if not job.is_made()]
-    made = make_shards(_TwinMaker, left, workers)
-    for _ in progress(made, len(jobs), f"twins, {SHARD} each", done=len(jobs) - len(left)):
-        pass
+    make_missing(_TwinMaker, jobs, f"twins, {SHARD} each", workers)
     with whole_file(out / split / "joint_data.mat") as partial:
         write_joint_data(partial, uvd[None])
     return _report(out / split, jobs, len(uvd))
@@ -161,8 +157,7 @@ class _TwinMaker:
 
         self.model = load_hand(job.settings["hand"])
         self.rasterizer = Rasterizer({1: self.model})
-        begin_dataset(job.folder.parent, job.settings, self.rasterizer.name)
-        check_machine(job.folder.parent, self.rasterizer.name)
+        join_dataset(job.folder.parent, job.settings, self.rasterizer.name)
 
     def close(self) -> None:
         """Free the OpenGL context."""
