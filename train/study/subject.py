@@ -107,7 +107,7 @@ class ObjectSubject:
 
 
 class HandSubject:
-    """Hands in NYU's layout, after `hand_sources.make_sources` and `train_localiser`."""
+    """Hands in NYU's layout, after `train.hands.sources.make_sources` and `train_localiser`."""
 
     def __init__(self, config: Mapping[str, Any], localiser: Path, device: torch.device) -> None:
         self.data, self.crop = config["hand"], config["hand_crop"]
