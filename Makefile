@@ -8,7 +8,7 @@
 
 python := .venv/bin/python
 
-.PHONY: setup demo test test-all lint clean
+.PHONY: setup demo test test-all lint docs clean
 
 setup: .venv/ready
 
@@ -28,6 +28,10 @@ lint: setup
 	$(python) -m ruff check .
 	$(python) -m ruff format --check .
 	$(python) -m mypy pipeline.py render train assets benchmarks
+
+# The pages as a site, out/site/index.html; a broken link is an error.
+docs: setup
+	$(python) -m mkdocs build --strict
 
 # Leaves runs/ and out/ alone: they hold results.
 clean:

@@ -52,7 +52,7 @@ class RunConfig:
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """How a network is trained. The mapping's recipe is open in the paper; see METHOD in README."""
+    """How a network is trained. The mapping's recipe is open in the paper; see docs/training.md."""
 
     network: Literal["small", "small-group", "paper"] = option(
         "small", "small trains on two CPU cores; small-group: group norm in place of batch norm"

@@ -90,7 +90,7 @@ class BopImage:
     def read_nocs(self) -> np.ndarray | None:
         """(H, W, 3) float32 normalised object coordinates, 0 where there are none.
 
-        `points_from_nocs` of surface_files.py turns them into metres. None if the scene has none;
+        `points_from_nocs` of surface.py turns them into metres. None if the scene has none;
         InputError if this image's are missing or damaged.
         """
         path = nocs_path(self.scene_dir, self.im_id)

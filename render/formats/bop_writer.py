@@ -83,7 +83,7 @@ def write_scene(
     """Write a scene, image by image as they come; scene_camera.json comes last and marks the end.
 
     What a frame lacks is not written: rgb/, depth/, mask_visib/ (from instance), scene_gt_info,
-    normals/ and nocs/ (see surface_files.py). Where there are both kinds of masks,
+    normals/ and nocs/ (see surface.py). Where there are both kinds of masks,
     scene_gt_coco.json has them too.
 
     Args:

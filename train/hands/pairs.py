@@ -41,7 +41,7 @@ def pair_hands(hand: str, root: Path, split: str, out: Path, workers: int) -> st
     """Make twins of all annotated frames of a split that have an image; what is there is kept.
 
     Writes OUT/SPLIT/synthdepth_1_*.png and joint_data.mat, the real frames' own joints, and
-    OUT/SPLIT/fits/*.npz, see `render.hand_fits`; a file a shard, which marks that it is whole.
+    OUT/SPLIT/fits/*.npz, see `render.hand.fits`; a file a shard, which marks that it is whole.
 
     Args:
         hand: as `render.hand.file.load_hand` takes it.
