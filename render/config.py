@@ -60,7 +60,7 @@ def resolve(
     Args:
         sections: section name -> dataclass.
         preset: name of a file in assets/presets.
-        config: a TOML file with a table for each section.
+        config: a TOML file with a table for each section; it may extend a preset, as presets do.
         sets: texts such as "train.steps=500".
         flags: section name -> what `explicit` picked.
 
@@ -69,7 +69,7 @@ def resolve(
     """
     layers = _preset_layers(preset) if preset is not None else []
     if config is not None:
-        layers.append((str(config), load_toml(config)))
+        layers += _file_layers(config, preset)
     for text in sets:
         section, key, value = parse_set(text)
         layers.append(("--set", {section: {key: value}}))
@@ -134,7 +134,7 @@ def options_of(cls: type) -> Callable[[Callable], Callable]:
     """
 
     def decorate(command: Callable) -> Callable:
-        for name, kind in reversed(_kinds(cls).items()):
+        for name, kind in reversed(kinds_of(cls).items()):
             help_text, default = kind.field.metadata["help"], kind.text(kind.field.default)
             help_text += f"  [default: {default}]" if default else ""
             if kind.item is bool:
@@ -177,15 +177,19 @@ def first_difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> tuple[st
     return None
 
 
-def _preset_layers(name: str) -> list[tuple[str, dict[str, Any]]]:
-    """(source, sections) of a preset and all that it extends, the most basic first."""
+def _preset_layers(name: str, asker: str = "") -> list[tuple[str, dict[str, Any]]]:
+    """(source, sections) of a preset and all that it extends, the most basic first.
+
+    Args:
+        asker: what names it, for messages.
+    """
     available = sorted(path.stem for path in PRESETS.glob("*.toml"))
     layers: list[tuple[str, dict[str, Any]]] = []
     seen: list[str] = []
     current: str | None = name
     while current is not None:
         if current not in available:
-            source = f"preset {seen[-1]}: " if seen else ""
+            source = f"preset {seen[-1]}: " if seen else asker
             raise OptionError(source + _unknown("preset", str(current), available))
         if current in seen:
             raise OptionError(f"preset {current} extends itself: {' > '.join([*seen, current])}")
@@ -196,7 +200,18 @@ def _preset_layers(name: str) -> list[tuple[str, dict[str, Any]]]:
     return layers
 
 
-def _kinds(cls: type) -> dict[str, OptionKind]:
+def _file_layers(config: Path, preset: str | None) -> list[tuple[str, dict[str, Any]]]:
+    """(source, sections) of a user's file and of all that it extends, the most basic first."""
+    layer = load_toml(config)
+    extended = layer.pop("extends", None)
+    if extended is None:
+        return [(str(config), layer)]
+    if preset is not None:
+        raise OptionError(f"{config} extends {extended} already; leave --preset {preset}, or that")
+    return [*_preset_layers(extended, f"{config}: "), (str(config), layer)]
+
+
+def kinds_of(cls: type) -> dict[str, OptionKind]:
     """Name of each option of a config dataclass -> what it takes."""
     annotations = get_type_hints(cls)
     return {field.name: OptionKind.of(field, annotations[field.name]) for field in fields(cls)}
@@ -204,7 +219,7 @@ def _kinds(cls: type) -> dict[str, OptionKind]:
 
 def _typed(cls: type, values: Mapping[str, Any], section: str, source: str = "") -> dict[str, Any]:
     """Values of a section, checked and in the types of the dataclass's fields."""
-    kinds = _kinds(cls)
+    kinds = kinds_of(cls)
     typed = {}
     for name, value in values.items():
         if name not in kinds:

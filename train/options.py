@@ -28,12 +28,15 @@ class RunConfig:
         "object", "What is read: objects in BOP's colour images, or a hand in NYU's depth images"
     )
     methods: tuple[str, ...] = option(
-        ("synthetic", "real", "finetune", "mixed", "mapping"), f"Among {', '.join(METHODS)}"
+        ("synthetic", "real", "finetune", "mixed", "mapping"),
+        f"What is compared, among {', '.join(METHODS)}",
     )
     simulated: str = option(
-        "", "Render the real frames too, with the ranges of this preset: simulated real"
+        "", "Name of a preset whose ranges render the real frames too; empty: real ones are read"
     )
-    simulated_frames: int = option(150, "Number of simulated real frames", minimum=2)
+    simulated_frames: int = option(
+        150, "run.simulated: how many frames are rendered to play the real ones", minimum=2
+    )
     real_background: bool = option(
         False, "Real training frames behind the synthetic images, in place of scene.background"
     )
@@ -57,16 +60,30 @@ class TrainConfig:
     network: Literal["small", "small-group", "paper"] = option(
         "small", "small trains on two CPU cores; small-group: group norm in place of batch norm"
     )
-    pretrain_steps: int = option(4000, "Steps on synthetic images, shared by methods", minimum=0)
+    pretrain_steps: int = option(
+        4000, "Steps on synthetic images alone, shared by all methods; 0: none", minimum=0
+    )
     steps: int = option(1500, "Joint steps of every method", minimum=1)
-    batch: int = option(32, "Images in a batch", minimum=8)
-    lr: float = option(5e-4, "Adam's learning rate; falls to zero along a cosine", minimum=0)
-    gamma: float = option(1.0, "Weight of the pose loss on real images", minimum=0)
-    beta: float = option(0.002, "Weight of the mapping loss", minimum=0)
+    batch: int = option(
+        32, "Images in a batch, real ones, twins and synthetic ones together", minimum=8
+    )
+    lr: float = option(
+        5e-4, "Adam's learning rate at the start; it falls to zero along a cosine", minimum=0
+    )
+    gamma: float = option(
+        1.0, "Weight of the pose loss on real images; 0: their labels are not used", minimum=0
+    )
+    beta: float = option(
+        0.002,
+        "Weight of the mapping loss; 0: none, 1: features are pulled as hard as poses",
+        minimum=0,
+    )
     twin_pose: bool = option(True, "Pose loss on the twins too, as on synthetic images")
     detach_twin: bool = option(True, "No gradient of the mapping loss into the twin's feature")
     huber_delta: float = option(
-        0.01, "Pose loss: quadratic below, in half crop sides", minimum=1e-6
+        0.01,
+        "Pose loss: quadratic below this error, linear above; in half crop sides",
+        minimum=1e-6,
     )
     precision: Literal["float32", "bfloat16"] = option(
         "float32", "What the network computes in; bfloat16 is faster where the processor has it"
@@ -86,25 +103,43 @@ class TrainConfig:
 class CropConfig:
     """How an object's box becomes a network's square input."""
 
-    size: int = option(64, "Side of the crop in pixels", minimum=16)
+    size: int = option(64, "Side of the crop, pixels: the network's input", minimum=16)
     margin: float = option(1.3, "Side of the crop over the box's longer side", minimum=1)
-    angle_deg: float = option(20.0, "Training jitter: in-plane rotation, up to", minimum=0)
-    shift: float = option(0.10, "Training jitter: shift over the box's longer side", minimum=0)
-    scale: float = option(0.15, "Training jitter: relative scale, up to", minimum=0, maximum=0.9)
-    test_shift: float = option(0.05, "Jitter of the test boxes, as a detector's", minimum=0)
-    test_scale: float = option(0.05, "Jitter of the test boxes' size", minimum=0, maximum=0.9)
+    angle_deg: float = option(
+        20.0, "Training jitter: rotation in the image, degrees, up to; 0: none", minimum=0
+    )
+    shift: float = option(
+        0.10, "Training jitter: shift, as a share of the box's longer side, up to", minimum=0
+    )
+    scale: float = option(
+        0.15, "Training jitter: relative change of size, up to; 0: none", minimum=0, maximum=0.9
+    )
+    test_shift: float = option(
+        0.05,
+        "Shift of the test boxes, as a share of the longer side: a detector's error; 0: exact",
+        minimum=0,
+    )
+    test_scale: float = option(
+        0.05, "Relative change of the test boxes' size, up to; 0: exact", minimum=0, maximum=0.9
+    )
 
 
 @dataclass(frozen=True)
 class HandCropConfig:
     """How a hand becomes a network's cube of depth."""
 
-    size: int = option(128, "Side of the crop in pixels", minimum=16)
-    cube_mm: float = option(300.0, "Side of the cube around the hand's centre", minimum=10)
-    small_cube_mm: float = option(250.0, "The same for frames of a small hand", minimum=10)
-    angle_deg: float = option(60.0, "Training jitter: rotation in the image, up to", minimum=0)
-    shift_mm: float = option(10.0, "Training jitter: shift of the centre, each axis", minimum=0)
-    scale: float = option(0.1, "Training jitter: relative scale, up to", minimum=0, maximum=0.9)
+    size: int = option(128, "Side of the crop, pixels: the network's input", minimum=16)
+    cube_mm: float = option(300.0, "Side of the cube around the hand's centre, mm", minimum=10)
+    small_cube_mm: float = option(250.0, "The same for frames of a small hand, mm", minimum=10)
+    angle_deg: float = option(
+        60.0, "Training jitter: rotation in the image, degrees, up to; 0: none", minimum=0
+    )
+    shift_mm: float = option(
+        10.0, "Training jitter: shift of the centre along each axis, mm, up to", minimum=0
+    )
+    scale: float = option(
+        0.1, "Training jitter: relative change of size, up to; 0: none", minimum=0, maximum=0.9
+    )
 
 
 @dataclass(frozen=True)
@@ -112,11 +147,17 @@ class LocaliserConfig:
     """How the network that finds the palm is trained."""
 
     frames: int = option(2000, "Synthetic frames that are made to train it", minimum=16)
-    steps: int = option(1500, "Training steps", minimum=1)
-    size: int = option(64, "Side of its crops in pixels", minimum=16)
-    cube_mm: float = option(500.0, "Side of its cube around the centre of mass", minimum=10)
-    shift_mm: float = option(40.0, "Training jitter: shift of that centre, each axis", minimum=0)
-    angle_deg: float = option(30.0, "Training jitter: rotation in the image, up to", minimum=0)
+    steps: int = option(
+        1500, "Steps that the network which finds the palm is trained for", minimum=1
+    )
+    size: int = option(64, "Side of its crops, pixels", minimum=16)
+    cube_mm: float = option(500.0, "Side of its cube around the centre of mass, mm", minimum=10)
+    shift_mm: float = option(
+        40.0, "Training jitter: shift of that centre along each axis, mm, up to", minimum=0
+    )
+    angle_deg: float = option(
+        30.0, "Training jitter: rotation in the image, degrees, up to; 0: none", minimum=0
+    )
 
     @property
     def crop(self) -> HandCropConfig:

@@ -32,9 +32,9 @@ class RenderConfig:
         None, "Unit of the meshes; default mm in a BOP models folder, else m"
     )
     obj_ids: tuple[int, ...] = option((), "Annotate only these objects; the others are clutter")
-    frames: int = option(1000, "Number of frames", minimum=1)
-    size: tuple[int, int] = option((640, 480), "Width x height in pixels")
-    split: str = option("train", "Name of the split's folder")
+    frames: int = option(1000, "Number of frames to render", minimum=1)
+    size: tuple[int, int] = option((640, 480), "Width and height of the images, pixels")
+    split: str = option("train", "Name of the folder that scenes are written to, such as train")
     frames_per_scene: int = option(
         100, "Frames in one scene folder or shard", minimum=1, maximum=1000
     )
@@ -47,14 +47,16 @@ class RenderConfig:
         "Draw this hand, bundled, bundled-left, or a .glb or MANO file: nyu, instead of objects;"
         " bop, among them",
     )
-    antialias: bool = option(False, "Anti-alias the colour image (slower)")
-    normals: bool = option(False, "Write surface normals: normals/, 16-bit PNG")
+    antialias: bool = option(
+        False, "Anti-alias the colour image; depth and masks never are; slower"
+    )
+    normals: bool = option(False, "Write surface normals too: normals/, 16-bit PNG")
     coordinates: bool = option(False, "Write object coordinates (NOCS): nocs/, 16-bit PNG")
     exact: bool = option(
         False, "Draw every face, also where a coarser mesh is the same to a quarter of a pixel"
     )
     renderer: Literal["moderngl", "pyrender"] = option(
-        "moderngl", "pyrender is the independent check, and slower"
+        "moderngl", "What draws; pyrender is the independent check, and many times slower"
     )
 
 

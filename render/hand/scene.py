@@ -48,11 +48,14 @@ class HandSceneConfig:
         0.4, "Palm off the middle, share of the image's half sides, up to", minimum=0, maximum=1
     )
     tilt_deg: float = option(
-        90.0, "Fingers off the vertical, up to; never away from the camera", minimum=0, maximum=180
+        90.0,
+        "How far fingers are off the vertical at most, degrees; never away from the camera",
+        minimum=0,
+        maximum=180,
     )
     twist_deg: Range = option(
         (-150.0, 60.0),
-        "Turn about the forearm; 0: the palm to the camera",
+        "Turn about the forearm, degrees; 0: the palm to the camera, 180 or -180: its back",
         minimum=-180,
         maximum=180,
     )
@@ -72,10 +75,14 @@ class HandSceneConfig:
     shape_spread: float = option(
         0.8, "Spread of the shape from frame to frame, standard deviations", minimum=0, maximum=2
     )
-    forearm_chance: float = option(1.0, "Of a forearm behind the hand", minimum=0, maximum=1)
-    body_chance: float = option(0.7, "Of a body and head behind the hand", minimum=0, maximum=1)
-    wall_chance: float = option(0.5, "Of a wall behind all", minimum=0, maximum=1)
-    second_chance: float = option(0.3, "Of the person's other hand", minimum=0, maximum=1)
+    forearm_chance: float = option(1.0, "Chance of a forearm behind the hand", minimum=0, maximum=1)
+    body_chance: float = option(
+        0.7, "Chance of a body and head behind the hand", minimum=0, maximum=1
+    )
+    wall_chance: float = option(0.5, "Chance of a wall behind all", minimum=0, maximum=1)
+    second_chance: float = option(
+        0.3, "Chance of the person's other hand in view", minimum=0, maximum=1
+    )
     joints: Literal["all", "evaluated"] = option(
         "all", "nyu: which joints are annotated, NYU's 36 or the 14 evaluated ones"
     )

@@ -38,9 +38,12 @@ class LayoutConfig:
         minimum=0.01,
     )
     elevation_deg: Range = option(
-        (15.0, 75.0), "Of the camera above the object, uniform in area", minimum=-90, maximum=90
+        (15.0, 75.0),
+        "Of the camera above the object, degrees; 0 level with it, 90 from above; uniform in area",
+        minimum=-90,
+        maximum=90,
     )
-    inplane_deg: Range = option((-20.0, 20.0), "Roll of the camera")
+    inplane_deg: Range = option((-20.0, 20.0), "Roll of the camera about its axis, degrees")
     zoom: Range = option(
         (0.9, 1.4),
         "Side of the frame over that of the box of what is looked at; without effect on full frames"
@@ -54,18 +57,25 @@ class LayoutConfig:
         (1, 5), "tabletop: fewest and most things beside them", minimum=0, maximum=255
     )
     spread: Range = option(
-        (0.0, 1.0), "tabletop: 0 puts objects as close together as may be", minimum=0
+        (0.0, 1.0),
+        "tabletop: how far off the others an object is put, in their extent; 0: as near as may be",
+        minimum=0,
     )
     upright_chance: float = option(
-        0.4, "tabletop: of standing as modelled, not as dropped", minimum=0, maximum=1
+        0.4,
+        "tabletop: chance that an object stands as modelled, not as dropped",
+        minimum=0,
+        maximum=1,
     )
     table: Literal["any", "wood", "cloth", "checker", "stone", "plain"] = option(
-        "any", "tabletop: the table's surface"
+        "any", "tabletop: what the table's surface looks like; any: drawn for each frame"
     )
     occluder_chance: float = option(
-        0.5, "tabletop, crop: of a thing in front of an object", minimum=0, maximum=1
+        0.5, "tabletop, crop: chance of a thing in front of an object", minimum=0, maximum=1
     )
-    distractor_chance: float = option(0.3, "crop: of an object behind", minimum=0, maximum=1)
+    distractor_chance: float = option(
+        0.3, "crop: chance of another object behind the one that is seen", minimum=0, maximum=1
+    )
 
 
 @dataclass(frozen=True, eq=False)

@@ -26,10 +26,21 @@ LEAST_ELEVATION_DEG = 5.0  # of the camera above a table
 class SceneConfig(LayoutConfig):
     """Ranges of everything random in a scene; a range is drawn from uniformly."""
 
-    lights: tuple[int, int] = option((1, 3), "Fewest and most lights", minimum=0, maximum=8)
-    ambient: Range = option((0.3, 0.7), "Strength of the ambient light")
-    light: Range = option((0.2, 0.8), "Strength of all other lights together")
-    light_color: float = option(0.05, "Spread of the lights' colour", minimum=0)
+    lights: tuple[int, int] = option(
+        (1, 3), "Fewest and most lights beside the ambient one", minimum=0, maximum=8
+    )
+    ambient: Range = option(
+        (0.3, 0.7), "Strength of the ambient light; 1 shows a surface in its own colour"
+    )
+    light: Range = option(
+        (0.2, 0.8),
+        "Strength of all other lights together; 1 shows a facing surface in its own colour",
+    )
+    light_color: float = option(
+        0.05,
+        "How far lights are from white, each channel; 0: white, 0.3: clearly coloured",
+        minimum=0,
+    )
     light_kinds: tuple[str, ...] = option(
         ("directional",), "Kinds of light: directional, point, spot; twice is twice as often"
     )
@@ -37,17 +48,30 @@ class SceneConfig(LayoutConfig):
         (0.5, 1.5), "From a point or spot light to the middle of the objects, m", minimum=0.01
     )
     spot_deg: Range = option(
-        (15.0, 40.0), "Half angle of a spot's cone, aimed at that middle", minimum=1, maximum=80
+        (15.0, 40.0),
+        "Half angle of a spot's cone, degrees; it is aimed at that middle",
+        minimum=1,
+        maximum=80,
     )
-    shadow_chance: float = option(0.0, "Of a light to cast shadows", minimum=0, maximum=1)
-    tint: tuple[float, float, float] = option((1.0, 1.0, 1.0), "Factor on every mesh's colour")
-    tint_spread: float = option(0.08, "Spread of that factor, per channel", minimum=0)
-    gloss: Range = option((0.0, 0.3), "Strength of highlights")
-    shininess: Range = option((8.0, 64.0), "Exponent of highlights")
+    shadow_chance: float = option(
+        0.0, "Chance that a light casts shadows; 0: none does, 1: all do", minimum=0, maximum=1
+    )
+    tint: tuple[float, float, float] = option(
+        (1.0, 1.0, 1.0), "Factors on every mesh's colour, red, green and blue; 1,1,1 leaves it"
+    )
+    tint_spread: float = option(
+        0.08, "Spread of those factors from object to object, each channel; 0: all alike", minimum=0
+    )
+    gloss: Range = option((0.0, 0.3), "Strength of highlights; 0: matt, 1: as bright as the light")
+    shininess: Range = option(
+        (8.0, 64.0), "Exponent of highlights; 8: broad and dull, 64: small and sharp"
+    )
     stretch: tuple[float, float, float] = option(
-        (1.0, 1.0, 1.0), "Scale along the object's axes", minimum=0.01
+        (1.0, 1.0, 1.0), "Scale of meshes along their x, y and z axes; 1,1,1 is exact", minimum=0.01
     )
-    background: str = option("noise", "noise (procedural), plain, or a folder of images")
+    background: str = option(
+        "noise", "What stands behind all: noise (procedural), plain, or a folder of photographs"
+    )
 
 
 class Randomizer:

@@ -20,40 +20,81 @@ class SensorConfig:
     are the camera's own; for colour these are the frame's.
     """
 
-    color: Literal["camera", "perfect"] = option("camera", "perfect: the drawn colours as they are")
-    gain: Range = option((0.7, 1.3), "Exposure factor of the colour camera")
-    white_balance: float = option(0.05, "Spread of the colour camera's channel gains", minimum=0)
-    gamma: Range = option((0.9, 1.1), "Exponent on the colour camera's intensities")
-    blur_px: Range = option((0.0, 0.8), "Blur of the colour camera, sigma")
-    noise: Range = option((0.0, 0.03), "Noise of the colour camera, on a 0..1 scale")
-    motion_px: Range = option((0.0, 0.0), "Motion while the colour is exposed", minimum=0)
+    color: Literal["camera", "perfect"] = option(
+        "camera", "camera: with all that follows; perfect: the drawn colours as they are"
+    )
+    gain: Range = option(
+        (0.7, 1.3), "Exposure of the colour camera, a factor on intensities; 1 leaves them"
+    )
+    white_balance: float = option(
+        0.05, "Spread of the colour camera's channel gains; 0: none, 0.1: a clear cast", minimum=0
+    )
+    gamma: Range = option(
+        (0.9, 1.1), "Exponent on the colour camera's intensities; below 1 brighter, above 1 darker"
+    )
+    blur_px: Range = option((0.0, 0.8), "Blur of the colour camera, sigma in pixels; 0: none")
+    noise: Range = option(
+        (0.0, 0.03), "Noise of the colour camera, standard deviation where white is 1; 0: none"
+    )
+    motion_px: Range = option(
+        (0.0, 0.0), "Motion while the colour is exposed, pixels; 0: none", minimum=0
+    )
     full_well_e: Range = option(
         (0.0, 0.0), "Electrons that make white, for shot noise; 0,0: no shot noise", minimum=0
     )
-    read_noise_e: Range = option((0.0, 0.0), "Read noise, electrons of full_well_e", minimum=0)
-    bayer: bool = option(False, "Colour through a Bayer mosaic")
-    jpeg_quality: tuple[int, int] = option((0, 0), "0,0: no JPEG", minimum=0, maximum=100)
+    read_noise_e: Range = option(
+        (0.0, 0.0), "Read noise, standard deviation in electrons of full_well_e", minimum=0
+    )
+    bayer: bool = option(False, "Record colour through a Bayer mosaic, one colour a pixel")
+    jpeg_quality: tuple[int, int] = option(
+        (0, 0),
+        "Quality of JPEG that colour passes through, 1 to 100; 0,0: none",
+        minimum=0,
+        maximum=100,
+    )
     depth: Literal["perfect", "structured-light", "time-of-flight"] = option(
-        "perfect", "Kind of the depth camera"
+        "perfect", "What kind of depth camera measures; perfect: what is drawn"
     )
     depth_focal_px: float | None = option(
         None, "Focal length of the depth camera; default: Kinect v1's 586, v2's 365.5", minimum=1
     )
     baseline: float = option(0.075, "structured-light: projector right of the camera, m")
-    disparity_step_px: float = option(0.125, "structured-light: rounding of disparity", minimum=0)
-    disparity_noise_px: Range = option((0.02, 0.0625), "structured-light: noise of it", minimum=0)
-    lateral_px: Range = option((0.5, 0.8), "structured-light: raggedness of edges", minimum=0)
-    grain_px: float = option(4.5, "structured-light: over which noise is alike", minimum=0)
+    disparity_step_px: float = option(
+        0.125, "structured-light: rounding of disparity, pixels; 0: none", minimum=0
+    )
+    disparity_noise_px: Range = option(
+        (0.02, 0.0625),
+        "structured-light: noise of disparity, standard deviation, pixels",
+        minimum=0,
+    )
+    lateral_px: Range = option(
+        (0.5, 0.8),
+        "structured-light: raggedness of edges, standard deviation, pixels; 0: straight",
+        minimum=0,
+    )
+    grain_px: float = option(
+        4.5,
+        "structured-light: width over which noise is alike, pixels; 0: each pixel its own",
+        minimum=0,
+    )
     shadows: bool = option(True, "structured-light: no depth where the projector is hidden")
     grazing_deg: Range = option(
-        (75.0, 85.0), "structured-light: no depth of surfaces more turned away", minimum=1
+        (75.0, 85.0),
+        "structured-light: no depth of surfaces turned away by more, degrees; 90: all seen",
+        minimum=1,
     )
     distance_noise: Range = option((0.001, 0.002), "time-of-flight: noise at 1 m, m", minimum=0)
-    ambient: Range = option((0.0, 0.0), "time-of-flight: other light, 1: as much", minimum=0)
-    least_amplitude: float = option(
-        0.02, "time-of-flight: share of a facing surface's at 1 m", minimum=0
+    ambient: Range = option(
+        (0.0, 0.0), "time-of-flight: other light, as a share of its own; adds noise", minimum=0
     )
-    mixing_px: Range = option((0.3, 0.7), "time-of-flight: mixing at edges, sigma", minimum=0)
+    least_amplitude: float = option(
+        0.02,
+        "time-of-flight: least amplitude seen, as a share of a facing surface's at 1 m",
+        minimum=0,
+    )
+    mixing_px: Range = option(
+        (0.3, 0.7), "time-of-flight: mixing of depths at edges, sigma in pixels; 0: none", minimum=0
+    )
 
     def __post_init__(self) -> None:
         if self.baseline == 0:

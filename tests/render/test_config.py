@@ -225,7 +225,6 @@ def test_an_unknown_preset_is_answered_with_those_there_are(presets):
     ("text", "message"),
     [
         ("[trian]\nsteps = 5", "there is no section trian; did you mean train?"),
-        ("extends = 'base'", "there is no section extends; there are: render, train"),
         ("train = 3", "train must be a table, [train]"),
         ("[train]\nstep = 5", "there is no option train.step; did you mean train.steps?"),
         ("[train]\nrate = 2", "train.rate must be a number, at least 0, at most 1, got 2"),

@@ -26,21 +26,34 @@ class DataConfig:
     """Which real frames are trained on, and which are tested on."""
 
     dataset: str = option("lmo", "A BOP dataset: a folder, or its name under BOP_PATH")
-    split: str = option("test", "The split's folder")
+    split: str = option(
+        "test", "Name of the split's folder in the dataset, such as test or train_pbr"
+    )
     split_file: str = option(
         "", "JSON with lists of [scene, image] under train and test; beside the dataset or a path"
     )
     train_fraction: float = option(
         0.15, "Share of frames to train on where no split file is given", minimum=0, maximum=1
     )
-    objects: tuple[int, ...] = option((), "Object ids; each gets a network of its own")
-    min_visib: float = option(0.1, "Skip instances less visible than this", minimum=0, maximum=1)
+    objects: tuple[int, ...] = option(
+        (), "Object ids, each gets a network of its own; none: all of the dataset"
+    )
+    min_visib: float = option(
+        0.1,
+        "Skip instances of which a smaller share is visible; 0: none, 1: all that anything hides",
+        minimum=0,
+        maximum=1,
+    )
     boxes: str = option(
         "bbox_visib",
         "Where test crops come from: bbox_visib, bbox_obj (gives centre and scale of hidden parts"
         " away), or a file of detections in BOP's default-detection JSON",
     )
-    folds: int = option(0, "Choose parameters: cut the training frames into folds", minimum=0)
+    folds: int = option(
+        0,
+        "To choose parameters: folds that training frames are cut into; 0: test on the test frames",
+        minimum=0,
+    )
     fold: int = option(0, "With folds: the fold that is tested on instead of the test frames")
 
 

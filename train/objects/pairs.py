@@ -31,7 +31,9 @@ from train.objects.data import DataConfig, choose_images, find_dataset
 class PairConfig:
     """How twins are made."""
 
-    variants: int = option(3, "Twins of a frame, each under another light", minimum=1)
+    variants: int = option(
+        3, "Twins that are drawn of a frame, each under another light", minimum=1
+    )
     models: str = option("models", "The dataset's folder of meshes to draw")
     hand: str = option("bundled", "Hands: the model to draw, bundled, bundled-left or a file")
 

@@ -1,0 +1,135 @@
+"""What all commands have in common: options under headings, examples, and how they are filled."""
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import fields
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+import click
+from click.core import ParameterSource
+
+from render.config import explicit, options_of, resolve
+
+PATH = click.Path(path_type=Path)
+SHARED = ("preset", "config", "sets", "seed", "out", "workers", "device", "help")
+
+
+class SectionedCommand(click.Command):
+    """A command whose help lists its own options, then each section's, then the shared ones.
+
+    examples: command lines that work, shown at the end.
+    """
+
+    def __init__(self, *args: Any, examples: tuple[str, ...] = (), **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.examples = examples
+        self.sections: Mapping[str, tuple[str, ...]] = getattr(self.callback, "sections", {})
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        of_section = {name: section for section in self.sections for name in self.sections[section]}
+        groups: dict[str, list[tuple[str, str]]] = {"Options": []}
+        groups |= {f"Options of [{section}]": [] for section in self.sections}
+        groups["Shared options"] = []
+        for parameter in self.get_params(ctx):
+            record, name = parameter.get_help_record(ctx), parameter.name
+            if record is not None:
+                heading = "Shared options" if name in SHARED or name is None else "Options"
+                if name in of_section:
+                    heading = f"Options of [{of_section[name]}]"
+                groups[heading].append(record)
+        for heading, records in groups.items():
+            if records:
+                with formatter.section(heading):
+                    formatter.write_dl(records)
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        if self.examples:
+            with formatter.section("Examples"):
+                for line in self.examples:
+                    formatter.write(f"{'':>{formatter.current_indent}}{line}\n")
+
+
+def configured(**sections: Any) -> Callable[[Callable], Callable]:
+    """Give a command --preset, --config, --set, --seed and the named sections' own options.
+
+    The command receives `config`, section name -> filled dataclass, of all sections that the
+    program has (the obj of the click context), and `seed`.
+    """
+
+    names = {section: tuple(f.name for f in fields(cls)) for section, cls in sections.items()}
+    own = {name for of_section in names.values() for name in of_section}
+
+    def decorate(command: Callable) -> Callable:
+        @wraps(command)
+        def with_config(preset, config, sets, **kwargs):
+            flags = {name: explicit(kwargs, cls) for name, cls in sections.items()}
+            rest = {name: value for name, value in kwargs.items() if name not in own}
+            every = click.get_current_context().find_root().obj
+            return command(config=resolve(every, preset, config, sets, flags), **rest)
+
+        filled: Callable = with_config
+        for cls in reversed(sections.values()):
+            filled = options_of(cls)(filled)
+        for decorator in (
+            click.option(
+                "--seed",
+                type=click.IntRange(0),
+                default=0,
+                show_default=True,
+                help="Of all random choices; the same one gives the same result.",
+            ),
+            click.option(
+                "--set",
+                "sets",
+                multiple=True,
+                metavar="SECTION.NAME=VALUE",
+                help="Any setting of any stage; see `options`. Again for each.",
+            ),
+            click.option(
+                "--config",
+                type=PATH,
+                metavar="FILE.toml",
+                help="Settings of your own, over those of --preset; it may say extends = 'NAME'.",
+            ),
+            click.option("--preset", metavar="NAME", help="Settings by name; see `presets`."),
+        ):
+            filled = decorator(filled)
+        filled.sections = names  # type: ignore[attr-defined]
+        return filled
+
+    return decorate
+
+
+workers_option = click.option(
+    "--workers", type=click.IntRange(1), default=None, help="Processes.  [default: one a core]"
+)
+device_option = click.option(
+    "--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:1."
+)
+out_option = click.option(
+    "--out", type=PATH, required=True, metavar="DIR", help="Where the result goes."
+)
+
+
+def given(name: str) -> bool:
+    """Whether the user gave this parameter on the command line."""
+    source = click.get_current_context().get_parameter_source(name)
+    return source is ParameterSource.COMMANDLINE
+
+
+def torchrun_rank() -> int:
+    """Which of torchrun's processes this is; 0 without it."""
+    return int(os.environ["RANK"]) if "TORCHELASTIC_RUN_ID" in os.environ else 0
+
+
+def echo_once(text: object) -> None:
+    """Print a result, by the first of torchrun's processes alone."""
+    if not torchrun_rank():
+        click.echo(text)
+
+
+def cores() -> int:
+    """How many this process may use."""
+    return len(os.sched_getaffinity(0))

@@ -1,0 +1,168 @@
+"""The commands of this package: each parses, calls one function, echoes what came of it."""
+
+import sys
+
+import click
+
+from render.command_line import (
+    PATH,
+    SectionedCommand,
+    configured,
+    cores,
+    given,
+    out_option,
+    workers_option,
+)
+from render.config import OptionError
+from render.draw.renderer import RenderConfig
+from render.option_help import explain, preset_files, preset_summary, summary_of
+
+
+@click.command(
+    cls=SectionedCommand,
+    examples=(
+        "python pipeline.py render --objects assets --frames 100 --out out/synth",
+        "python pipeline.py render --preset crops --objects cup.glb --frames 5000 --out out/cup",
+        "python pipeline.py render --hand bundled --format nyu --frames 1000 --out out/hands",
+    ),
+)
+@configured(render=RenderConfig)
+@click.option(
+    "--replay",
+    type=PATH,
+    metavar="FRAME.png",
+    help="Draw only this frame of a rendered dataset again, as the PNG file --out.",
+)
+@click.option(
+    "--shard",
+    metavar="I/N",
+    default="1/1",
+    help="Make only the I-th of N parts, from 1 on; N machines that share DIR make them all.",
+)
+@click.option(
+    "--ray",
+    "cluster",
+    is_flag=False,
+    flag_value="auto",
+    metavar="[ADDRESS]",
+    help="Work on a Ray cluster that shares DIR and this folder; no address: the one running here.",
+)
+@out_option
+@workers_option
+def render(config, seed, out, workers, replay, shard, cluster) -> None:
+    """Render scenes of meshes into a BOP dataset, or of a hand into one like NYU's."""
+    if replay is not None:
+        from render.dataset.replay import replay_frame
+
+        replay_frame(replay, out)
+        click.echo(f"{out}: {replay} drawn again")
+        return
+
+    from render.dataset.generate import generate
+    from render.dataset.shards import parse_part
+
+    if cluster is not None and workers is not None:
+        raise OptionError("--workers is of this machine; with --ray the cluster's CPUs count")
+    part = parse_part(shard)
+    how = {"workers": workers or cores(), "part": part, "cluster": cluster}
+    how |= {"sensor": config["sensor"]}
+    if config["render"].format == "nyu":
+        from render.dataset.hands import generate_hands
+
+        generate_hands(config["render"], config["hand_scene"], out, seed, **how)
+    else:
+        hand_scene = config["hand_scene"]
+        generate(config["render"], config["scene"], out, seed, hand_scene=hand_scene, **how)
+    of_part = "" if part == (1, 1) else f"part {shard} of "
+    click.echo(f"{out}: {of_part}{config['render'].frames} frames")
+
+
+@click.command(
+    cls=SectionedCommand,
+    examples=("python pipeline.py validate out/synth",),
+)
+@click.argument("dataset", type=PATH)
+@click.option("--split", metavar="NAME", help="Check this split only.")
+@click.option("--no-render", is_flag=True, help="Leave out what needs drawing: poses, depth.")
+def validate(dataset, split, no_render) -> None:
+    """Name every fault of a BOP dataset, by file."""
+    from render.scene.contact import dataset_contact
+    from render.validate.validate import survey
+    from render.validate.validate import validate as find_faults
+
+    faults = find_faults(dataset, split, render=not no_render)
+    for fault in faults:
+        click.echo(fault)
+    count = f"{len(faults)} faults" if faults else "no fault"
+    click.echo(f"{survey(dataset, split, render=not no_render)}: {count}")
+    contact = None if faults else dataset_contact(dataset, split)
+    if contact is not None:
+        click.echo(contact)
+    sys.exit(1 if faults else 0)
+
+
+@click.command(
+    cls=SectionedCommand,
+    examples=(
+        "python pipeline.py view out/synth --out sheet.png",
+        "python pipeline.py view out/synth --frame 0/3",
+    ),
+)
+@click.argument("dataset", type=PATH)
+@click.option("--split", metavar="NAME", help="Of this split only.")
+@click.option("--frames", type=click.IntRange(1), default=24, show_default=True, help="On a sheet.")
+@click.option("--frame", metavar="SCENE/IMAGE", help="In the window.  [default: the first]")
+@click.option("--out", type=PATH, metavar="SHEET.png", help="Without it a window opens.")
+def view(dataset, split, frames, frame, out) -> None:
+    """Look at a BOP dataset: a frame in a window, or a sheet of many frames.
+
+    A sheet shows boxes, contours of masks and depth. In the window the mouse turns, shifts and
+    zooms what is seen; q closes it.
+    """
+    if out is None:
+        if given("frames"):
+            raise OptionError("--frames belongs to --out SHEET.png")
+        from render.show.window import show_frame
+
+        show_frame(dataset, split, frame)
+        return
+    if frame is not None:
+        raise OptionError("--frame is of the window, which opens without --out")
+
+    from render.image_file import write_png
+    from render.show.contact_sheet import contact_sheet
+
+    write_png(out, contact_sheet(dataset, split, frames))
+    click.echo(out)
+
+
+@click.command(
+    cls=SectionedCommand,
+    examples=("python pipeline.py presets",),
+)
+def presets() -> None:
+    """List the presets, settings by name, and what each is for."""
+    about = {path.stem: preset_summary(path) for path in preset_files()}
+    width = max(map(len, about))
+    for name, summary in about.items():
+        click.echo(f"{name:<{width}}  {summary}")
+
+
+@click.command(
+    cls=SectionedCommand,
+    examples=(
+        "python pipeline.py options",
+        "python pipeline.py options scene",
+        "python pipeline.py options train.lr",
+    ),
+)
+@click.argument("name", metavar="[SECTION[.NAME]]", default="")
+@click.pass_context
+def options(ctx: click.Context, name: str) -> None:
+    """Explain the settings of --set and of files: default, range, meaning."""
+    sections = ctx.find_root().obj
+    if name:
+        click.echo("\n\n".join(explain(sections, name)))
+        return
+    for section, cls in sections.items():
+        click.echo(f"{section:<12}{summary_of(cls)}")

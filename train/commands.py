@@ -1,0 +1,285 @@
+"""The commands of this package: each parses, calls one function, echoes what came of it."""
+
+import sys
+from collections.abc import Sequence
+
+import click
+
+from render.command_line import (
+    PATH,
+    SectionedCommand,
+    configured,
+    cores,
+    device_option,
+    echo_once,
+    given,
+    out_option,
+    workers_option,
+)
+from render.config import OptionError
+from train.objects.data import DataConfig
+from train.objects.pairs import PairConfig
+from train.options import METHODS, CropConfig, ExemplarConfig, RunConfig, TrainConfig
+from train.study.config import StudyConfig
+
+localiser_option = click.option(
+    "--localiser", type=PATH, metavar="RUN", help="Hands: the network that finds the palm."
+)
+
+
+@click.command(
+    cls=SectionedCommand,
+    examples=(
+        "python pipeline.py pair --preset lmo --set data.objects=5 --out out/twins",
+        "python pipeline.py pair --real nyu --out out/hand-twins",
+    ),
+)
+@click.option(
+    "--real",
+    type=click.Choice(("bop", "nyu")),
+    default="bop",
+    show_default=True,
+    help="nyu: hands, hand.dataset or NYU_PATH; --split train (where none is given) or test.",
+)
+@configured(data=DataConfig, pair=PairConfig)
+@out_option
+@workers_option
+def pair(config, seed, out, real, workers) -> None:
+    """Make the synthetic twins of annotated real frames."""
+    both = ("preset", "config", "sets", "seed", "out", "split")
+    _refuse_foreign_options("--real", real, both, ("hand", "workers"))
+    if real == "nyu":
+        from train.hands.data import find_nyu
+        from train.hands.pairs import pair_hands
+
+        split = config["data"].split if given("split") else "train"
+        root, workers = find_nyu(config["hand"].dataset), workers or cores()
+        click.echo(pair_hands(config["pair"].hand, root, split, out, workers))
+        return
+
+    from train.objects import pairs
+
+    ranges = config["scene"], config["sensor"]
+    click.echo(pairs.pair(config["pair"], ranges[0], config["data"], out, seed, ranges[1]))
+
+
+@click.command(
+    cls=SectionedCommand,
+    examples=(
+        "python pipeline.py train --preset lmo --objects 5 --method synthetic"
+        " --synthetic out/synth --out out/pretrained",
+        "python pipeline.py train --preset lmo --objects 5 --method mapping --synthetic out/synth"
+        " --twins out/twins --start out/pretrained --out out/mapping",
+    ),
+)
+@configured(data=DataConfig, crop=CropConfig, train=TrainConfig)
+@click.option("--method", type=click.Choice(METHODS), required=True)
+@click.option("--synthetic", type=PATH, metavar="DIR", help="A dataset that `render` made.")
+@click.option("--twins", type=PATH, metavar="DIR", help="What `pair` made of the real frames.")
+@click.option("--start", type=PATH, metavar="RUN", help="A run whose weights to start from.")
+@localiser_option
+@out_option
+@device_option
+def train(config, seed, out, device, method, synthetic, twins, start, localiser) -> None:
+    """Train a network for one object, or for hands."""
+    from train.learn.distributed import joined
+    from train.learn.task import Folders
+    from train.run import train_one
+
+    folders = Folders(synthetic, twins, localiser)
+    with joined(device) as own_device:
+        found = train_one(config, method, out, seed, own_device, start, folders)
+    echo_once(found)
+
+
+@click.command(
+    cls=SectionedCommand,
+    examples=("python pipeline.py evaluate out/mapping --preset lmo --out out/evaluation",),
+)
+@configured(data=DataConfig, exemplar=ExemplarConfig)
+@click.argument("run_folder", metavar="RUN", type=PATH)
+@localiser_option
+@out_option
+@device_option
+def evaluate(config, seed, out, device, run_folder, localiser) -> None:
+    """Test a trained network on a dataset's test frames."""
+    from train.run import evaluate_one
+
+    click.echo(evaluate_one(config, run_folder, localiser, out, seed, device))
+
+
+@click.command(
+    cls=SectionedCommand,
+    examples=(
+        "python pipeline.py score out/evaluation/mapping_lmo-test.csv"
+        " --ground-truth lmo --objects 5",
+        "python pipeline.py score hands.txt --ground-truth nyu_test_groundtruth_label.txt"
+        " --format nyu --plot curve.png",
+    ),
+)
+@click.argument("results", type=PATH)
+@click.option("--ground-truth", type=PATH, required=True, metavar="DATASET|LABELS.txt")
+@click.option(
+    "--format",
+    "file_format",
+    type=click.Choice(("bop", "nyu")),
+    default="bop",
+    show_default=True,
+    help="bop: CSV of object poses. nyu: a line a frame, u v d of 14 joints of a hand.",
+)
+@configured(data=DataConfig)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+@click.option("--plot", type=PATH, metavar="CURVE.png", help="nyu: draw the success curves.")
+@click.option(
+    "--compare",
+    type=PATH,
+    multiple=True,
+    metavar="OTHER.txt",
+    help="nyu: another's predictions, beside RESULTS; once for each file.",
+)
+def score(config, seed, results, ground_truth, file_format, as_json, plot, compare) -> None:
+    """Metrics of a results file, ours or another's."""
+    del seed
+    both = ("results", "ground_truth", "file_format", "as_json")
+    _refuse_foreign_options("--format", file_format, both, ("plot", "compare"))
+    if file_format == "nyu":
+        from train.hands.score import score_files
+
+        click.echo(score_files([results, *compare], ground_truth, as_json, plot))
+    else:
+        from train.objects.score import score_file
+
+        click.echo(score_file(config["data"], results, ground_truth, as_json))
+
+
+@click.command(
+    cls=SectionedCommand,
+    examples=(
+        "python pipeline.py predict out/mapping photo.png --box 200,150,120,120"
+        " --camera 572.4,573.6,325.3,242",
+        "python pipeline.py predict out/mapping lmo/test/000002 --video film.mp4"
+        " --beside out/pretrained",
+    ),
+)
+@click.argument("run_folder", metavar="RUN", type=PATH)
+@click.argument("image", type=PATH)
+@click.option("--box", metavar="x,y,w,h", help="The object's box in the image, pixels.")
+@click.option("--camera", metavar="fx,fy,cx,cy", help="Default: the one it was trained with.")
+@localiser_option
+@click.option(
+    "--out", type=PATH, metavar="FILE.png", help="Overlay.  [default: IMAGE_pose.png here]"
+)
+@click.option(
+    "--video",
+    type=PATH,
+    metavar="FILM.mp4",
+    help="Film all of IMAGE, a BOP scene's folder or one of NYU depth frames.",
+)
+@click.option(
+    "--beside",
+    type=PATH,
+    multiple=True,
+    metavar="RUN",
+    help="In a film: a run to show on the right; once for each.",
+)
+@click.option(
+    "--split-file",
+    metavar="FILE.json",
+    help="In a film of an object: only the test images that it names, such as a run's split.json.",
+)
+@device_option
+def predict(
+    run_folder, image, box, camera, localiser, out, device, video, beside, split_file
+) -> None:
+    """Read the pose in an image or film, print it and draw it."""
+    from train.learn.task import Asked
+
+    if video is not None:
+        from train.film import predict_film
+
+        for flag, given in {"--box": box, "--camera": camera, "--out": out}.items():
+            if given is not None:
+                raise OptionError(f"{flag} is for one image, not for --video")
+        runs = [run_folder, *beside]
+        asked = Asked(localiser=localiser, split_file=split_file)
+        click.echo(predict_film(runs, image, asked, video, device))
+        return
+
+    from train.run import predict_one
+
+    for flag, given in {"--beside": beside, "--split-file": split_file}.items():
+        if given:
+            raise OptionError(f"{flag} belongs to --video FILM.mp4")
+    asked = Asked(box, camera, localiser)
+    click.echo(predict_one(run_folder, image, asked, out, device))
+
+
+@click.command(
+    cls=SectionedCommand,
+    examples=(
+        "python pipeline.py run --preset demo --out runs/demo",
+        "python pipeline.py run --preset lmo --set data.objects=5 --out runs/lmo-5",
+    ),
+)
+@configured(run=RunConfig, data=DataConfig)
+@out_option
+@workers_option
+@device_option
+def run(config, seed, out, workers, device) -> None:
+    """Everything: render, pair, train each method, evaluate, compare."""
+    from train.learn.distributed import joined
+    from train.run import run_all
+
+    with joined(device) as own_device:
+        found = run_all(config, out, seed, workers or cores(), own_device)
+    echo_once(found)
+
+
+@click.command(
+    cls=SectionedCommand,
+    examples=("python pipeline.py study --preset lmo-study-small --out runs/study",),
+)
+@configured(study=StudyConfig)
+@out_option
+@click.option(
+    "--workers",
+    type=click.IntRange(1),
+    default=None,
+    help="Processes that train.  [default: one a CUDA device, else one a core]",
+)
+@device_option
+def study(config, seed, out, workers, device) -> None:
+    """Compare methods over objects, seeds and real frames, each tuned alike."""
+    from train.study.study import run_study
+
+    click.echo(run_study(config, out, seed, workers, device, cores()))
+
+
+@click.command(
+    cls=SectionedCommand,
+    examples=("python pipeline.py doctor",),
+)
+def doctor() -> None:
+    """Say what can render and train here, and the fix for what cannot."""
+    from render.show.doctor import check_opengl
+    from train.learn.device import check_torch
+
+    checks = [*check_opengl(), *check_torch()]
+    for check in checks:
+        click.echo(f"{'ok  ' if check.ok else 'FAIL'} {check.name}: {check.detail}")
+        if not check.ok:
+            click.echo(f"     fix: {check.fix}")
+    sys.exit(0 if all(check.ok for check in checks) else 1)
+
+
+def _refuse_foreign_options(
+    choice: str, chosen: str, of_both: Sequence[str], of_nyu: Sequence[str]
+) -> None:
+    """Refuse what was given to a command but belongs to the other kind of data, bop or nyu."""
+    for parameter in click.get_current_context().command.params:
+        name, flag = parameter.name, parameter.opts[0]
+        if name is None or f"--{name}" == choice or name in of_both:
+            continue
+        owner = "nyu" if name in of_nyu else "bop"
+        if owner != chosen and given(name):
+            raise OptionError(f"{flag} belongs to {choice} {owner}, not to {choice} {chosen}")
