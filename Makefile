@@ -12,7 +12,7 @@ python := .venv/bin/python
 
 setup: .venv/ready
 
-.venv/ready: requirements.txt setup.sh
+.venv/ready: requirements.txt pyproject.toml setup.sh
 	@./setup.sh
 
 demo: setup
@@ -28,6 +28,7 @@ lint: setup
 	$(python) -m ruff check .
 	$(python) -m ruff format --check .
 	$(python) -m mypy pipeline.py render train assets benchmarks
+	.venv/bin/lint-imports
 
 # The pages as a site, out/site/index.html; a broken link is an error.
 docs: setup
@@ -35,5 +36,5 @@ docs: setup
 
 # Leaves runs/ and out/ alone: they hold results.
 clean:
-	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache *.egg-info build
 	find . -name __pycache__ -prune -exec rm -rf {} +

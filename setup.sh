@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# The set-up behind `make setup`: a virtual environment in .venv with what requirements.txt lists, and
-# the system's OpenGL. Installs Debian or Ubuntu packages where that takes no password, else names
-# the one line to run. Leaves .venv/ready, newer than requirements.txt, when all is well.
+# The set-up behind `make setup`: a virtual environment in .venv with what requirements.txt lists and
+# the project itself, editable, and the system's OpenGL. Nothing is compiled. Installs Debian or
+# Ubuntu packages where that takes no password, else names the one line to run. Leaves .venv/ready,
+# newer than requirements.txt, when all is well.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
@@ -55,14 +56,21 @@ moderngl.create_context(standalone=True, backend="egl", require=330)' 2>&1)
 # One set-up at a time, however many `make` were started; the later ones find it done.
 exec 9<setup.sh
 flock 9
-if [ .venv/ready -nt requirements.txt ] && [ .venv/ready -nt setup.sh ]; then
+if [ .venv/ready -nt requirements.txt ] && [ .venv/ready -nt pyproject.toml ] &&
+    [ .venv/ready -nt setup.sh ]; then
     exit
 fi
 
 if ! is_supported .venv/bin/python || ! .venv/bin/python -m pip --version >/dev/null 2>&1; then
     make_venv
 fi
-.venv/bin/python -m pip install --disable-pip-version-check -r requirements.txt
+# pyrender 0.1.45 works with today's PyOpenGL, which comes as a wheel, but demands an older one, which
+# does not; so it comes last, and without what it demands.
+install=".venv/bin/python -m pip install --disable-pip-version-check --only-binary :all:"
+$install -r <(grep -v '^pyrender==' requirements.txt)
+$install --no-deps -r <(grep '^pyrender==' requirements.txt)
+# The project itself: the command feature-mapping, and imports from any folder.
+$install --no-deps --no-build-isolation --editable .
 
 if ! opengl_works; then
     apt_install "no OpenGL 3.3 without a display" libegl1 libgl1 libgl1-mesa-dri

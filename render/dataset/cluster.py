@@ -64,7 +64,7 @@ def _connect(address: str) -> ModuleType:
         import ray
     except ImportError:
         raise InputError(
-            "--ray needs Ray; run: .venv/bin/python -m pip install -r requirements-cluster.txt"
+            "--ray needs Ray; run on every node: python -m pip install 'ray>=2.60'"
         ) from None
     environment = {"PYTHONPATH": str(ROOT), "LP_NUM_THREADS": "0"}
     try:

@@ -4,6 +4,7 @@ Two OpenGL libraries must not share a context, so use `PyrenderRenderer` only in
 not draw with moderngl, or call `render_in_subprocess`.
 """
 
+import importlib.util
 import multiprocessing
 import os
 from collections.abc import Mapping, Sequence
@@ -22,6 +23,7 @@ from render.mesh.box import mesh_corners
 from render.mesh.mesh import Mesh
 from render.scene.spec import Light, Placed, SceneSpec
 
+PYRENDER_FIX = "run: python -m pip install pyrender==0.1.45"
 GAMMA = 2.2  # pyrender shades linear colours and encodes them so
 
 
@@ -37,6 +39,12 @@ def render_in_subprocess(
 
 def _render(meshes, specs, backgrounds) -> list[Frame]:
     return PyrenderRenderer(meshes).render(specs, backgrounds)
+
+
+def require_pyrender() -> None:
+    """Raise InputError, which says how to install it, where there is no pyrender."""
+    if importlib.util.find_spec("pyrender") is None:
+        raise InputError(f"pyrender is not installed; {PYRENDER_FIX}")
 
 
 def import_pyrender(windows: bool) -> Any:
@@ -72,8 +80,9 @@ class PyrenderRenderer:
             meshes: what specs may place, by obj_id.
 
         Raises:
-            InputError: pyrender has no OpenGL here.
+            InputError: there is no pyrender, or it has no OpenGL here.
         """
+        require_pyrender()
         self._boxes = {obj_id: mesh_corners(mesh) for obj_id, mesh in meshes.items()}
         try:
             pyrender = import_pyrender(windows=False)

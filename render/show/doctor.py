@@ -2,6 +2,7 @@
 
 import ctypes
 import ctypes.util
+import importlib.util
 import os
 import signal
 import subprocess
@@ -13,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from render.camera import Camera
+from render.draw.reference import PYRENDER_FIX
 from render.errors import EGL_FIX, InputError
 from render.frame import Frame
 from render.mesh.mesh import Mesh
@@ -23,7 +25,10 @@ DEVICE_FIX = (
     "install this device's driver, and join the groups video and render for access to /dev/dri; or"
     " draw on another with GLCONTEXT_DEVICE_INDEX=i (in software: apt-get install libgl1-mesa-dri)"
 )
-PYRENDER_FIX = "run: .venv/bin/python -m pip install -r requirements.txt"
+NO_PYRENDER = (
+    "not installed; only the window of `view` and render.renderer=pyrender need it"
+    f" ({PYRENDER_FIX})"
+)
 TIMEOUT_S = 60.0
 
 
@@ -51,6 +56,8 @@ def check_opengl() -> list[Check]:
         _try(f"OpenGL device {i}", DEVICE_FIX, "rasterizer", GLCONTEXT_DEVICE_INDEX=str(i))
         for i in range(count)
     ]
+    if importlib.util.find_spec("pyrender") is None:
+        return [library, *devices, Check("pyrender", True, NO_PYRENDER, "")]
     fix = PYRENDER_FIX if library.ok else EGL_FIX
     return [library, *devices, _try("pyrender", fix, "pyrender")]
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from render.draw.records import make_view
-from render.draw.reference import SceneMaker, import_pyrender
+from render.draw.reference import SceneMaker, import_pyrender, require_pyrender
 from render.errors import InputError
 from render.formats.bop import BopImage, read_split
 from render.mesh.box import mesh_corners
@@ -34,10 +34,12 @@ def show_frame(dataset: Path, split: str | None, frame: str | None) -> None:
         frame: "SCENE/IMAGE"; None takes the dataset's first image.
 
     Raises:
-        InputError: no window can be opened here, or there is no such frame, or it lacks models.
+        InputError: there is no pyrender, no window can be opened here, or there is no such frame,
+            or it lacks models.
     """
     if not os.environ.get("DISPLAY"):
         raise InputError(f"no display to open a window on; {INSTEAD}")
+    require_pyrender()
     image = find_image(dataset, split, frame)
     spec = frame_spec(image)
     models = load_models([dataset / "models"], "mm", sorted({p.obj_id for p in spec.objects}))

@@ -28,6 +28,14 @@ def test_each_egl_device_and_pyrender_draw_the_test_frame(checks):
     assert pyrender.name == "pyrender" and pyrender.detail.startswith("0.1.45")
 
 
+def test_pyrender_may_be_missing(monkeypatch):
+    monkeypatch.setitem(sys.modules, "pyrender", None)
+    monkeypatch.setattr(doctor, "_try", lambda name, *_, **__: Check(name, True, "0 devices", ""))
+    check = check_opengl()[-1]
+    assert (check.name, check.ok) == ("pyrender", True)
+    assert check.detail.startswith("not installed") and "pip install pyrender==" in check.detail
+
+
 def test_a_missing_library_fails_with_the_packages_to_install(monkeypatch):
     monkeypatch.setenv("GLCONTEXT_LINUX_LIBEGL", "libEGL-that-is-missing.so")
     check = doctor._try("OpenGL device 0", EGL_FIX, "rasterizer")

@@ -1,6 +1,7 @@
 """What a window would show, drawn without one; and what is said where none can be opened."""
 
 import multiprocessing
+import sys
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from click.testing import CliRunner
 
 from pipeline import main
 from render.dataset.generate import generate
-from render.draw.reference import import_pyrender
+from render.draw.reference import PyrenderRenderer, import_pyrender
 from render.draw.renderer import RenderConfig
 from render.errors import InputError
 from render.mesh.mesh import load_models
@@ -74,6 +75,15 @@ def test_without_a_display_one_line_says_what_to_do(tables, monkeypatch):
     monkeypatch.delenv("DISPLAY", raising=False)
     line = "Error: no display to open a window on; --out SHEET.png draws a contact sheet instead\n"
     assert fail(tables) == line
+
+
+def test_without_pyrender_one_line_says_what_to_install(tables, monkeypatch):
+    monkeypatch.setenv("DISPLAY", ":0")
+    monkeypatch.setitem(sys.modules, "pyrender", None)
+    line = "Error: pyrender is not installed; run: python -m pip install pyrender==0.1.45\n"
+    assert fail(tables) == line
+    with pytest.raises(InputError, match=r"^pyrender is not installed; run: python -m pip install"):
+        PyrenderRenderer({})
 
 
 def test_options_of_the_other_way_of_looking_are_refused(tables, tmp_path):
