@@ -1,0 +1,36 @@
+"""Twins, networks, poses, figures. These names are for other programs, too."""
+
+from typing import TYPE_CHECKING
+
+from render.lazy import lazy
+
+if TYPE_CHECKING:
+    from train.hands.predict import predict_joints as predict_joints
+    from train.hands.score import joint_errors as joint_errors
+    from train.learn.checkpoint import Checkpoint as Checkpoint
+    from train.learn.networks import build as build
+    from train.objects.data import DataConfig as DataConfig
+    from train.objects.image import draw_poses as draw_poses
+    from train.objects.image import predict_boxes as predict_boxes
+    from train.objects.pairs import PairConfig as PairConfig
+    from train.objects.pairs import pair as pair
+    from train.objects.predict import predict as predict
+    from train.objects.score import score as score
+    from train.options import CropConfig as CropConfig
+
+_HOMES = {
+    "Checkpoint": "train.learn.checkpoint",
+    "CropConfig": "train.options",
+    "DataConfig": "train.objects.data",
+    "PairConfig": "train.objects.pairs",
+    "build": "train.learn.networks",
+    "draw_poses": "train.objects.image",
+    "joint_errors": "train.hands.score",
+    "pair": "train.objects.pairs",
+    "predict": "train.objects.predict",
+    "predict_boxes": "train.objects.image",
+    "predict_joints": "train.hands.predict",
+    "score": "train.objects.score",
+}
+__all__ = [*_HOMES]
+__getattr__, __dir__ = lazy(__name__, _HOMES)
