@@ -44,8 +44,11 @@ def installed(tmp_path_factory) -> Path:
     programs = folder / "venv" / "bin"
     (packages,) = (folder / "venv" / "lib").glob("python*/site-packages")
     (packages / "others.pth").write_text(sysconfig.get_paths()["purelib"] + "\n")
-    how = ["--quiet", "--no-deps", "--no-build-isolation", "--no-index", "--ignore-installed"]
-    run([programs / "python", "-m", "pip", "install", *how, sources], folder)
+    how = ["--quiet", "--no-deps", "--no-index"]
+    build = [sys.executable, "-m", "pip", "wheel", *how, "--no-build-isolation", "-w", folder]
+    run([*build, sources], folder)
+    (wheel,) = folder.glob("feature_mapping-*.whl")
+    run([programs / "python", "-m", "pip", "install", *how, "--ignore-installed", wheel], folder)
     return programs
 
 
