@@ -98,7 +98,7 @@ def _plot(draw: Any, given: Any, alt: str, caption: str) -> Plot:
 
     drawn = {}
     for name, ink in INKS.items():
-        style = {k: ink for k in ("text.color", "axes.labelcolor", "axes.edgecolor")}
+        style: Any = {k: ink for k in ("text.color", "axes.labelcolor", "axes.edgecolor")}
         style |= {"xtick.color": ink, "ytick.color": ink, "svg.hashsalt": "report"}
         with rc_context(style | {"legend.framealpha": 0, "axes.facecolor": "none"}):
             figure = Figure(layout="constrained")

@@ -50,7 +50,7 @@ def write_page(out: Path) -> Path:
     )
     page = environment.get_template("report.html").render(
         name=out.resolve().name,
-        asked=given,
+        asked=given or None,
         settings=_settings(given, out),
         curves=[of_plot(plot) for plot in curve_plots(logs)],
         more_curves=max(0, len(logs) - GROUPS),

@@ -1,6 +1,6 @@
 """results.json and study.json -> tables of a page."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -87,11 +87,14 @@ def result_tables(results: Mapping[str, Any]) -> list[Table]:
 
 
 def metric_table(
-    caption: str, names: tuple[str, ...], rows: Mapping[tuple[str, ...], Mapping[str, Any]]
+    caption: str, names: tuple[str, ...], rows: Mapping[Any, Mapping[str, Any]]
 ) -> Table:
     """A table with a column for each metric that some row has.
 
     The best of a column, among the rows of one subject, is marked where they differ.
+
+    Args:
+        rows: what stands in the leading columns -> metrics.
     """
     keys = [key for key in METRICS if any(row.get(key) is not None for row in rows.values())]
     lines = []
@@ -181,9 +184,8 @@ def _study_table(table: Mapping[str, Any]) -> Table:
         columns += [("ratio over objects", "95 % interval"), ("ratio over seeds", "95 % interval")]
     rows = []
     for method, found in methods.items():
-        cells = _estimate(
-            found[main], 1, _is_best(main, _plain(found), map(_plain, methods.values()))
-        )
+        best = _is_best(main, _plain(found), [_plain(other) for other in methods.values()])
+        cells = _estimate(found[main], 1, best)
         cells += [_cell(found.get(key), _is_best(key, found, methods.values())) for key in others]
         if ratios:
             cells += _estimate(ratios[method], 3) if method in ratios else [Cell("-")] * 3
@@ -229,7 +231,7 @@ def _cell(value: float | None, best: bool = False) -> Cell:
     return Cell(str(value) if isinstance(value, int) else f"{value:.1f}", value, best)
 
 
-def _is_best(key: str, row: Mapping[str, Any], peers: Any) -> bool:
+def _is_best(key: str, row: Mapping[str, Any], peers: Iterable[Mapping[str, Any]]) -> bool:
     better, value = METRICS[key][2], row.get(key)
     values = [p[key] for p in peers if p.get(key) is not None]
     if better is None or value is None or len(set(values)) < 2:
