@@ -2,19 +2,30 @@
 
 import io
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from train.options import METHODS
 
 Curve = tuple[list[int], list[float]]  # steps and values
 Logs = dict[str, dict[str, Curve]]  # method -> term -> curve
 
 GROUPS = 6  # plots of curves on a page; a study may have hundreds
-COLORS = ("#7f7f7f", "#2c8fd6", "#e08214", "#3a9d5d", "#9a6fc4", "#c9a227", "#17a2b0")
+# Of METHODS in their order, then of other networks.
+COLORS = ("#7f8794", "#2c8fd6", "#e08214", "#3a9d5d", "#17a2b0", "#9a6fc4")
+OTHERS = ("#c9a227", "#8c6d5a", "#b05fa8")
 OURS, OUR_COLOR = "mapping", "#d6404e"
-# Ink on the page's ground, in a light and in a dark room.
-INKS = {"light": "#333a44", "dark": "#d5dae2"}
+DARK, NARROW = "(prefers-color-scheme: dark)", "(max-width: 40rem)"
+INK, DARK_INK = "#333a44", "#d5dae2"
+# Media query -> ink, and whether the window is narrow; the first that fits is shown, "" always does.
+LOOKS = {
+    f"{DARK} and {NARROW}": (DARK_INK, True),
+    NARROW: (INK, True),
+    DARK: (DARK_INK, False),
+    "": (INK, False),
+}
 TITLES = {
     "loss/synthetic": "loss on synthetic images",
     "loss/real": "loss on real frames",
@@ -25,10 +36,9 @@ TITLES = {
 
 @dataclass(frozen=True)
 class Plot:
-    """The same plot as SVG for a light and for a dark ground."""
+    """The same plot as SVG for each of LOOKS."""
 
-    light: bytes
-    dark: bytes
+    drawn: Mapping[str, bytes]
     alt: str
     caption: str
 
@@ -42,7 +52,11 @@ def find_logs(root: Path) -> dict[str, Logs]:
             method = folder.parent
             group = method.parent.relative_to(root) if method != root else Path(".")
             found.setdefault(group.as_posix(), {})[method.name] = scalars
-    return found
+    places = {method: i for i, method in enumerate(METHODS)}  # others, such as a start, come first
+    return {
+        group: {m: logs[m] for m in sorted(logs, key=lambda m: places.get(m, -1))}
+        for group, logs in found.items()
+    }
 
 
 def read_scalars(folder: Path) -> dict[str, Curve]:
@@ -76,7 +90,9 @@ def bar_plot(errors: Mapping[str, Mapping[str, float]], title: str) -> Plot:
         for subject, by_method in errors.items()
     ]
     alt = f"Bars of {title}, a method each; {'; '.join(texts)}."
-    return _plot(lambda figure, given: _draw_bars(figure, given, title), errors, alt, title)
+    return _plot(
+        lambda figure, given, narrow: _draw_bars(figure, given, title, narrow), errors, alt, title
+    )
 
 
 def _log_folders(root: Path) -> Iterator[Path]:
@@ -97,27 +113,27 @@ def _plot(draw: Any, given: Any, alt: str, caption: str) -> Plot:
     from matplotlib.figure import Figure  # without pyplot: it needs no display
 
     drawn = {}
-    for name, ink in INKS.items():
+    for media, (ink, narrow) in LOOKS.items():
         style: Any = {k: ink for k in ("text.color", "axes.labelcolor", "axes.edgecolor")}
         style |= {"xtick.color": ink, "ytick.color": ink, "svg.hashsalt": "report"}
         with rc_context(style | {"legend.framealpha": 0, "axes.facecolor": "none"}):
             figure = Figure(layout="constrained")
-            draw(figure, given)
+            draw(figure, given, narrow)
             file = io.BytesIO()
             figure.savefig(file, format="svg", transparent=True, metadata={"Date": None})
-            drawn[name] = file.getvalue()
-    return Plot(drawn["light"], drawn["dark"], alt, caption)
+            drawn[media] = file.getvalue()
+    return Plot(drawn, alt, caption)
 
 
-def _draw_curves(figure: Any, logs: Logs) -> None:
+def _draw_curves(figure: Any, logs: Logs, narrow: bool) -> None:
     terms = [term for term in TITLES if any(term in scalars for scalars in logs.values())]
-    columns = min(2, len(terms))
+    columns = min(1 if narrow else 2, len(terms))
     rows = -(-len(terms) // columns)
     figure.set_size_inches(4.2 * columns + 0.6, 2.7 * rows + 0.5)
     axes = figure.subplots(rows, columns, squeeze=False).ravel()
     for panel in axes[len(terms) :]:
         panel.remove()
-    colors = method_colors(list(logs))
+    colors = method_colors(logs)
     for panel, term in zip(axes, terms, strict=False):
         for method, scalars in logs.items():
             if term in scalars:
@@ -132,7 +148,11 @@ def _draw_curves(figure: Any, logs: Logs) -> None:
     named = {label: line for a in axes[: len(terms)] for line, label in _lines(a)}
     order = [method for method in logs if method in named]
     figure.legend(
-        [named[m] for m in order], order, loc="outside lower center", ncols=5, frameon=False
+        [named[m] for m in order],
+        order,
+        loc="outside lower center",
+        ncols=3 if narrow else 6,
+        frameon=False,
     )
 
 
@@ -140,10 +160,12 @@ def _lines(panel: Any) -> Iterator[tuple[Any, str]]:
     yield from zip(*panel.get_legend_handles_labels(), strict=True)
 
 
-def _draw_bars(figure: Any, errors: Mapping[str, Mapping[str, float]], title: str) -> None:
+def _draw_bars(
+    figure: Any, errors: Mapping[str, Mapping[str, float]], title: str, narrow: bool
+) -> None:
     methods = list(dict.fromkeys(m for by_method in errors.values() for m in by_method))
     colors, count = method_colors(methods), len(methods)
-    figure.set_size_inches(8, 0.9 + 0.27 * (count + 0.7) * len(errors))
+    figure.set_size_inches(4.5 if narrow else 8, 0.9 + 0.27 * (count + 0.7) * len(errors))
     panel = figure.add_subplot()
     places = []
     for i, by_method in enumerate(errors.values()):
@@ -175,8 +197,9 @@ def _plain(panel: Any, axis: str) -> None:
     panel.spines[["top", "right"]].set_visible(False)
 
 
-def method_colors(methods: list[str]) -> dict[str, str]:
-    """A colour for each, red for the mapping."""
-    others = [method for method in methods if method != OURS]
-    found = {method: COLORS[i % len(COLORS)] for i, method in enumerate(others)}
-    return found | {OURS: OUR_COLOR}
+def method_colors(names: Iterable[str]) -> dict[str, str]:
+    """A colour for each, on every plot the same; red for the mapping."""
+    known = dict(zip((method for method in METHODS if method != OURS), COLORS, strict=False))
+    known[OURS] = OUR_COLOR
+    others = [name for name in names if name not in known]
+    return known | {name: OTHERS[i % len(OTHERS)] for i, name in enumerate(others)}

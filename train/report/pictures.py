@@ -1,7 +1,8 @@
 """Pictures and films in a run's folder -> data URIs of a page."""
 
 import base64
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import cv2
@@ -49,13 +50,13 @@ SHOWN = {
 
 @dataclass(frozen=True)
 class Picture:
-    """uri: a data URI. dark: another one for a dark ground. size: (width, height) pixels."""
+    """uri: a data URI. size: (width, height) pixels. others: media query -> the URI to show there."""
 
     heading: str
     alt: str
     uri: str
     size: tuple[int, int] | None = None
-    dark: str | None = None
+    others: Mapping[str, str] = field(default_factory=dict)
 
 
 def find_pictures(root: Path) -> list[Picture]:
@@ -87,9 +88,9 @@ def read_picture(file: Path, heading: str, alt: str) -> Picture:
 
 
 def of_plot(plot: Plot) -> Picture:
-    """A plot as a picture for each ground."""
-    light, dark = (data_uri(svg, "image/svg+xml") for svg in (plot.light, plot.dark))
-    return Picture(plot.caption, plot.alt, light, dark=dark)
+    """A plot as a picture for each ground and width of the window."""
+    others = {media: data_uri(svg, "image/svg+xml") for media, svg in plot.drawn.items()}
+    return Picture(plot.caption, plot.alt, others.pop(""), others=others)
 
 
 def find_film(root: Path) -> tuple[str | None, str] | None:

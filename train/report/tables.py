@@ -46,6 +46,11 @@ METRICS: dict[str, tuple[str, str, str | None]] = {
     "center_mm_95": ("centre 95 % mm", "95 percent of the frames are nearer", LESS),
     "center_of_mass_mm": ("centre of mass mm", "the same for the centre of mass", LESS),
 }
+BOXES = {  # what results.json calls the source of boxes -> caption
+    "bbox_visib": "boxes of the visible part, jittered as a detector's",
+    "bbox_obj": "boxes of the whole object, which give away where hidden parts are",
+    "detections": "boxes of a detector",
+}
 MAIN = ("corner_px", "joint_mm", "center_mm")  # the measure that methods are compared by
 OURS = "mapping"
 
@@ -75,10 +80,10 @@ def result_tables(results: Mapping[str, Any]) -> list[Table]:
     if "objects" not in results:  # of a localiser alone
         rows = {("localiser",): results["center"]}
         return [metric_table("Where crops are centred", ("network",), rows)]
-    found = [_of_objects(results.get("boxes", "All test frames"), results)]
+    found = [_of_objects(_caption(results.get("boxes", "")), results)]
     for caption, subset in results.get("subsets", {}).items():
         subset = subset if "objects" in subset else {"objects": {"hand": subset}}
-        found.append(_of_objects(caption, subset))
+        found.append(_of_objects(_caption(caption), subset))
     joints = _joints(results["objects"])
     if "center" in results:
         rows = {("all methods",): results["center"]}
@@ -146,6 +151,14 @@ def summary(results: Mapping[str, Any]) -> str | None:
         next_best = min(rivals, key=lambda m: rivals[m])
         text += f" Next: {next_best}, {rivals[next_best]:.1f} {unit}."
     return text
+
+
+def _caption(name: str) -> str:
+    """Of a table of results.json, which is named after its boxes, and after a condition."""
+    boxes, _, condition = name.partition(", ")
+    if boxes in BOXES:
+        return f"{condition or 'All test instances'}: {BOXES[boxes]}"
+    return name.capitalize() or "All test frames"
 
 
 def _of_objects(caption: str, table: Mapping[str, Any]) -> Table:
