@@ -19,7 +19,7 @@ OTHERS = ("#c9a227", "#8c6d5a", "#b05fa8")
 OURS, OUR_COLOR = "mapping", "#d6404e"
 DARK, NARROW = "(prefers-color-scheme: dark)", "(max-width: 40rem)"
 INK, DARK_INK = "#333a44", "#d5dae2"
-# Media query -> ink, and whether the window is narrow; the first that fits is shown, "" always does.
+# Media query -> ink, and whether the window is narrow; the first that fits is shown, "" fits all.
 LOOKS = {
     f"{DARK} and {NARROW}": (DARK_INK, True),
     NARROW: (INK, True),
@@ -147,13 +147,8 @@ def _draw_curves(figure: Any, logs: Logs, narrow: bool) -> None:
         _plain(panel, "both")
     named = {label: line for a in axes[: len(terms)] for line, label in _lines(a)}
     order = [method for method in logs if method in named]
-    figure.legend(
-        [named[m] for m in order],
-        order,
-        loc="outside lower center",
-        ncols=3 if narrow else 6,
-        frameon=False,
-    )
+    place = {"loc": "outside lower center", "ncols": 3 if narrow else 6, "frameon": False}
+    figure.legend([named[m] for m in order], order, **place)
 
 
 def _lines(panel: Any) -> Iterator[tuple[Any, str]]:

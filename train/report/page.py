@@ -38,8 +38,8 @@ def write_page(out: Path) -> Path:
     """
     study = out / "study.json"
     record = read_json(study if study.is_file() else out / "results.json")
-    found = _outcome(record) if not study.is_file() else _study_outcome(record)
     given = read_json(out / asked.FILE) if (out / asked.FILE).is_file() else {}
+    found = _study_outcome(record) if study.is_file() else _outcome(record, given)
     logs = find_logs(Path(given["network"]) if given.get("network") else out)
     environment = Environment(
         loader=PackageLoader("train"),
@@ -63,12 +63,13 @@ def write_page(out: Path) -> Path:
     return out / FILE
 
 
-def _outcome(results: Mapping[str, Any]) -> dict[str, Any]:
+def _outcome(results: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
     """What the page says of results.json."""
     errors = main_errors(results)
     title = "" if errors is None else f"mean error, {METRICS[errors[0]][0]}"
+    of_one = bool(given["network"]) if given else not {"real", "finetune"} & {*results["methods"]}
     return {
-        "kind": "run" if len(results["methods"]) > 1 else "evaluation",
+        "kind": "evaluation" if of_one else "run",
         "facts": _facts(results, ("dataset", "seed", "frames")),
         "summary": summary(results),
         "tables": result_tables(results),
@@ -114,8 +115,17 @@ def _settings(given: Mapping[str, Any], out: Path) -> list[tuple[str, str, str]]
         subfolders.sort()
         if "checkpoint.pt" in files:
             settings = Checkpoint.load(Path(folder)).settings
-            return [(name, _text(value), "") for name, value in settings.items()]
+            return [(name, _text(value), "") for name, value in _flat(settings).items()]
     return []
+
+
+def _flat(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """A mapping of mappings by names such as train.lr."""
+    found = {}
+    for name, value in settings.items():
+        inner = _flat(value) if isinstance(value, Mapping) else {"": value}
+        found |= {f"{name}.{key}".rstrip("."): one for key, one in inner.items()}
+    return found
 
 
 def _renderers(out: Path) -> dict[str, str]:

@@ -12,6 +12,7 @@ from train.report.curves import Plot
 
 MOST_FILM = 32 << 20  # bytes; a longer film is named, and not put into the page
 WEBP_SIDE = 16383  # pixels that a WebP may have
+CHARTS = ("study_frames.png", "curve.png")
 # File -> heading, what one sees.
 SHOWN = {
     "study_frames.png": (
@@ -50,12 +51,16 @@ SHOWN = {
 
 @dataclass(frozen=True)
 class Picture:
-    """uri: a data URI. size: (width, height) pixels. others: media query -> the URI to show there."""
+    """uri: a data URI. size: (width, height) on the page. others: media query -> its URI there.
+
+    is_chart: it may shrink with the window, which a sheet of small pictures may not.
+    """
 
     heading: str
     alt: str
     uri: str
     size: tuple[int, int] | None = None
+    is_chart: bool = False
     others: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -84,7 +89,10 @@ def read_picture(file: Path, heading: str, alt: str) -> Picture:
     kind = "webp" if max(width, height) <= WEBP_SIDE else "png"
     quality = [cv2.IMWRITE_WEBP_QUALITY, 90] if kind == "webp" else []
     _, encoded = cv2.imencode(f".{kind}", pixels, quality)
-    return Picture(heading, alt, data_uri(encoded.tobytes(), f"image/{kind}"), (width, height))
+    uri = data_uri(encoded.tobytes(), f"image/{kind}")
+    is_chart = file.name in CHARTS
+    shrunk = 2 if is_chart else 1  # charts are drawn for print
+    return Picture(heading, alt, uri, (width // shrunk, height // shrunk), is_chart)
 
 
 def of_plot(plot: Plot) -> Picture:

@@ -38,7 +38,7 @@ METRICS: dict[str, tuple[str, str, str | None]] = {
     "mspd_recall": ("MSPD", "BOP's recall by greatest distance in the image, percent", MORE),
     "vsd_recall": ("VSD", "BOP's recall by visible surface, percent", MORE),
     "ar": ("AR", "mean of BOP's three recalls, percent", MORE),
-    "corner_raw_px": ("raw corner px", "the network's own corners, before PnP", LESS),
+    "corner_raw_px": ("raw px", "the network's own corners, before PnP", LESS),
     "n": ("n", "test instances, or frames", None),
     "n_failed": ("failed", "instances for which no pose was found", LESS),
     "center_mm": ("centre mm", "mean distance of the crop's centre from the palm", LESS),
@@ -114,9 +114,10 @@ def study_tables(study: Mapping[str, Any]) -> list[Table]:
     found = [_study_table(table) for table in study["tables"]]
     tuning = {m: t for m, t in study["tuning"].items() if t["runs"]}
     if tuning:
-        rows = [([m], [_cell(t["runs"]), Cell(_options(t["chosen"]))]) for m, t in tuning.items()]
-        columns = [("runs", "trainings to choose by"), ("chosen", "the options of least error")]
-        found.append(Table("How options were chosen", ("method",), columns, rows))
+        rows = [([m, _options(t["chosen"])], [_cell(t["runs"])]) for m, t in tuning.items()]
+        columns = [("runs", "trainings to choose options by")]
+        names = ("method", "options of least error")
+        found.append(Table("How options were chosen", names, columns, rows))
     return found
 
 
@@ -189,12 +190,13 @@ def _study_table(table: Mapping[str, Any]) -> Table:
     main = next(key for key in first if key in MAIN)
     others = [key for key in first if key != main]
     columns = [METRICS[main][:2]]
-    columns += [("over objects", "95 % interval, the objects as a sample of objects")]
-    columns += [("over seeds", "95 % interval of these objects, over seeds")]
+    columns += [("over objects", "95 % interval, the objects as a sample of objects, by width")]
+    columns += [("over seeds", "95 % interval of these objects, over seeds, by width")]
     columns += [METRICS[key][:2] for key in others]
     if ratios:
         columns += [("mapping / it", "ratio of the errors; below 1 mapping's is smaller")]
-        columns += [("ratio over objects", "95 % interval"), ("ratio over seeds", "95 % interval")]
+        columns += [("ratio over objects", "95 % interval of the ratio, by width")]
+        columns += [("ratio over seeds", "95 % interval of the ratio, by width")]
     rows = []
     for method, found in methods.items():
         best = _is_best(main, _plain(found), [_plain(other) for other in methods.values()])
@@ -203,7 +205,9 @@ def _study_table(table: Mapping[str, Any]) -> Table:
         if ratios:
             cells += _estimate(ratios[method], 3) if method in ratios else [Cell("-")] * 3
         rows.append(([method + (" (rival)" if method == table.get("rival") else "")], cells))
-    return Table(_study_caption(table), ("method",), columns, rows)
+    kept = [i for i in range(len(columns)) if any(cells[i].value is not None for _, cells in rows)]
+    rows = [(labels, [cells[i] for i in kept]) for labels, cells in rows]
+    return Table(_study_caption(table), ("method",), [columns[i] for i in kept], rows)
 
 
 def _study_caption(table: Mapping[str, Any]) -> str:
