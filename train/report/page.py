@@ -121,7 +121,7 @@ def _settings(given: Mapping[str, Any], out: Path) -> list[tuple[str, str, str]]
 
 def _flat(settings: Mapping[str, Any]) -> dict[str, Any]:
     """A mapping of mappings by names such as train.lr."""
-    found = {}
+    found: dict[str, Any] = {}
     for name, value in settings.items():
         inner = _flat(value) if isinstance(value, Mapping) else {"": value}
         found |= {f"{name}.{key}".rstrip("."): one for key, one in inner.items()}
