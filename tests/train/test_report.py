@@ -45,6 +45,7 @@ def folder(tmp_path, rng) -> Path:
     results["subsets"] = {"bbox_obj": {"objects": objects, "mean": mean}}
     for name in objects:
         subject = out / f"obj_{int(name):06d}"
+        subject.mkdir(parents=True)
         for picture in PICTURES:
             write_png(subject / f"{picture}.png", rng.integers(0, 255, (60, 80, 3), np.uint8))
         for method in METHODS:
@@ -94,9 +95,8 @@ class Reader(HTMLParser):
 def values_of(results: dict) -> list[float]:
     """All numbers of the tables, in their order."""
     tables = [results, *results["subsets"].values()]
-    rows = [
-        row for t in tables for of in (*t["objects"].values(), t["mean"]) for row in of.values()
-    ]
+    of_subjects = [one for table in tables for one in (*table["objects"].values(), table["mean"])]
+    rows = [row for by_method in of_subjects for row in by_method.values()]
     return [value for row in rows for value in row.values() if value is not None]
 
 
@@ -115,7 +115,8 @@ def test_the_page_needs_nothing_else_and_says_what_results_json_says(folder):
         assert len(image["alt"]) > 20
         if "svg" not in image["src"][:20]:
             raw = np.frombuffer(content(image["src"]), np.uint8)
-            assert cv2.imdecode(raw, cv2.IMREAD_COLOR).shape == (60, 80, 3)
+            pixels = cv2.imdecode(raw, cv2.IMREAD_COLOR)
+            assert pixels is not None and pixels.shape == (60, 80, 3)
         else:
             assert b"<svg" in content(image["src"])
     results = json.loads((folder / "results.json").read_text())
@@ -178,9 +179,8 @@ def test_damaged_pictures_and_folders_without_results_are_refused(folder, tmp_pa
 def test_a_browser_shows_every_picture_and_sorts_by_a_click(folder):
     results = json.loads((folder / "results.json").read_text())
     cells = "[...document.querySelectorAll('td[data-value]')]"
-    column = (
-        "[...document.querySelector('table').tBodies[0].rows].map(r => +r.cells[2].dataset.value)"
-    )
+    rows = "[...document.querySelector('table').tBodies[0].rows]"
+    column = f"{rows}.map(row => +row.cells[2].dataset.value)"
     click = "document.querySelectorAll('table thead button')[2].click()"
     with chromium() as page:
         for width, scheme in ((1280, "light"), (400, "dark")):
