@@ -14,6 +14,7 @@ from train.learn.neighbours import write_neighbours
 from train.learn.task import NO_FOLDERS, Asked, Folders, Task
 from train.learn.trainer import Training
 from train.options import METHODS
+from train.report.page import leave_report
 from train.tasks import KINDS, kind_of, make_task
 
 
@@ -42,8 +43,10 @@ def train_one(
 def evaluate_one(
     config: Mapping[str, Any], run: Path, localiser: Path | None, out: Path, seed: int, device: str
 ) -> str:
-    """`evaluate`: one network; returns the table."""
-    return KINDS[kind_of(run)].evaluate_run(config, run, localiser, out, seed, device)
+    """`evaluate`: one network; returns the table, and leaves report.html in `out`."""
+    text = KINDS[kind_of(run)].evaluate_run(config, run, localiser, out, seed, device)
+    leave_report(config, out, seed, run)
+    return text
 
 
 def predict_one(run: Path, image: Path, asked: Asked, out: Path | None, device: str) -> str:
@@ -55,7 +58,7 @@ def run_all(config: Mapping[str, Any], out: Path, seed: int, workers: int, devic
     """`run`: every stage for every subject and method; what is finished is not done again.
 
     Returns:
-        The table of results.
+        The table of results; report.html is in `out`.
     """
     methods = config["run"].methods
     unknown = [method for method in methods if method not in METHODS]
@@ -67,7 +70,11 @@ def run_all(config: Mapping[str, Any], out: Path, seed: int, workers: int, devic
     for subject in task.subjects:
         task.prepare(subject, torch_device)
         found[subject] = _compare(task, subject, torch_device)
-    return task.write(found, torch_device) if rank() == 0 else ""
+    if rank() != 0:
+        return ""
+    text = task.write(found, torch_device)
+    leave_report(config, out, seed)
+    return text
 
 
 def _compare(task: Task, name: str, device: torch.device) -> dict[str, Any]:

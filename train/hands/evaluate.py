@@ -10,9 +10,11 @@ import torch
 from render.errors import InputError
 from render.formats.nyu import uvd_from_joints, write_joints
 from render.formats.nyu_dataset import SENSOR
+from train.hands.crops import HandCrops
 from train.hands.data import HandDataConfig, find_nyu, load_frames, spread_split
 from train.hands.localiser import PALM, Localiser, mass_centers
 from train.hands.predict import predict_joints
+from train.hands.report import extreme_sheet, hand_sheet
 from train.hands.results import (
     HandTest,
     center_metrics,
@@ -62,7 +64,8 @@ def evaluate_run(
             mass.
 
     Returns:
-        The table, after writing predictions, results.json, results.txt and curve.png to `out`.
+        The table, after writing predictions, results.json, results.txt, curve.png, test_frames.png
+        and extremes.png to `out`.
     """
     if config["exemplar"].exemplars:
         raise InputError(f"--exemplars belongs to networks for objects; {run} is for hands")
@@ -77,4 +80,7 @@ def evaluate_run(
         return write_record({**about, "center": center_metrics(test)}, centers_text(test), out)
     file = out / f"{checkpoint.method}.txt"
     predictions = {checkpoint.method: evaluate_hand(checkpoint, test, torch_device, file)}
+    crops = HandCrops(checkpoint.crop, checkpoint.hand)
+    hand_sheet(predictions, test.frames, crops, out / "test_frames.png")
+    extreme_sheet(predictions, test.frames, crops, out / "extremes.png")
     return write_hand_results(predictions, test, about, out)

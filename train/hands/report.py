@@ -7,12 +7,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from render.formats.nyu import BONES, joints_from_uvd
+from render.formats.nyu import BONES, joints_from_uvd, uvd_from_joints
 from render.image_file import write_png
 from render.show.overlay import draw_skeleton, label, sheet
 from train.hands.crops import HandCrop, HandCrops, HandFrame
+from train.hands.score import joint_errors
 from train.learn import pictures
-from train.learn.pictures import PREDICTED, TILE, TRUE, spread
+from train.learn.pictures import PREDICTED, TILE, TRUE, ends, spread
 
 
 def pair_sheet(
@@ -54,15 +55,46 @@ def hand_sheet(
     """
     rows = []
     for method, uvd in predictions.items():
-        row = []
-        for i in spread(len(frames), columns):
-            crop = crops.plain(frames[i])
-            picture = _picture(crops, frames[i], crop)
-            for joints, color in ((frames[i].joints, TRUE), (joints_from_uvd(uvd[i]), PREDICTED)):
-                picture = draw_skeleton(picture, _into_tile(crop, joints), BONES, color)
-            row.append(label(picture, f"{method} {frames[i].number}"))
-        rows.append(row)
+        shown = spread(len(frames), columns)
+        texts = [f"{method} {frames[i].number}" for i in shown]
+        rows.append([_seen(frames[i], uvd[i], crops, t) for i, t in zip(shown, texts, strict=True)])
     write_png(file, sheet(rows))
+
+
+def extreme_sheet(
+    predictions: Mapping[str, np.ndarray],
+    frames: Sequence[HandFrame],
+    crops: HandCrops,
+    file: Path,
+    each: int = 4,
+) -> None:
+    """The best and the worst test frames of each method, drawn as `hand_sheet` does.
+
+    A row a method: at most `each` of the least mean error of the joints, the least first, then as
+    many of the greatest, the greatest last.
+
+    Args:
+        predictions: method -> (n, 14, 3) uvd of all frames.
+    """
+    true = uvd_from_joints(np.array([frame.joints for frame in frames]))
+    rows = []
+    for method, uvd in predictions.items():
+        errors = joint_errors(uvd, true).mean(axis=1)  # (n,) mm
+        order = np.argsort(errors, kind="stable")
+        shown = [int(order[i]) for i in ends(len(frames), each)]
+        rows.append(
+            [_seen(frames[i], uvd[i], crops, f"{method}: {errors[i]:.0f} mm") for i in shown]
+        )
+    write_png(file, sheet(rows))
+
+
+def _seen(frame: HandFrame, uvd: np.ndarray, crops: HandCrops, text: str) -> np.ndarray:
+    """A test frame's crop with both skeletons and a label."""
+    crop = crops.plain(frame)
+    picture = _picture(crops, frame, crop)
+    for joints, color in ((frame.joints, TRUE), (joints_from_uvd(uvd), PREDICTED)):
+        picture = draw_skeleton(picture, _into_tile(crop, joints), BONES, color)
+    return label(picture, text)
 
 
 def _picture(crops: HandCrops, frame: HandFrame, crop: HandCrop) -> np.ndarray:

@@ -26,7 +26,7 @@ from train.hands.evaluate import evaluate_hand, load_test
 from train.hands.film import hand_film
 from train.hands.localiser import Localiser, train_localiser
 from train.hands.predict import predict_joints
-from train.hands.report import hand_sheet, pair_sheet
+from train.hands.report import extreme_sheet, hand_sheet, pair_sheet
 from train.hands.results import HandTest, write_hand_results
 from train.hands.score import joint_errors, summarize
 from train.hands.sources import make_motion, make_sources, refuse_object_options
@@ -193,6 +193,7 @@ class HandSubject:
     def show_tests(self, found: Mapping[str, tuple[HandTest, np.ndarray]], folder: Path) -> None:
         predictions = {method: uvd for method, (_, uvd) in found.items()}
         hand_sheet(predictions, self.tests.frames, self._crops, folder / "test_frames.png")
+        extreme_sheet(predictions, self.tests.frames, self._crops, folder / "extremes.png")
 
     @property
     def _crops(self) -> HandCrops:

@@ -50,3 +50,9 @@ def pair_sheet(
 def spread(count: int, wanted: int) -> list[int]:
     """At most `wanted` indices, evenly over 0..count-1."""
     return [int(i) for i in np.unique(np.linspace(0, count - 1, min(wanted, count)).round())]
+
+
+def ends(count: int, each: int) -> list[int]:
+    """The first and the last `each` of 0..count-1, none twice: the first ones if there are few."""
+    first = list(range(min(each, count)))
+    return first + list(range(max(len(first), count - each), count))

@@ -31,6 +31,7 @@ from train.objects.exemplar import METHOD as EXEMPLAR
 from train.objects.exemplar import exemplar_reader
 from train.objects.metrics import pose_errors
 from train.objects.predict import Prediction, predict
+from train.objects.report import extreme_sheet, test_sheet
 from train.objects.results import Outcome, results, write_estimates, write_results
 
 
@@ -52,7 +53,8 @@ def evaluate_run(
 ) -> str:
     """`evaluate`: one trained network on a dataset's test frames; exemplars beside it if asked for.
 
-    Leaves a BOP results file for each, results.json and results.txt in `out`; returns the table.
+    Leaves a BOP results file for each, results.json, results.txt, test_frames.png and extremes.png
+    in `out`; returns the table.
     """
     if localiser is not None:
         raise InputError(f"--localiser belongs to networks for hands; {run} is for an object")
@@ -81,6 +83,9 @@ def evaluate_run(
     count = len(tests[0].instances) + len(tests[0].boxless)
     heading += f", {count} test instances of object {obj_id}"
     about["methods"] = list(readers)
+    shown = [outcome for outcome in outcomes if outcome.boxes == tests[0].boxes]
+    test_sheet(shown, checkpoint.crop, out / "test_frames.png")
+    extreme_sheet(shown, checkpoint.crop, out / "extremes.png")
     return write_results(results(outcomes, models, list(readers)), about, heading, out)
 
 

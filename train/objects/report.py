@@ -7,10 +7,10 @@ import numpy as np
 
 from render.image_file import write_png
 from render.show.overlay import draw_box, label, sheet
-from train.learn.pictures import PREDICTED, TILE, TRUE, pair_sheet, spread
+from train.learn.pictures import PREDICTED, TILE, TRUE, ends, pair_sheet, spread
 from train.objects.crops import cut, square_crop, training_crop
 from train.objects.data import Instance
-from train.objects.evaluate import Outcome
+from train.objects.results import Outcome
 from train.options import CropConfig
 
 
@@ -41,21 +41,52 @@ def contact_sheet(
 
 def test_sheet(outcomes: Sequence[Outcome], crop: CropConfig, file: Path, columns: int = 8) -> None:
     """Test frames of one object, a row a method: the true box in green, the predicted in red."""
-    tile = CropConfig(**{**vars(crop), "size": TILE, "margin": 1.6})
     rows = []
-    for method in dict.fromkeys(outcome.method for outcome in outcomes):
-        of_method = [outcome for outcome in outcomes if outcome.method == method]
-        row = []
-        for i in spread(len(of_method), columns):
-            instance, found = of_method[i].instance, of_method[i].corners
-            crop_from_image = square_crop(instance.box, tile)
-            picture = cut(instance, crop_from_image, TILE)
-            picture = draw_box(picture, _into(crop_from_image, instance.corners[0]), TRUE)
-            if found is not None:
-                picture = draw_box(picture, _into(crop_from_image, found), PREDICTED)
-            row.append(label(picture, method if found is not None else f"{method}: no pose"))
-        rows.append(row)
+    for method, of_method in _by_method(outcomes).items():
+        shown = [of_method[i] for i in spread(len(of_method), columns)]
+        texts = [method if o.corners is not None else f"{method}: no pose" for o in shown]
+        rows.append([_seen(o, crop, text) for o, text in zip(shown, texts, strict=True)])
     write_png(file, sheet(rows))
+
+
+def extreme_sheet(outcomes: Sequence[Outcome], crop: CropConfig, file: Path, each: int = 4) -> None:
+    """The best and the worst test frames of each method, drawn as `test_sheet` does.
+
+    A row a method: at most `each` of the least corner error, the least first, then as many of the
+    greatest, the greatest last; where no pose was found it is the worst.
+    """
+    rows = []
+    for of_method in _by_method(outcomes).values():
+        ordered = sorted(of_method, key=_error)
+        shown = [ordered[i] for i in ends(len(ordered), each)]
+        rows.append([_seen(o, crop, _error_text(o)) for o in shown])
+    write_png(file, sheet(rows))
+
+
+def _by_method(outcomes: Sequence[Outcome]) -> dict[str, list[Outcome]]:
+    methods = dict.fromkeys(outcome.method for outcome in outcomes)
+    return {method: [o for o in outcomes if o.method == method] for method in methods}
+
+
+def _error(outcome: Outcome) -> float:
+    return np.inf if outcome.errors is None else outcome.errors.corner_px
+
+
+def _error_text(outcome: Outcome) -> str:
+    error = "no pose" if outcome.errors is None else f"{outcome.errors.corner_px:.1f} px"
+    return f"{outcome.method}: {error}"
+
+
+def _seen(outcome: Outcome, crop: CropConfig, text: str) -> np.ndarray:
+    """A test frame around its object, with both boxes and a label."""
+    tile = CropConfig(**{**vars(crop), "size": TILE, "margin": 1.6})
+    instance, found = outcome.instance, outcome.corners
+    crop_from_image = square_crop(instance.box, tile)
+    picture = cut(instance, crop_from_image, TILE)
+    picture = draw_box(picture, _into(crop_from_image, instance.corners[0]), TRUE)
+    if found is not None:
+        picture = draw_box(picture, _into(crop_from_image, found), PREDICTED)
+    return label(picture, text)
 
 
 def _into(crop_from_image: np.ndarray, points: np.ndarray) -> np.ndarray:

@@ -31,7 +31,7 @@ from train.objects.data import (
 from train.objects.evaluate import TestSet, evaluate_method, measured_model, test_sets
 from train.objects.metrics import PoseErrors
 from train.objects.pairs import twin_splits
-from train.objects.report import contact_sheet, test_sheet
+from train.objects.report import contact_sheet, extreme_sheet, test_sheet
 from train.objects.results import Outcome, results, write_estimates, write_results
 from train.objects.sources import live_images, prepare, simulate
 from train.objects.summary import Group, summarize
@@ -226,6 +226,7 @@ class ObjectSubject:
         boxes = self.tests[0].boxes
         first = [o for outcomes in found.values() for o in outcomes if o.boxes == boxes]
         test_sheet(first, self.config["crop"], folder / "test_frames.png")
+        extreme_sheet(first, self.config["crop"], folder / "extremes.png")
 
     def _held_out(self, fold: Fold) -> DataConfig:
         return replace(self.data, folds=fold[0], fold=fold[1])

@@ -30,6 +30,7 @@ from render.json_file import read_json, write_text
 from train.learn.device import choose_device
 from train.learn.task import Task
 from train.options import COMPOSITION, METHODS
+from train.report.page import leave_report
 from train.study.config import Options, candidates
 from train.study.findings import WORKERS, Findings
 from train.study.job import Job, JobMaker, Setup
@@ -52,7 +53,8 @@ def run_study(
         cores: processes that render.
 
     Returns:
-        The report, also in study.txt; study.json and study_frames.png are beside it.
+        The report, also in study.txt; study.json, study_frames.png and report.html are beside
+        it.
 
     Raises:
         InputError: the study was begun with other settings or is running, an option is wrong, or
@@ -82,6 +84,7 @@ def run_study(
         ]
         _make(cells, findings)
         text = write_report(findings)
+        leave_report(config, out, seed)
         _refuse_failures(findings, out)
         return text
 

@@ -8,7 +8,7 @@ from render.formats.nyu import BONES, CAMERA, uvd_from_joints
 from render.image_file import read_rgb
 from tests.hand_scenes import hand_depth, random_hand
 from train.hands.crops import HandCrops, HandFrame, hand_frame
-from train.hands.report import hand_sheet, pair_sheet
+from train.hands.report import extreme_sheet, hand_sheet, pair_sheet
 from train.learn.pictures import PREDICTED, TILE, TRUE
 from train.learn.targets import HandInfo
 from train.options import HandCropConfig
@@ -75,3 +75,18 @@ def test_predictions_outside_the_crop_or_beyond_all_bounds_are_no_trouble(frames
     joints = np.stack([frame.joints for frame in frames]) + [5.0, 0, 0]
     hand_sheet({"a": uvd_from_joints(joints)}, frames, CROPS, tmp_path / "test.png")
     assert not (read_rgb(tmp_path / "test.png") == PREDICTED).all(axis=-1).any()
+
+
+def test_extremes_are_the_frames_of_least_and_greatest_joint_error(frames, tmp_path):
+    """Predictions beside the truth by a known distance in depth, in no order."""
+    apart = np.array([30.0, 5.0, 60.0, 10.0, 40.0, 20.0])  # mm
+    uvd = uvd_from_joints(np.array([frame.joints for frame in frames]))
+    uvd[..., 2] += apart[:, None]
+    extreme_sheet({"mapping": uvd}, frames, CROPS, tmp_path / "extremes.png", each=2)
+    order = [1, 3, 4, 2]
+    shown = [frames[i] for i in order]
+    hand_sheet({"mapping": uvd[order]}, shown, CROPS, tmp_path / "test.png")
+    sheet, expected = read_rgb(tmp_path / "extremes.png"), read_rgb(tmp_path / "test.png")
+    assert sheet.shape == expected.shape
+    for column in range(4):
+        np.testing.assert_array_equal(tile_at(sheet, 0, column), tile_at(expected, 0, column))

@@ -10,6 +10,7 @@ from tests.small_dataset import cuboids, random_frames, smooth_picture, write_da
 from train.objects import report
 from train.objects.crops import cut, square_crop
 from train.objects.data import load_instances
+from train.objects.metrics import PoseErrors
 from train.objects.results import Outcome
 from train.options import CropConfig
 
@@ -71,3 +72,28 @@ def test_the_test_sheet_has_the_true_box_in_green_and_the_predicted_in_red(insta
 def test_a_sheet_spreads_its_columns_over_all_there_is():
     assert report.spread(100, 5) == [0, 25, 50, 74, 99]
     assert report.spread(3, 8) == [0, 1, 2] and report.spread(0, 8) == []
+
+
+def test_the_sheet_of_extremes_has_the_least_errors_first_and_no_pose_last(instances, tmp_path):
+    """Errors in no order; each frame is told by the red box, which is shifted by its error."""
+    found = [3.0, 1.0, None, 5.0, 2.0]
+    outcomes = [
+        Outcome(
+            1,
+            "mapping",
+            "bbox_obj",
+            instance,
+            None if error is None else PoseErrors(0, 0, error, 0, 0, 0, 0),
+            None if error is None else instance.corners[0] + error,
+            1.0,
+            1.0,
+        )
+        for instance, error in zip(instances, found, strict=True)
+    ]
+    report.extreme_sheet(outcomes, CROP, tmp_path / "extremes.png", each=2)
+    sheet = read_rgb(tmp_path / "extremes.png")
+    report.test_sheet([outcomes[i] for i in (1, 4, 3, 2)], CROP, tmp_path / "test.png")
+    expected = read_rgb(tmp_path / "test.png")
+    assert sheet.shape == expected.shape
+    for column in range(4):
+        np.testing.assert_array_equal(tile_at(sheet, 0, column), tile_at(expected, 0, column))
