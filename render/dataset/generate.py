@@ -6,7 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+
+from render.camera import Camera
 from render.config import to_dict
 from render.dataset.folder import is_begun, join_dataset
 from render.dataset.missing import make_missing
@@ -15,6 +19,7 @@ from render.errors import InputError
 from render.formats.bop_points import keypoints
 from render.formats.bop_records import write_records
 from render.formats.bop_writer import measure, write_camera_json, write_scene
+from render.formats.camera_file import read_camera_file
 from render.formats.webdataset import SHARD, pack_scene, write_key_to_shard
 from render.hand.file import load_hand
 from render.hand.guest import HAND_ID, HandGuest, hand_records, scene_hand_path
@@ -24,6 +29,7 @@ from render.mesh.mesh import ObjectModel, load_models, write_models
 from render.scene.props import props
 from render.scene.randomize import Randomizer, SceneConfig
 from render.scene.spec import SceneSpec
+from render.scene.view import frame_size, old_camera, scene_camera
 from render.sensor.config import DEFAULT_SENSOR, SensorConfig
 from render.whole_file import whole_file, whole_folder
 
@@ -89,10 +95,14 @@ class SceneInputs:
         _check_renderer(config, scene)
         for model in self.models.values():
             keypoints(model)
+        given = None if config.camera is None else read_camera_file(Path(config.camera))
+        size = frame_size(scene.layout, config.size, given)
+        camera = scene_camera(scene, size, given)
         obj_ids = config.obj_ids or None
-        self.randomizer = Randomizer(scene, self.models, config.size, seed, obj_ids, sensor)
+        self.randomizer = Randomizer(scene, self.models, size, seed, obj_ids, sensor, camera)
         ranges = {"scene": to_dict(scene), "sensor": to_dict(sensor)}
-        self.settings = {"render": to_dict(config), **ranges, "seed": seed}
+        render = to_dict(replace(config, size=size, camera=None))
+        self.settings = {"render": render, **ranges, "seed": seed, **_camera_record(scene, camera)}
         self.settings["meshes"] = {str(i): _digest(model) for i, model in self.models.items()}
         files = self.randomizer.backgrounds
         if files:
@@ -187,6 +197,15 @@ class _SceneMaker:
             for i, (spec, frame) in enumerate(zip(part, see(self.renderer, part), strict=True)):
                 masks = self.renderer.full_masks(spec, 3, frame.instance)
                 yield first + i, measure(frame, masks), masks
+
+
+def _camera_record(scene: SceneConfig, camera: Camera) -> dict[str, Any]:
+    """What says which camera a dataset has; nothing where that goes without saying."""
+    usual = old_camera(scene, camera.size)
+    if camera.size == usual.size and np.array_equal(camera.K, usual.K):
+        return {}
+    (fx, _, cx), (_, fy, cy) = camera.K[:2].tolist()
+    return {"camera": [fx, fy, cx, cy, *camera.size]}
 
 
 def _check_renderer(config: RenderConfig, scene: SceneConfig) -> None:

@@ -31,8 +31,16 @@ def read_records(path: Path) -> dict[int, Any]:
 
 
 def write_records(path: Path, records: Mapping[int, Any]) -> None:
-    """Write a scene's JSON file, one image a line as BOP has it, whole or not at all."""
-    lines = [f'  "{i}": {json.dumps(records[i], sort_keys=True)}' for i in sorted(records)]
+    """Write a scene's JSON file, one image a line as BOP has it, whole or not at all.
+
+    Raises:
+        InputError: a number is NaN or infinite, which JSON has not.
+    """
+    try:
+        dumps = {i: json.dumps(records[i], sort_keys=True, allow_nan=False) for i in records}
+    except ValueError:
+        raise InputError(f"{path}: not written, since a number in it is not finite") from None
+    lines = [f'  "{i}": {dumps[i]}' for i in sorted(records)]
     write_text(path, "{\n" + ",\n".join(lines) + "\n}\n")
 
 

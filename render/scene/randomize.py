@@ -15,6 +15,7 @@ from render.scene.layout import Body, LayoutConfig, Range, Stage, crop, upright
 from render.scene.props import TABLES
 from render.scene.spec import LIGHT_KINDS, Background, Light, Material, Placed, SceneSpec, rows
 from render.scene.tabletop import Tabletop
+from render.scene.view import scene_camera
 from render.sensor.config import DEFAULT_SENSOR, SensorConfig, draw_sensors
 
 PURPOSES = ("pose", "clutter", "light", "material", "background", "sensor", "props")
@@ -61,6 +62,7 @@ class Randomizer:
         seed: int,
         obj_ids: Sequence[int] | None = None,
         sensor: SensorConfig = DEFAULT_SENSOR,
+        camera: Camera | None = None,
     ) -> None:
         """
         Args:
@@ -68,6 +70,7 @@ class Randomizer:
             size: (width, height) of the frames, pixels.
             obj_ids: the objects that are annotated; all of `models` where None.
             sensor: ranges of the cameras.
+            camera: of the whole image, as `scene_camera` gives it; None is that of `config`.
 
         Raises:
             InputError: the background is neither a known kind nor a folder that holds images, an
@@ -78,12 +81,8 @@ class Randomizer:
         self.obj_ids = sorted(models) if obj_ids is None else list(obj_ids)
         self._check()
         self.backgrounds = _background_files(config.background)
-        scale = 1.0 if config.layout == "crop" else size[0] / 640
-        fx, fy, cx, cy = config.intrinsics
-        # Pixel centres at integers: the image's corner is at -0.5, and scales about there.
-        center = (np.array([cx, cy]) + 0.5) * scale - 0.5
-        K = np.array([[fx * scale, 0, center[0]], [0, fy * scale, center[1]], [0, 0, 1]])
-        self._stage = Stage(config, models, self.obj_ids, K, size)
+        camera = camera or scene_camera(config, size)
+        self._stage = Stage(config, models, self.obj_ids, camera, size)
         self._tabletop = Tabletop(self._stage, config.stretch)
 
     def scene(self, frame_id: int) -> SceneSpec:

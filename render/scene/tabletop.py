@@ -11,7 +11,9 @@ from render.scene.layout import (
     Body,
     Stage,
     choose_objects,
+    facing,
     half_field,
+    sheared,
     view_distance,
     view_rotation,
 )
@@ -85,7 +87,7 @@ class Tabletop:
             for thing in things
         ]
         bodies.append(self._table([*objects, *clutter], cam_from_table, clutter_rng))
-        return Camera(self.stage.K, *self.stage.size), bodies
+        return self.stage.camera, bodies
 
     def _objects(self, rng: np.random.Generator) -> list[_Thing]:
         """The annotated objects, each pushed out of the middle until it is apart from all."""
@@ -127,14 +129,14 @@ class Tabletop:
             ]
         )
         target = (corners.min(axis=0) + corners.max(axis=0)) / 2
-        R = view_rotation(self.stage.config, rng)
+        R = facing(self.stage, view_rotation(self.stage.config, rng))
         points = (corners - target) @ R.T
         distance = view_distance(self.stage, rng, points)
         # What of the frame's half sides, at the target, the points leave free.
         depths = np.maximum(points[:, 2:] + distance, 1e-9)
-        free = half_field(self.stage) - (np.abs(points[:, :2]) / depths).max(axis=0)
+        free = half_field(self.stage) - (np.abs(sheared(self.stage, points)) / depths).max(axis=0)
         shift = rng.uniform(-1, 1, 2) * np.maximum(free, 0) * distance
-        return rigid(R, [*shift, distance] - R @ target)
+        return rigid(R, [*(shift + self.stage.aim * distance), distance] - R @ target)
 
     def _clutter(
         self, objects: Sequence[_Thing], cam_from_table: np.ndarray, rng: np.random.Generator
