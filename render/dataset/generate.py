@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -14,15 +14,15 @@ from render.camera import Camera
 from render.config import to_dict
 from render.dataset.folder import is_begun, join_dataset
 from render.dataset.missing import make_missing
+from render.dataset.parts import Scene, cut, part_size, sweep_parts, write_part_records
 from render.draw.renderer import RenderConfig, keep_levels, make_renderer, see
 from render.errors import InputError
 from render.formats.bop_points import keypoints
-from render.formats.bop_records import write_records
-from render.formats.bop_writer import measure, write_camera_json, write_scene
+from render.formats.bop_writer import measure, write_camera_json, write_images
 from render.formats.camera_file import read_camera_file
-from render.formats.webdataset import SHARD, pack_scene, write_key_to_shard
+from render.formats.webdataset import write_key_to_shard
 from render.hand.file import load_hand
-from render.hand.guest import HAND_ID, HandGuest, hand_records, scene_hand_path
+from render.hand.guest import HAND_ID, HandGuest, hand_records
 from render.hand.model import hand_digest
 from render.hand.scene import HandSceneConfig
 from render.mesh.mesh import ObjectModel, load_models, write_models
@@ -65,21 +65,23 @@ def generate(
     config = replace(config, objects=config.objects or ("assets",))
     inputs = SceneInputs(config, scene, sensor, seed, hand_scene)
     is_begun(out, inputs.settings)
-    count = -(-config.frames // config.frames_per_scene)
-    jobs = [_Job(config, scene.layout, out, i) for i in range(part[0] - 1, count, part[1])]
+    jobs = list(_jobs(config, scene.layout, out, inputs.size, part))
     if config.renderer == "moderngl" and not config.exact and not all(j.is_made() for j in jobs):
         keep_levels(inputs.models)  # once, rather than in every worker
     open_maker, swept = partial(_SceneMaker, inputs), (out, out / config.split)
-    make_missing(open_maker, jobs, "render, scenes", workers, cluster, swept)
+    try:
+        make_missing(open_maker, jobs, "render, frames", workers, cluster, swept)
+    finally:
+        sweep_parts(out / config.split)
     if config.format == "bop-webdataset":
-        write_key_to_shard(out / config.split, count)
+        write_key_to_shard(out / config.split, -(-config.frames // config.frames_per_scene))
 
 
 class SceneInputs:
     """What scenes are made of, loaded and checked, and what of it a dataset's bytes depend on.
 
-    models: by obj_id. randomizer: draws the scenes. guest: the hand among the objects, or None.
-    settings: what the bytes depend on, as plain data.
+    models: by obj_id. size: (width, height) of the frames. randomizer: draws the scenes. guest: the
+    hand among the objects, or None. settings: what the bytes depend on, as plain data.
     """
 
     def __init__(
@@ -96,7 +98,7 @@ class SceneInputs:
         for model in self.models.values():
             keypoints(model)
         given = None if config.camera is None else read_camera_file(Path(config.camera))
-        size = frame_size(scene.layout, config.size, given)
+        self.size = size = frame_size(scene.layout, config.size, given)
         camera = scene_camera(scene, size, given)
         obj_ids = config.obj_ids or None
         self.randomizer = Randomizer(scene, self.models, size, seed, obj_ids, sensor, camera)
@@ -118,25 +120,24 @@ class SceneInputs:
 
 @dataclass(frozen=True)
 class _Job:
-    """One scene to make, a folder or a shard."""
+    """A part of a scene: so many frames, from `first` on."""
 
     config: RenderConfig
     layout: str
     out: Path
-    scene_id: int
-
-    @property
-    def path(self) -> Path:
-        return self.out / self.config.split / self.name
+    scene: Scene
+    first: int
+    frames: int
 
     @property
     def name(self) -> str:
-        form = "{:06d}" if self.config.format == "bop" else SHARD
-        return form.format(self.scene_id)
+        frames = f"frames {self.first} to {self.first + self.frames - 1}"
+        return f"{self.scene.path.name}, {frames}"
 
     def is_made(self) -> bool:
-        """Whether it is there."""
-        return self.path.exists()
+        """Whether it is there; while its scene is only to be joined, no part of it is."""
+        part, scene = self.scene.part(self.first), self.scene
+        return scene.path.exists() or (part.is_dir() and not scene.is_drawn())
 
 
 class _SceneMaker:
@@ -160,43 +161,54 @@ class _SceneMaker:
         self.renderer.close()
 
     def make(self, job: _Job) -> None:
-        """Draw one scene and write it: whole, or not at all."""
-        if job.is_made():
-            return  # made meanwhile, by another process or by one that died of what it did next
-        start = job.scene_id * job.config.frames_per_scene
-        frame_ids = range(start, min(start + job.config.frames_per_scene, job.config.frames))
+        """Draw a part of a scene, and join the scene if it is the last."""
+        scene = job.scene
+        try:
+            if not scene.path.exists() and not scene.part(job.first).is_dir():
+                self._draw(job)
+        except (InputError, OSError):
+            # Its folder is gone if another process has made the whole scene meanwhile.
+            if not scene.path.exists():
+                raise
+        if not scene.path.exists() and scene.is_drawn():
+            scene.join(self.models)
+
+    def _draw(self, job: _Job) -> None:
+        frame_ids = range(job.first, job.first + job.frames)
         specs = [self.randomizer.scene(frame_id) for frame_id in frame_ids]
         if self.guest is not None:
             specs = [self.guest.join(*pair) for pair in zip(specs, frame_ids, strict=True)]
-        if job.scene_id == 0:
+        if job.first == 0:
             with whole_file(job.out / "camera.json") as partial:
                 write_camera_json(partial.parent, specs[0].camera)
-        if job.config.format == "bop":
-            with whole_folder(job.path) as folder:
-                self._write(folder, specs)
-        else:
-            with whole_file(job.path) as shard:
-                folder = shard.with_suffix("")
-                self._write(folder, specs)
-                pack_scene(folder, job.scene_id, shard)
+        with whole_folder(job.scene.part(job.first), named=job.scene.path) as folder:
+            images = self._frames(specs, job.first - job.scene.first)
+            records = write_images(folder, images, models=self.models)
+            hands = []
+            if self.guest is not None and self.hand is not None:
+                hands = [hand_records(spec, self.guest.model, self.hand) for spec in specs]
+            plain = [json.loads(spec.to_json()) for spec in specs]
+            write_part_records(folder, records, plain, hands)
 
-    def _write(self, folder: Path, specs: Sequence[SceneSpec]) -> None:
-        write_scene(folder, self._frames(specs), models=self.models)
-        write_records(
-            folder / "scene_spec.json",
-            {i: json.loads(spec.to_json()) for i, spec in enumerate(specs)},
-        )
-        if self.guest is not None and self.hand is not None:
-            model, source = self.guest.model, self.hand
-            hands = {i: hand_records(spec, model, source) for i, spec in enumerate(specs)}
-            write_records(scene_hand_path(folder), hands)
-
-    def _frames(self, specs: Sequence[SceneSpec], batch: int = 16):
-        for first in range(0, len(specs), batch):
-            part = specs[first : first + batch]
+    def _frames(self, specs: Sequence[SceneSpec], first: int, batch: int = 16):
+        for start in range(0, len(specs), batch):
+            part = specs[start : start + batch]
             for i, (spec, frame) in enumerate(zip(part, see(self.renderer, part), strict=True)):
                 masks = self.renderer.full_masks(spec, 3, frame.instance)
-                yield first + i, measure(frame, masks), masks
+                yield first + start + i, measure(frame, masks), masks
+
+
+def _jobs(
+    config: RenderConfig, layout: str, out: Path, size: tuple[int, int], part: tuple[int, int]
+) -> Iterator[_Job]:
+    """The parts of every scene that this command shall make."""
+    each, most = config.frames_per_scene, part_size(config.frames, size)
+    for scene_id in range(part[0] - 1, -(-config.frames // each), part[1]):
+        first = scene_id * each
+        frames = min(each, config.frames - first)
+        scene = Scene(out / config.split, scene_id, config.format, first, frames, most)
+        for start, count in cut(first, frames, most):
+            yield _Job(config, layout, out, scene, start, count)
 
 
 def _camera_record(scene: SceneConfig, camera: Camera) -> dict[str, Any]:

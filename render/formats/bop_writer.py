@@ -100,14 +100,26 @@ def write_scene(
     Raises:
         InputError: a depth does not fit 16 bits at ten times this scale.
     """
-    records = _Records(camera_records or {}, models)
+    records = write_images(scene_dir, images, depth_scale, camera_records, models)
+    scene_dir.mkdir(parents=True, exist_ok=True)
+    records.write(scene_dir)
+
+
+def write_images(
+    scene_dir: Path,
+    images: Iterable[tuple[int, Frame, np.ndarray | None]],
+    depth_scale: float | None = DEPTH_SCALE,
+    camera_records: Mapping[int, Mapping[str, Any]] | None = None,
+    models: Mapping[int, ObjectModel] | None = None,
+) -> "SceneRecords":
+    """As `write_scene`, but for the scene's JSON files, whose content is returned."""
+    records = SceneRecords(camera_records or {}, models)
     for im_id, frame, silhouettes in images:
         scale = _fitting_scale(frame, depth_scale, im_id)
         _write_pixels(scene_dir, im_id, frame, silhouettes, scale)
         _write_surface(scene_dir, im_id, frame, models or {})
         records.add(im_id, frame, silhouettes, scale)
-    scene_dir.mkdir(parents=True, exist_ok=True)
-    records.write(scene_dir)
+    return records
 
 
 def write_camera_json(root: Path, camera: Camera, depth_scale: float = DEPTH_SCALE) -> None:
@@ -120,8 +132,10 @@ def write_camera_json(root: Path, camera: Camera, depth_scale: float = DEPTH_SCA
     write_text(root / "camera.json", json.dumps(sensor, indent=2) + "\n")
 
 
-class _Records:
+class SceneRecords:
     """The JSON files of a scene, gathered image by image; the arguments are `write_scene`'s."""
+
+    BY_IMAGE, LISTS = ("cameras", "gts", "infos", "points"), ("coco_images", "coco_objects")
 
     def __init__(
         self,
@@ -152,7 +166,21 @@ class _Records:
             inside, first_id = _inside(silhouettes, frame), len(self.coco_objects) + 1
             self.coco_objects += coco_annotations(im_id, frame, inside, first_id)
 
+    def plain(self) -> dict[str, Any]:
+        """All that was gathered, as JSON holds it; `join` takes it back."""
+        return {name: getattr(self, name) for name in (*self.BY_IMAGE, *self.LISTS)}
+
+    def join(self, plain: Mapping[str, Any]) -> None:
+        """Add what other images of the scene gave; COCO's numbers go on from those here."""
+        for name in self.BY_IMAGE:
+            getattr(self, name).update({int(i): record for i, record in plain[name].items()})
+        self.coco_images += plain["coco_images"]
+        first_id = len(self.coco_objects) + 1
+        objects = enumerate(plain["coco_objects"], first_id)
+        self.coco_objects += [{**record, "id": number} for number, record in objects]
+
     def write(self, scene_dir: Path) -> None:
+        """Write the JSON files; scene_camera.json comes last."""
         if any(info for image in self.infos.values() for info in image):
             write_records(scene_dir / "scene_gt_info.json", self.infos)
         if self.points:
