@@ -121,7 +121,9 @@ class _TwinMaker:
         sensor: SensorConfig = DEFAULT_SENSOR,
     ) -> None:
         self.renderer, self.obj_ids, self.seed, self.sensor = renderer, obj_ids, seed, sensor
-        self.randomizer = Randomizer(replace(scene, background="plain"), {}, (1, 1), seed)
+        # Of materials and light only: a twin's camera is its real frame's.
+        plain = replace(scene, background="plain", intrinsics=None)
+        self.randomizer = Randomizer(plain, {}, (1, 1), seed)
 
     def twins(
         self, images: Sequence[BopImage], variant: int
