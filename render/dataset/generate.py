@@ -18,7 +18,7 @@ from render.dataset.parts import Scene, cut, part_size, sweep_parts, write_part_
 from render.draw.renderer import RenderConfig, keep_levels, make_renderer, see
 from render.errors import InputError
 from render.formats.bop_points import keypoints
-from render.formats.bop_writer import measure, write_camera_json, write_images
+from render.formats.bop_writer import fine_scale, measure, write_camera_json, write_images
 from render.formats.camera_file import read_camera_file
 from render.formats.webdataset import write_key_to_shard
 from render.hand.file import load_hand
@@ -28,7 +28,7 @@ from render.hand.scene import HandSceneConfig
 from render.mesh.mesh import ObjectModel, load_models, write_models
 from render.scene.props import props
 from render.scene.randomize import Randomizer, SceneConfig
-from render.scene.spec import SceneSpec
+from render.scene.spec import NEAR, SceneSpec
 from render.scene.view import frame_size, old_camera, scene_camera
 from render.sensor.config import DEFAULT_SENSOR, SensorConfig
 from render.whole_file import whole_file, whole_folder
@@ -81,7 +81,8 @@ class SceneInputs:
     """What scenes are made of, loaded and checked, and what of it a dataset's bytes depend on.
 
     models: by obj_id. size: (width, height) of the frames. randomizer: draws the scenes. guest: the
-    hand among the objects, or None. settings: what the bytes depend on, as plain data.
+    hand among the objects, or None. depth_scale: mm of a step of depth
+    images. settings: what the bytes depend on, as plain data.
     """
 
     def __init__(
@@ -111,6 +112,12 @@ class SceneInputs:
             names = "\n".join(f"{file} {file.stat().st_size}" for file in files)
             made = hashlib.blake2b(names.encode(), digest_size=8).hexdigest()
             self.settings["backgrounds"] = f"{len(files)} files, {made}"
+        annotated = [self.models[i].diameter for i in config.obj_ids or self.models]
+        self.depth_scale = fine_scale(min(annotated))
+        if self.randomizer.near != NEAR or self.randomizer.light_scale != 1:
+            # Which older versions drew otherwise.
+            sizes = {"near": self.randomizer.near, "lights": self.randomizer.light_scale}
+            self.settings["by_size"] = sizes
         self.guest: HandGuest | None = None
         if config.hand is not None:
             hand = load_hand(config.hand)
@@ -145,7 +152,7 @@ class _SceneMaker:
 
     def __init__(self, inputs: SceneInputs, job: _Job) -> None:
         self.models, self.randomizer = inputs.models, inputs.randomizer
-        self.guest, self.hand = inputs.guest, job.config.hand
+        self.guest, self.hand, self.depth_scale = inputs.guest, job.config.hand, inputs.depth_scale
         drawn = inputs.models | props() if job.layout == "tabletop" else inputs.models
         hands = {HAND_ID: self.guest.model} if self.guest else {}
         if self.guest is not None:
@@ -180,10 +187,10 @@ class _SceneMaker:
             specs = [self.guest.join(*pair) for pair in zip(specs, frame_ids, strict=True)]
         if job.first == 0:
             with whole_file(job.out / "camera.json") as partial:
-                write_camera_json(partial.parent, specs[0].camera)
+                write_camera_json(partial.parent, specs[0].camera, self.depth_scale)
         with whole_folder(job.scene.part(job.first), named=job.scene.path) as folder:
             images = self._frames(specs, job.first - job.scene.first)
-            records = write_images(folder, images, models=self.models)
+            records = write_images(folder, images, self.depth_scale, models=self.models)
             hands = []
             if self.guest is not None and self.hand is not None:
                 hands = [hand_records(spec, self.guest.model, self.hand) for spec in specs]

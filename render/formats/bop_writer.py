@@ -19,10 +19,11 @@ from render.formats.surface import encode_nocs, encode_normals, nocs_path, norma
 from render.frame import Box, Frame
 from render.image_file import write_png
 from render.json_file import write_text
-from render.mesh.mesh import ObjectModel
+from render.mesh.mesh import SMALL, ObjectModel
 
 NOTHING_VISIBLE: Box = (-1, -1, -1, -1)
 DEPTH_SCALE = 0.1  # mm: 16 bits then reach 6.5 m
+COARSER = (1, 10, 100, 1000, 10000)  # times a scale, where depths need it
 
 
 def measure(frame: Frame, canvas: np.ndarray) -> Frame:
@@ -90,15 +91,15 @@ def write_scene(
         scene_dir: folder of the scene, made if missing.
         images: image id, frame, and the annotations' whole silhouettes for mask/: (n, H, W) bool,
             or (n, 3H, 3W) on `measure`'s canvas, or None.
-        depth_scale: mm of one step of the depth PNGs, ten times that in images with depths that
-            16 bits would not hold; None leaves it out where nothing has depth.
+        depth_scale: mm of one step of the depth PNGs, a power of ten times that in images with
+            depths that 16 bits would not hold; None leaves it out where nothing has depth.
         camera_records: image id -> what else scene_camera.json shall say of it.
         models: what is annotated; they give scene_gt_points.json, where their box corners and
             keypoints are seen, and the categories of scene_gt_coco.json. Frames with object
             coordinates need them.
 
     Raises:
-        InputError: a depth does not fit 16 bits at ten times this scale.
+        InputError: a depth does not fit 16 bits at 10000 times this scale.
     """
     records = write_images(scene_dir, images, depth_scale, camera_records, models)
     scene_dir.mkdir(parents=True, exist_ok=True)
@@ -233,17 +234,22 @@ def _write_surface(
         write_png(path, image)
 
 
+def fine_scale(diameter: float) -> float:
+    """The depth_scale for a smallest object of this diameter, metres: SMALL takes 300 steps."""
+    return next((s for s in (DEPTH_SCALE, 0.01) if diameter * DEPTH_SCALE >= SMALL * s), 0.001)
+
+
 def _fitting_scale(frame: Frame, depth_scale: float | None, im_id: int) -> float | None:
     """The scale at which a frame's depth is written."""
     if frame.depth is None or depth_scale is None:
         return depth_scale
     farthest = 1000 * float(frame.depth.max())  # mm
-    for scale in (depth_scale, 10 * depth_scale):
+    for scale in (factor * depth_scale for factor in COARSER):
         if round(farthest / scale) <= np.iinfo(np.uint16).max:
             return scale
     raise InputError(
         f"image {im_id}: a depth of {farthest / 1000:.2f} m does not fit 16 bits"
-        f" at depth_scale {10 * depth_scale:g}"
+        f" at depth_scale {COARSER[-1] * depth_scale:g}"
     )
 
 

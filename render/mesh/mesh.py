@@ -1,6 +1,7 @@
 """Any mesh file -> a checked mesh in metres; an object model: mesh, diameter, symmetries."""
 
 import json
+import logging
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -19,8 +20,12 @@ from render.mesh.ply import encode_ply
 from render.mesh.ply_mesh import TINTED_TEXTURE
 from render.mesh.symmetry import symmetry_transforms
 
+log = logging.getLogger(__name__)
+
 UNITS = {"m": 1.0, "cm": 0.01, "mm": 0.001}
-SMALLEST, LARGEST = 0.001, 10.0  # metres; what lies outside has almost surely the wrong unit
+SMALLEST, LARGEST = 0.0005, 10.0  # metres; what lies outside has almost surely the wrong unit
+SMALL = 0.03  # metres; smaller objects are seen from nearer and in finer steps
+FAR_OFF, TOO_FAR_OFF = 10, 1000  # sizes of an object from its origin: worth a word, refused
 RECORD_TOLERANCE = 0.05  # of the diameter, between a mesh and its models_info.json
 
 
@@ -80,6 +85,7 @@ def load_mesh(path: Path, unit: str | None = None) -> Mesh:
         raise InputError(f"--unit {unit}: no such unit; use one of {', '.join(UNITS)}")
     part = read_mesh_file(path)
     _check_size(path, float(np.ptp(part.vertices, axis=0).max()), unit)
+    _check_origin(path, part.vertices, unit)
 
     return Mesh(
         vertices=(part.vertices * UNITS[unit]).astype(np.float32),
@@ -188,14 +194,30 @@ def diameter(points: np.ndarray) -> float:
     return float(max(cdist(block, points).max() for block in blocks))
 
 
+def _check_origin(path: Path, vertices: np.ndarray, unit: str) -> None:
+    """Refuse an object so far from its origin that float32 and poses cannot tell its shape."""
+    low, high = vertices.min(axis=0), vertices.max(axis=0)
+    size, away = float((high - low).max()), float(np.linalg.norm((low + high) / 2))
+    if away <= FAR_OFF * size:
+        return
+    middle = ", ".join(f"{c:.10g}" for c in ((low + high) / 2).tolist())
+    far = f"the object, {size * UNITS[unit]:.4g} m large, lies {away * UNITS[unit]:.4g} m from its"
+    if away > TOO_FAR_OFF * size:
+        raise InputError(
+            f"{path}: {far} origin, as in map coordinates; poses are those of the origin, and would"
+            f" tell nothing of it: subtract {middle} from its vertices and export it again"
+        )
+    log.warning("%s: %s origin, to which all poses belong", path, far)
+
+
 def _check_size(path: Path, size: float, unit: str) -> None:
     """Refuse a mesh whose largest side, in its own unit, shows that the unit is wrong."""
-    if SMALLEST <= size * UNITS[unit] <= LARGEST:
+    if (1 - 1e-6) * SMALLEST <= size * UNITS[unit] <= (1 + 1e-6) * LARGEST:  # as float32 has it
         return
     fitting = [u for u, scale in UNITS.items() if SMALLEST <= size * scale <= LARGEST]
     # Of several units the one that gives the size of a household object.
     best = min(fitting, key=lambda u: abs(np.log(size * UNITS[u] / 0.2)), default=None)
-    advice = f"give --unit {best}" if best else "no unit of m, cm, mm makes it 1 mm to 10 m large"
+    advice = f"give --unit {best}" if best else "no unit of m, cm, mm makes it 0.5 mm to 10 m large"
     raise InputError(
         f"{path}: {size * UNITS[unit]:.4g} m across when read in {unit},"
         f" most likely the wrong unit; {advice}"

@@ -10,16 +10,26 @@ from render.camera import Camera
 from render.config import option
 from render.errors import InputError
 from render.image_file import image_size
-from render.mesh.mesh import ObjectModel
+from render.mesh.mesh import SMALL, ObjectModel
 from render.scene.layout import Body, LayoutConfig, Range, Stage, crop, upright
 from render.scene.props import TABLES
-from render.scene.spec import LIGHT_KINDS, Background, Light, Material, Placed, SceneSpec, rows
+from render.scene.spec import (
+    LIGHT_KINDS,
+    Background,
+    Light,
+    Material,
+    Placed,
+    SceneSpec,
+    near_plane,
+    rows,
+)
 from render.scene.tabletop import Tabletop
 from render.scene.view import scene_camera
 from render.sensor.config import DEFAULT_SENSOR, SensorConfig, draw_sensors
 
 PURPOSES = ("pose", "clutter", "light", "material", "background", "sensor", "props")
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg")
+FEWEST_PIXELS = 4.0  # that an object is to be large, at its farthest
 LEAST_ELEVATION_DEG = 5.0  # of the camera above a table
 
 
@@ -35,7 +45,9 @@ class SceneConfig(LayoutConfig):
         ("directional",), "Kinds of light: directional, point, spot; twice is twice as often"
     )
     light_distance: Range = option(
-        (0.5, 1.5), "From a point or spot light to the middle of the objects, m", minimum=0.01
+        (0.5, 1.5),
+        "From a point or spot light to the middle of the objects, m; diameters of one over a metre",
+        minimum=0.01,
     )
     spot_deg: Range = option(
         (15.0, 40.0), "Half angle of a spot's cone, aimed at that middle", minimum=1, maximum=80
@@ -52,7 +64,10 @@ class SceneConfig(LayoutConfig):
 
 
 class Randomizer:
-    """Draws scenes; the same (seed, frame id) gives the same scene, in whatever order."""
+    """Draws scenes; the same (seed, frame id) gives the same scene, in whatever order.
+
+    near: the scenes' near plane, metres. light_scale: factor on how far lights are.
+    """
 
     def __init__(
         self,
@@ -79,10 +94,14 @@ class Randomizer:
         self.config, self.models, self.size, self.seed = config, models, size, seed
         self.sensor_config = sensor
         self.obj_ids = sorted(models) if obj_ids is None else list(obj_ids)
-        self._check()
         self.backgrounds = _background_files(config.background)
         camera = camera or scene_camera(config, size)
+        diameters = [models[obj_id].diameter for obj_id in self.obj_ids]
+        self.near = near_plane(min(diameters, default=SMALL))
+        # Lights of so many metres would stand within objects that are larger.
+        self.light_scale = max([1.0, *diameters])
         self._stage = Stage(config, models, self.obj_ids, camera, size)
+        self._check()
         self._tabletop = Tabletop(self._stage, config.stretch)
 
     def scene(self, frame_id: int) -> SceneSpec:
@@ -107,6 +126,7 @@ class Randomizer:
             background=self._background(frame_id, rng["background"]),
             sensor=sensor,
             depth_sensor=depth_sensor,
+            near=self.near,
         )
 
     def _check(self) -> None:
@@ -124,8 +144,17 @@ class Randomizer:
             if config.distance is not None and diameter / 2 >= config.distance[0]:
                 raise InputError(
                     f"scene.distance: {config.distance[0]} m from the camera, object {obj_id} of"
-                    f" {diameter:.4g} m reaches behind it; give larger distances"
+                    f" {diameter:.4g} m reaches behind it; give larger distances, or none for"
+                    " such as fit the objects"
                 )
+            if config.distance is not None and config.layout != "crop":
+                pixels = self._stage.camera.K[0, 0] * diameter / config.distance[1]
+                if pixels < FEWEST_PIXELS:
+                    raise InputError(
+                        f"scene.distance: {config.distance[1]} m from the camera, object {obj_id}"
+                        f" of {1000 * diameter:.4g} mm is {pixels:.1f} px large; give smaller"
+                        " distances, or none for such as fit the objects"
+                    )
 
     def _placed(
         self, frame_id: int, pose_rng: np.random.Generator, clutter_rng: np.random.Generator
@@ -186,7 +215,7 @@ class Randomizer:
         config, towards = self.config, np.array(light.vector)
         kind = config.light_kinds[rng.integers(len(config.light_kinds))]
         shadow = bool(rng.random() < config.shadow_chance)
-        position = middle + rng.uniform(*config.light_distance) * towards
+        position = middle + self.light_scale * rng.uniform(*config.light_distance) * towards
         outer = np.radians(rng.uniform(*config.spot_deg))
         inner = outer * rng.uniform(0.5, 1.0)
         light = replace(light, kind=kind, shadow=shadow)

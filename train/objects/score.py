@@ -13,6 +13,7 @@ import numpy as np
 from render.camera import Camera
 from render.errors import InputError
 from render.formats.bop import BopImage, read_split, require_objects
+from render.formats.bop_records import nearest_mm
 from render.formats.bop_results import Estimate, read_results
 from render.frame import Annotation
 from render.mesh.box import box_corners
@@ -89,7 +90,7 @@ def score_file(data: DataConfig, results: Path, dataset: Path, as_json: bool) ->
 
     The images are those under "test" in the split file where one is named, else all of the split.
     """
-    estimates = read_results(results)
+    estimates = read_results(results, nearest_mm(dataset))
     chosen = choose_images(data, dataset, "test", seed=0) if data.split_file else None
     images = read_split(dataset, data.split, chosen)
     folder = dataset / "models_eval" if (dataset / "models_eval").is_dir() else dataset / "models"

@@ -178,8 +178,8 @@ def test_a_scene_that_was_interrupted_has_no_scene_camera(tmp_path, rng):
 
 
 def test_a_depth_beyond_16_bits_is_refused(tmp_path):
-    frame = Frame(CAMERA, depth=np.full((30, 40), 66, np.float32))
-    with pytest.raises(InputError, match=r"image 5: a depth of 66\.00 m"):
+    frame = Frame(CAMERA, depth=np.full((30, 40), 66000, np.float32))
+    with pytest.raises(InputError, match=r"image 5: a depth of 66000\.00 m"):
         write_scene(tmp_path, [(5, frame, None)])
 
 
