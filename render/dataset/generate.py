@@ -118,6 +118,8 @@ class SceneInputs:
             # Which older versions drew otherwise.
             sizes = {"near": self.randomizer.near, "lights": self.randomizer.light_scale}
             self.settings["by_size"] = sizes
+        if self.randomizer.lifted():  # on the table of older versions they are half hidden
+            self.settings["lifted"] = self.randomizer.lifted()
         self.guest: HandGuest | None = None
         if config.hand is not None:
             hand = load_hand(config.hand)

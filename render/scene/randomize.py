@@ -104,6 +104,10 @@ class Randomizer:
         self._check()
         self._tabletop = Tabletop(self._stage, config.stretch)
 
+    def lifted(self) -> list[int]:
+        """The objects that are held a little above their table, so as to be seen whole."""
+        return self._tabletop.lifted() if self.config.layout == "tabletop" else []
+
     def scene(self, frame_id: int) -> SceneSpec:
         """The scene of one frame."""
         rng = {
