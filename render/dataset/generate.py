@@ -1,40 +1,33 @@
 """Frame ids -> workers -> BOP scenes or shards on disk, each whole or not there at all."""
 
-import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-
-from render.camera import Camera
-from render.config import to_dict
+from render.dataset.backgrounds import (
+    check_backgrounds,
+    check_images,
+    read_list,
+    write_list,
+)
 from render.dataset.folder import is_begun, join_dataset
+from render.dataset.inputs import DEFAULT_HAND_SCENE, SceneInputs
 from render.dataset.missing import make_missing
 from render.dataset.parts import Scene, cut, part_size, sweep_parts, write_part_records
 from render.draw.renderer import RenderConfig, keep_levels, make_renderer, see
 from render.errors import InputError
-from render.formats.bop_points import keypoints
-from render.formats.bop_writer import fine_scale, measure, write_camera_json, write_images
-from render.formats.camera_file import read_camera_file
+from render.formats.bop_writer import measure, write_camera_json, write_images
 from render.formats.webdataset import write_key_to_shard
-from render.hand.file import load_hand
-from render.hand.guest import HAND_ID, HandGuest, hand_records
-from render.hand.model import hand_digest
+from render.hand.guest import HAND_ID, hand_records
 from render.hand.scene import HandSceneConfig
-from render.mesh.mesh import ObjectModel, load_models, write_models
+from render.mesh.mesh import write_models
 from render.scene.props import props
-from render.scene.randomize import Randomizer, SceneConfig
-from render.scene.spec import NEAR, SceneSpec
-from render.scene.view import frame_size, old_camera, scene_camera
+from render.scene.randomize import SceneConfig
+from render.scene.spec import SceneSpec
 from render.sensor.config import DEFAULT_SENSOR, SensorConfig
 from render.whole_file import whole_file, whole_folder
-
-DEFAULT_HAND_SCENE = HandSceneConfig()
-HAND_LACKS = {"coordinates": "object coordinates", "format": "place in tar shards"}
 
 
 def generate(
@@ -63,10 +56,14 @@ def generate(
             settings or cannot be written to, or OpenGL or a library is not what it was begun with.
     """
     config = replace(config, objects=config.objects or ("assets",))
-    inputs = SceneInputs(config, scene, sensor, seed, hand_scene)
+    inputs = SceneInputs(config, scene, sensor, seed, hand_scene, read_list(out))
     is_begun(out, inputs.settings)
-    jobs = list(_jobs(config, scene.layout, out, inputs.size, part))
-    if config.renderer == "moderngl" and not config.exact and not all(j.is_made() for j in jobs):
+    jobs = list(_jobs(config, scene, out, inputs.size, part))
+    left = [job for job in jobs if not job.is_made()]
+    draw = inputs.randomizer
+    shown = (draw.background_image(job.first + i) for job in left for i in range(job.frames))
+    check_images(path for path in shown if path is not None)
+    if config.renderer == "moderngl" and not config.exact and left:
         keep_levels(inputs.models)  # once, rather than in every worker
     open_maker, swept = partial(_SceneMaker, inputs), (out, out / config.split)
     try:
@@ -77,62 +74,13 @@ def generate(
         write_key_to_shard(out / config.split, -(-config.frames // config.frames_per_scene))
 
 
-class SceneInputs:
-    """What scenes are made of, loaded and checked, and what of it a dataset's bytes depend on.
-
-    models: by obj_id. size: (width, height) of the frames. randomizer: draws the scenes. guest: the
-    hand among the objects, or None. depth_scale: mm of a step of depth
-    images. settings: what the bytes depend on, as plain data.
-    """
-
-    def __init__(
-        self,
-        config: RenderConfig,
-        scene: SceneConfig,
-        sensor: SensorConfig,
-        seed: int,
-        hand_scene: HandSceneConfig = DEFAULT_HAND_SCENE,
-    ) -> None:
-        self.models = load_models(config.objects, unit=config.unit)
-        _check_ids(config, self.models)
-        _check_renderer(config, scene)
-        for model in self.models.values():
-            keypoints(model)
-        given = None if config.camera is None else read_camera_file(Path(config.camera))
-        self.size = size = frame_size(scene.layout, config.size, given)
-        camera = scene_camera(scene, size, given)
-        obj_ids = config.obj_ids or None
-        self.randomizer = Randomizer(scene, self.models, size, seed, obj_ids, sensor, camera)
-        ranges = {"scene": to_dict(scene), "sensor": to_dict(sensor)}
-        render = to_dict(replace(config, size=size, camera=None))
-        self.settings = {"render": render, **ranges, "seed": seed, **_camera_record(scene, camera)}
-        self.settings["meshes"] = {str(i): _digest(model) for i, model in self.models.items()}
-        files = self.randomizer.backgrounds
-        if files:
-            names = "\n".join(f"{file} {file.stat().st_size}" for file in files)
-            made = hashlib.blake2b(names.encode(), digest_size=8).hexdigest()
-            self.settings["backgrounds"] = f"{len(files)} files, {made}"
-        annotated = [self.models[i].diameter for i in config.obj_ids or self.models]
-        self.depth_scale = fine_scale(min(annotated))
-        if self.randomizer.near != NEAR or self.randomizer.light_scale != 1:
-            # Which older versions drew otherwise.
-            sizes = {"near": self.randomizer.near, "lights": self.randomizer.light_scale}
-            self.settings["by_size"] = sizes
-        if self.randomizer.lifted():  # on the table of older versions they are half hidden
-            self.settings["lifted"] = self.randomizer.lifted()
-        self.guest: HandGuest | None = None
-        if config.hand is not None:
-            hand = load_hand(config.hand)
-            self.guest = HandGuest(hand, hand_scene, self.models, seed)
-            self.settings |= {"hand_scene": to_dict(hand_scene), "hand": hand_digest(hand)}
-
-
 @dataclass(frozen=True)
 class _Job:
     """A part of a scene: so many frames, from `first` on."""
 
     config: RenderConfig
     layout: str
+    background: str
     out: Path
     scene: Scene
     first: int
@@ -161,6 +109,9 @@ class _SceneMaker:
             self.models = {**self.models, HAND_ID: self.guest.object}
         self.renderer = make_renderer(drawn, job.config, hands)
         join_dataset(job.out, inputs.settings, self.renderer.name)
+        if self.randomizer.backgrounds:
+            folder = Path(job.background)
+            write_list(job.out, self.randomizer.backgrounds, folder)
         if not (job.out / "models").is_dir():
             with whole_folder(job.out / "models") as folder:
                 write_models(folder, self.models.values())
@@ -187,6 +138,7 @@ class _SceneMaker:
         specs = [self.randomizer.scene(frame_id) for frame_id in frame_ids]
         if self.guest is not None:
             specs = [self.guest.join(*pair) for pair in zip(specs, frame_ids, strict=True)]
+        check_backgrounds(specs)
         if job.first == 0:
             with whole_file(job.out / "camera.json") as partial:
                 write_camera_json(partial.parent, specs[0].camera, self.depth_scale)
@@ -208,7 +160,11 @@ class _SceneMaker:
 
 
 def _jobs(
-    config: RenderConfig, layout: str, out: Path, size: tuple[int, int], part: tuple[int, int]
+    config: RenderConfig,
+    ranges: SceneConfig,
+    out: Path,
+    size: tuple[int, int],
+    part: tuple[int, int],
 ) -> Iterator[_Job]:
     """The parts of every scene that this command shall make."""
     each, most = config.frames_per_scene, part_size(config.frames, size)
@@ -217,44 +173,4 @@ def _jobs(
         frames = min(each, config.frames - first)
         scene = Scene(out / config.split, scene_id, config.format, first, frames, most)
         for start, count in cut(first, frames, most):
-            yield _Job(config, layout, out, scene, start, count)
-
-
-def _camera_record(scene: SceneConfig, camera: Camera) -> dict[str, Any]:
-    """What says which camera a dataset has; nothing where that goes without saying."""
-    usual = old_camera(scene, camera.size)
-    if camera.size == usual.size and np.array_equal(camera.K, usual.K):
-        return {}
-    (fx, _, cx), (_, fy, cy) = camera.K[:2].tolist()
-    return {"camera": [fx, fy, cx, cy, *camera.size]}
-
-
-def _check_renderer(config: RenderConfig, scene: SceneConfig) -> None:
-    if config.hand is not None and (config.coordinates or config.format == "bop-webdataset"):
-        name = "coordinates" if config.coordinates else "format"
-        raise InputError(f"render.{name}: hands have no {HAND_LACKS[name]}; leave it, or --hand")
-    asked = {
-        "render.hand": config.hand is not None,
-        "render.normals": config.normals,
-        "render.coordinates": config.coordinates,
-        "scene.shadow_chance": scene.shadow_chance > 0,
-    }
-    for name, wanted in asked.items():
-        if wanted and config.renderer == "pyrender":
-            raise InputError(f"{name}: pyrender does not draw that here; use --renderer moderngl")
-
-
-def _check_ids(config: RenderConfig, models: Mapping[int, ObjectModel]) -> None:
-    missing = sorted(set(config.obj_ids) - set(models))
-    if missing:
-        raise InputError(f"render.obj_ids: no object {missing[0]}; there are {sorted(models)}")
-
-
-def _digest(model: ObjectModel) -> str:
-    """16 hex digits that say whether an object is the same, to the last bit of what is drawn."""
-    mesh, made = model.mesh, hashlib.blake2b(digest_size=8)
-    for array in (mesh.vertices, mesh.faces, mesh.normals, mesh.colors, mesh.uv, mesh.texture):
-        if array is not None:
-            made.update(f"{array.shape} {array.dtype}".encode() + array.tobytes())
-    made.update(json.dumps(model.info, sort_keys=True).encode())
-    return made.hexdigest()
+            yield _Job(config, ranges.layout, ranges.background, out, scene, start, count)

@@ -2,7 +2,6 @@
 
 import json
 import logging
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,13 +10,13 @@ import numpy as np
 from scipy.spatial import ConvexHull, QhullError
 from scipy.spatial.distance import cdist
 
-import assets
-from render.errors import InputError
+from render.errors import InputError, all_of
 from render.image_file import write_png
-from render.mesh.file import SUFFIXES, read_mesh_file
+from render.mesh.file import read_mesh_file
 from render.mesh.part import Part
 from render.mesh.ply import encode_ply
 from render.mesh.ply_mesh import TINTED_TEXTURE
+from render.mesh.sources import mesh_files, number_files
 from render.mesh.symmetry import symmetry_transforms
 
 log = logging.getLogger(__name__)
@@ -137,13 +136,14 @@ def load_models(
         InputError: a source is missing or empty, an id is unknown or stands for two files, a file
             is unusable, or a record does not fit its mesh.
     """
-    files = _number([file for source in sources for file in _mesh_files(source)])
+    files = number_files([file for source in sources for file in mesh_files(source)])
     unknown = sorted(set(obj_ids or ()) - set(files))
     if unknown:
         present = ", ".join(map(str, files)) or "none"
         raise InputError(f"no object {unknown[0]} in {_names(sources)}; present are {present}")
     wanted = sorted(files if obj_ids is None else set(obj_ids))
-    return {obj_id: _load_model(obj_id, files[obj_id], unit) for obj_id in wanted}
+    models = all_of(wanted, lambda i: _load_model(i, files[i], unit), "objects cannot be used")
+    return dict(zip(wanted, models, strict=True))
 
 
 def object_model(obj_id: int, mesh: Mesh, info: dict, source: str) -> ObjectModel:
@@ -233,41 +233,6 @@ def _unit_normals(part: Part) -> np.ndarray:
 
 def _names(sources: Sequence[str | Path]) -> str:
     return ", ".join(map(str, sources))
-
-
-def _mesh_files(source: str | Path) -> list[Path]:
-    """The mesh files of one source, sorted by name."""
-    folder = assets.FOLDER if str(source) == "assets" else Path(source)
-    if not folder.is_dir():
-        return [folder]  # a file; reading it says what is wrong with it
-    files = sorted(file for file in folder.iterdir() if file.suffix.lower() in SUFFIXES)
-    if (folder / "models_info.json").is_file():
-        files = [file for file in files if _id_in_name(file) is not None]
-    if not files:
-        raise InputError(f"{folder}: no mesh files in this folder ({', '.join(SUFFIXES)})")
-    return files
-
-
-def _id_in_name(file: Path) -> int | None:
-    match = re.fullmatch(r"obj_(\d+)", file.stem)
-    return int(match[1]) if match else None
-
-
-def _number(files: Sequence[Path]) -> dict[int, Path]:
-    """Object id -> file: those named obj_NNNNNN first, the others in what is left."""
-    numbered: dict[int, Path] = {}
-    for file in files:
-        obj_id = _id_in_name(file)
-        if obj_id == 0:
-            raise InputError(f"{file}: object ids begin at 1; give it another number")
-        if obj_id in numbered:
-            raise InputError(f"object {obj_id} stands for {numbered[obj_id]} and {file}; keep one")
-        if obj_id is not None:
-            numbered[obj_id] = file
-    free = (i for i in range(1, len(files) + 1 + max(numbered, default=0)) if i not in numbered)
-    named = dict(numbered)
-    named |= {next(free): file for file in files if _id_in_name(file) is None}
-    return dict(sorted(named.items()))
 
 
 def _load_model(obj_id: int, path: Path, unit: str | None) -> ObjectModel:

@@ -9,8 +9,8 @@ import numpy as np
 from render.camera import Camera
 from render.config import option
 from render.errors import InputError
-from render.image_file import image_size
 from render.mesh.mesh import SMALL, ObjectModel
+from render.scene.background import background_files, random_crop
 from render.scene.layout import Body, LayoutConfig, Range, Stage, crop, upright
 from render.scene.props import TABLES
 from render.scene.spec import (
@@ -28,7 +28,6 @@ from render.scene.view import scene_camera
 from render.sensor.config import DEFAULT_SENSOR, SensorConfig, draw_sensors
 
 PURPOSES = ("pose", "clutter", "light", "material", "background", "sensor", "props")
-IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg")
 FEWEST_PIXELS = 4.0  # that an object is to be large, at its farthest
 LEAST_ELEVATION_DEG = 5.0  # of the camera above a table
 
@@ -66,6 +65,7 @@ class SceneConfig(LayoutConfig):
 class Randomizer:
     """Draws scenes; the same (seed, frame id) gives the same scene, in whatever order.
 
+    backgrounds: the images that are drawn from. left_out: those of them that others stand in for.
     near: the scenes' near plane, metres. light_scale: factor on how far lights are.
     """
 
@@ -94,7 +94,8 @@ class Randomizer:
         self.config, self.models, self.size, self.seed = config, models, size, seed
         self.sensor_config = sensor
         self.obj_ids = sorted(models) if obj_ids is None else list(obj_ids)
-        self.backgrounds = _background_files(config.background)
+        self.backgrounds = background_files(config.background)
+        self.left_out: set[Path] = set()
         camera = camera or scene_camera(config, size)
         diameters = [models[obj_id].diameter for obj_id in self.obj_ids]
         self.near = near_plane(min(diameters, default=SMALL))
@@ -239,10 +240,23 @@ class Randomizer:
             return Background("plain", color=tuple(rng.random(3).tolist()))
         if self.config.background == "noise":
             return Background("noise", seed=(self.seed, frame_id, PURPOSES.index("background")))
-        path = self.backgrounds[rng.integers(len(self.backgrounds))]
+        path = self._drawn_image(rng)
         return Background(
-            "image", path=str(path), crop_from_image=_random_crop(rng, path, self.size)
+            "image", path=str(path), crop_from_image=random_crop(rng, path, self.size)
         )
+
+    def _drawn_image(self, rng: np.random.Generator) -> Path:
+        while True:
+            path = self.backgrounds[rng.integers(len(self.backgrounds))]
+            if path not in self.left_out:
+                return path
+
+    def background_image(self, frame_id: int) -> Path | None:
+        """The image that a frame will show, if it shows one."""
+        if not self.backgrounds:
+            return None
+        number = PURPOSES.index("background")
+        return self._drawn_image(np.random.default_rng([self.seed, frame_id, number]))
 
 
 def _prop_material(rng: np.random.Generator) -> Material:
@@ -264,28 +278,8 @@ def _from_above(light: Light, cam_from_table: np.ndarray) -> Light:
     return replace(light, direction=tuple((direction - 2 * (direction @ up) * up).tolist()))
 
 
-def _random_crop(rng: np.random.Generator, path: Path, size: tuple[int, int]):
-    """A random part of an image, between its shorter side and a third of it: 2x3 row-major."""
-    whole = np.array(image_size(path), np.float64)
-    scale = max(np.array(size) / whole) * rng.uniform(1, 3)
-    slack = np.maximum(whole * scale - size, 0)
-    return rows(np.column_stack([np.eye(2) * scale, -rng.random(2) * slack]))
-
-
 def _check_light_kinds(kinds: Sequence[str]) -> None:
     unknown = [kind for kind in kinds if kind not in LIGHT_KINDS]
     if unknown or not kinds:
         got = f"no kind {unknown[0]!r}" if unknown else "none is named"
         raise InputError(f"scene.light_kinds: {got}; there are {', '.join(LIGHT_KINDS)}")
-
-
-def _background_files(background: str) -> list[Path]:
-    if background in ("noise", "plain"):
-        return []
-    files = sorted(p for p in Path(background).rglob("*") if p.suffix.lower() in IMAGE_SUFFIXES)
-    if not files:
-        raise InputError(
-            f"scene.background: {background} is no folder with PNG or JPEG images;"
-            " give such a folder, 'noise' or 'plain'"
-        )
-    return files

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from render.dataset.generate import SceneInputs
+from render.dataset.inputs import SceneInputs
 from render.draw.renderer import RenderConfig, levels_of, make_renderer, see
 from render.errors import InputError
 from render.formats.bop_writer import bounding_box, measure
