@@ -21,6 +21,8 @@ def mesh_files(source: str | Path) -> list[Path]:
         InputError: there are none in a folder, or several of one object.
     """
     folder = assets.FOLDER if str(source) == "assets" else Path(source)
+    if not folder.exists():
+        raise InputError(f"{folder}: no such file; a mesh file or a folder of them was expected")
     if not folder.is_dir():
         return [folder]  # a file; reading it says what is wrong with it
     files = sorted(file for file in folder.iterdir() if _is_mesh(file))
