@@ -33,6 +33,7 @@ from train.objects.crops import ObjectCrops
 from train.objects.data import (
     DataConfig,
     Instance,
+    check_frames,
     choose_images,
     find_dataset,
     load_instances,
@@ -165,6 +166,7 @@ def run_all(config: Mapping[str, Any], out: Path, seed: int, workers: int, devic
     root = find_dataset(data.dataset)
     models = load_models([root / "models"], obj_ids=data.objects or None)
 
+    check_frames(data, root, list(models), seed)
     outcomes, measured = [], {obj_id: measured_model(root, obj_id) for obj_id in models}
     for obj_id, model in models.items():
         folder = out / f"obj_{obj_id:06d}"

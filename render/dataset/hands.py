@@ -187,7 +187,8 @@ def _check_options(config: RenderConfig) -> None:
     if config.hand is None:
         raise InputError("render.format: nyu holds hands; add --hand bundled, or another hand")
     for field in fields(config):
-        if field.name not in OF_HANDS and getattr(config, field.name) != field.default:
+        usual = field.default, field.metadata["none_as"]
+        if field.name not in OF_HANDS and getattr(config, field.name) not in usual:
             raise InputError(
                 f"render.{field.name}: belongs to objects; with --hand leave it as it is"
             )

@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +13,7 @@ from render.mesh.mesh import SMALL
 from render.sensor.spec import DEPTH_SENSORS, ColorSensor, DepthSensor, Vector
 
 NEAR = 0.01  # metres; what is nearer to the camera is cut off, unless objects are small
+NEAREST_SHARE = 0.2  # of an annotated object's distance: what is drawn of it is no nearer
 LIGHT_KINDS = ("directional", "point", "spot")
 
 
@@ -165,6 +167,12 @@ class SceneSpec:
 def near_plane(diameter: float) -> float:
     """From which depth on a scene is drawn whose smallest object has this diameter, metres."""
     return NEAR * min(1.0, diameter / SMALL)
+
+
+def near_of(objects: Sequence[Placed]) -> float:
+    """From which depth on objects are drawn that are where somebody annotated them, metres."""
+    away = [float(np.linalg.norm(placed.matrix[:3, 3])) for placed in objects]
+    return max(1e-6, min([NEAR, *(NEAREST_SHARE * distance for distance in away)]))
 
 
 def rows(matrix: np.ndarray) -> tuple[Vector, ...]:

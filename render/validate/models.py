@@ -11,7 +11,7 @@ from render.errors import InputError
 from render.formats.bop_records import read_records
 from render.hand.model import HandModel
 from render.mesh.mesh import Mesh, load_models
-from render.scene.spec import NEAR, Placed, Posture, SceneSpec, near_plane, rows
+from render.scene.spec import Placed, Posture, SceneSpec, near_of, rows
 from render.validate.fault import Faults
 from render.validate.records import InstanceRecord
 
@@ -82,8 +82,6 @@ class PoseDrawer:
         except InputError as error:
             raise InputError(f"{error}; or --no-render, which leaves the poses unchecked") from None
         self._obj_ids = set(meshes)
-        extents = {i: np.ptp(mesh.vertices, axis=0) for i, mesh in meshes.items()}
-        self._near = {i: near_plane(float(np.linalg.norm(e))) for i, e in extents.items()}
 
     def close(self) -> None:
         """Free the OpenGL context."""
@@ -105,7 +103,7 @@ class PoseDrawer:
             if a.obj_id in self._obj_ids and a.obj_id is not None and a.cam_from_obj is not None:
                 obj_id, posture = postures.get(i, (a.obj_id, None))
                 placed = Placed(obj_id, rows(a.cam_from_obj), posture=posture)
-                near = self._near.get(a.obj_id, NEAR)
+                near = near_of([placed])
                 specs[i] = SceneSpec(rows(camera.K), camera.size, (placed,), near=near)
         frames = self._rasterizer.render(list(specs.values()))
         depths = dict(zip(specs, (frame.depth for frame in frames), strict=True))

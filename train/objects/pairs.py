@@ -19,7 +19,7 @@ from render.frame import Frame
 from render.mesh.mesh import load_models
 from render.progress import progress
 from render.scene.randomize import Randomizer, SceneConfig
-from render.scene.spec import Placed, SceneSpec, rows
+from render.scene.spec import Placed, SceneSpec, near_of, rows
 from render.sensor.color import apply_color_sensor
 from render.sensor.config import DEFAULT_SENSOR, SensorConfig, draw_color_sensor
 from render.sensor.spec import ColorSensor
@@ -154,6 +154,7 @@ class _TwinMaker:
             ambient=ambient,
             lights=lights,
             sensor=draw_color_sensor(self.sensor, rng),
+            near=near_of(objects),
         )
 
 

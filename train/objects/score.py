@@ -19,7 +19,7 @@ from render.frame import Annotation
 from render.mesh.box import box_corners
 from render.mesh.mesh import ObjectModel, load_models
 from render.progress import progress
-from render.scene.spec import Placed, SceneSpec, rows
+from render.scene.spec import Placed, SceneSpec, near_of, rows
 from render.transforms import apply
 from train.objects.data import DataConfig, choose_images
 from train.objects.metrics import PoseErrors, pose_errors, vsd
@@ -220,7 +220,8 @@ def _depth_renderer(
 
     def render_depth(camera: Camera, obj_id: int, cam_from_obj: np.ndarray) -> np.ndarray:
         placed = Placed(obj_id, rows(cam_from_obj))
-        (frame,) = rasterizer.render([SceneSpec(rows(camera.K), camera.size, (placed,))])
+        spec = SceneSpec(rows(camera.K), camera.size, (placed,), near=near_of([placed]))
+        (frame,) = rasterizer.render([spec])
         assert frame.depth is not None  # the rasteriser draws every modality
         return frame.depth
 
