@@ -7,6 +7,7 @@ parts go when it is there.
 
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -138,11 +139,13 @@ def sweep_parts(folder: Path) -> None:
     Parts of scenes that are not there stay, to go on from.
     """
     for parts_folder in folder.glob(f"{HIDDEN}*"):
+        name = re.fullmatch(rf"{re.escape(HIDDEN)}(\d{{6,}})", parts_folder.name)
+        if name is None:
+            continue  # not ours
         sweep(parts_folder)
-        with suppress(ValueError):
-            scene_id = int(parts_folder.name.removeprefix(HIDDEN))
-            paths = folder / f"{scene_id:06d}", folder / SHARD.format(scene_id)
-            if any(path.exists() for path in paths):
-                shutil.rmtree(parts_folder, ignore_errors=True)
+        scene_id = int(name[1])
+        paths = folder / f"{scene_id:06d}", folder / SHARD.format(scene_id)
+        if any(path.exists() for path in paths):
+            shutil.rmtree(parts_folder, ignore_errors=True)
         with suppress(OSError):  # it holds parts
             parts_folder.rmdir()

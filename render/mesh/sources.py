@@ -55,7 +55,10 @@ def _of_subfolders(folder: Path) -> list[Path]:
         chosen = [file for file in chosen if file.parent.name == "google_16k"] or chosen
         if len(chosen) > 1:
             names = ", ".join(str(file.relative_to(inner)) for file in chosen[:4])
-            raise InputError(f"{inner}: {len(chosen)} meshes of one object ({names}); name one")
+            raise InputError(
+                f"{inner}: holds {len(chosen)} meshes ({names}), and none is plainly the object's;"
+                " give that folder itself, or one of them"
+            )
         found += chosen
     for obj_id, file in enumerate(found, 1):
         log.info("object %d: %s", obj_id, file)
