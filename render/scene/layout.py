@@ -18,6 +18,7 @@ from render.transforms import apply, random_rotation, rigid
 Range = tuple[float, float]
 # LINEMOD's camera: fx fy cx cy of a 640x480 image.
 DEFAULT_INTRINSICS, FULL_SIZE = (572.4114, 573.57043, 325.2611, 242.04899), (640, 480)
+CLEAR = 0.1  # of a distance that is drawn: what is looked at leaves it free before the camera
 CROP_DISTANCE = (4.0, 9.0)  # diameters; LM-O's objects of 10 to 26 cm stand at 0.6 to 1.4 m
 
 
@@ -42,7 +43,8 @@ class LayoutConfig:
     )
     distance: Range | None = option(
         None,
-        "From the camera to the object or the middle of the objects, m  [default: by their size]",
+        "From the camera to the object or the middle of the objects, m; by their size where they"
+        " would reach the camera  [default: always by their size]",
         minimum=0.01,
     )
     elevation_deg: Range = option(
@@ -192,13 +194,16 @@ def sheared(stage: Stage, points: np.ndarray) -> np.ndarray:
 
 
 def view_distance(stage: Stage, rng: np.random.Generator, points: np.ndarray) -> float:
-    """The depth of what the camera looks at: drawn, or so that points fill the frame.
+    """The depth of what the camera looks at: drawn, or so that points fill the frame, also where
+    they would reach the camera.
 
     Args:
         points: (n, 3) about the point looked at, along the camera's axes, metres.
     """
     if stage.config.distance is not None:
-        return rng.uniform(*stage.config.distance) / float(np.linalg.norm([*stage.aim, 1.0]))
+        depth = rng.uniform(*stage.config.distance) / float(np.linalg.norm([*stage.aim, 1.0]))
+        if depth + points[:, 2].min() > CLEAR * depth:
+            return depth
     zoom = rng.uniform(*stage.config.zoom)
     # A point at (x, z) stays within a part 1 / zoom of the frame if x zoom <= (z + d) tan(half).
     offsets = np.abs(sheared(stage, points))

@@ -99,3 +99,13 @@ def test_a_mesh_is_written_to_a_thousandth_of_its_size(tmp_path):
     write_ply(tmp_path / "b.ply", mesh)
     again = load_mesh(tmp_path / "b.ply", "mm")
     np.testing.assert_allclose(again.vertices, mesh.vertices, atol=5e-7)
+
+
+def test_a_group_that_would_reach_the_camera_is_seen_from_farther(tmp_path):
+    render = replace(RENDER, frames=6, unit="m", objects=(object_of(tmp_path / "mesh", 0.9),))
+    scene = SceneConfig(layout="upright", distance=(0.55, 1.0), elevation_deg=(10, 80))
+    generate(render, scene, tmp_path / "out", seed=0, workers=1)
+    assert validate(tmp_path / "out", None) == []
+    found = [a for image in read_split(tmp_path / "out", "train") for a in image.annotations]
+    assert min(a.cam_from_obj[2, 3] for a in found) > 0.45
+    assert min(a.px_count_all for a in found) > 100
