@@ -9,6 +9,7 @@ from render.dataset.generate import generate
 from render.draw.renderer import RenderConfig
 from render.errors import InputError
 from render.formats.bop import read_split
+from render.image_file import read_gray16, write_png
 from render.mesh.mesh import load_mesh, write_ply
 from render.scene.randomize import SceneConfig
 from render.validate.validate import validate
@@ -109,3 +110,14 @@ def test_a_group_that_would_reach_the_camera_is_seen_from_farther(tmp_path):
     found = [a for image in read_split(tmp_path / "out", "train") for a in image.annotations]
     assert min(a.cam_from_obj[2, 3] for a in found) > 0.45
     assert min(a.px_count_all for a in found) > 100
+
+
+def test_validate_sees_a_wrong_depth_of_a_small_object(tmp_path):
+    meshes = object_of(tmp_path / "mesh", 0.001)
+    out = tmp_path / "out"
+    generate(replace(RENDER, unit="m", objects=(meshes,)), SCENE, out, seed=0, workers=1)
+    path = out / "train" / "000000" / "depth" / "000001.png"
+    depth = read_gray16(path)
+    write_png(path, np.where(depth > 0, depth + 2000, 0).astype(np.uint16))  # by 2 mm
+    (fault,) = validate(out, None)
+    assert "000001" in str(fault) and "as far as" in str(fault)
