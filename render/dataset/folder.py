@@ -65,9 +65,12 @@ def is_begun(out: Path, settings: Mapping[str, Any]) -> bool:
             raise InputError(f"{out} is not empty and holds no {RECORD}; give another --out")
         return False
     old = read_json(out / RECORD).get("settings", {})
-    difference = first_difference(*_without_paths(old, json.loads(json.dumps(settings))))
+    new = json.loads(json.dumps(settings))
+    difference = first_difference(*_without_paths(old, new))
     if difference:
         name, before, now = difference
+        if name.split(".")[0] in CONTENTS.values():  # a path says more than a digest
+            name, before, now = first_difference(old, new) or difference
         if before is None and name not in old:
             raise InputError(
                 f"{out} was made before {name} counted, which is now {now}: by this version its"
