@@ -8,6 +8,7 @@ import numpy as np
 import assets
 from render.mesh.mesh import Mesh, load_models, object_model
 from render.mesh.mesh import models_info_record as info_of
+from render.scene.layout import DEFAULT_INTRINSICS
 from render.scene.randomize import Randomizer, SceneConfig
 from render.scene.spec import Light, Material, Placed, SceneSpec, rows
 from render.transforms import random_rotation, rigid
@@ -83,7 +84,7 @@ def specs_of(workload: Workload, count: int = SCENES) -> list[SceneSpec]:
             for s in specs
         ]
 
-    fx, fy, cx, cy = SceneConfig().intrinsics
+    fx, fy, cx, cy = DEFAULT_INTRINSICS
     K = np.array([[fx, 0, cx], [0, fy, cy], [0, 0, 1]])
     rng = np.random.default_rng([0, workload.count])
     reach = 0.08 * np.sqrt(workload.count)  # many objects fill the image, overlapping

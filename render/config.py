@@ -29,10 +29,23 @@ class OptionError(click.UsageError):
 
 
 def option(
-    default: Any, help: str, *, minimum: float | None = None, maximum: float | None = None
+    default: Any,
+    help: str,
+    *,
+    minimum: float | None = None,
+    maximum: float | None = None,
+    none_as: Any = None,
+    later: bool = False,
 ) -> Any:
-    """A dataclass field with its default, help and bounds (inclusive; for each item of a tuple)."""
+    """A dataclass field with its default, help and bounds (inclusive; for each item of a tuple).
+
+    Args:
+        none_as: what stands for None in records, as `to_dict` makes them: the default of before.
+        later: the option is younger than some records, which lack it; so its default is not written
+            down.
+    """
     metadata = {"help": help, "minimum": minimum, "maximum": maximum}
+    metadata |= {"none_as": none_as, "later": later}
     return dataclasses.field(default=default, metadata=metadata)
 
 
@@ -155,7 +168,11 @@ def explicit(kwargs: Mapping[str, Any], cls: type) -> dict[str, Any]:
 
 def to_dict(instance: Any) -> dict[str, Any]:
     """A config as JSON holds it (tuples become lists); `fill` takes it back."""
-    values = {field.name: getattr(instance, field.name) for field in fields(instance)}
+    values = {}
+    for field in fields(instance):
+        value = getattr(instance, field.name)
+        if not (field.metadata.get("later") and value == field.default):
+            values[field.name] = field.metadata.get("none_as") if value is None else value
     return {name: list(v) if isinstance(v, tuple) else v for name, v in values.items()}
 
 

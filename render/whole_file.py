@@ -23,15 +23,18 @@ AREA, LOCK = ".partial-", "lock"
 
 
 @contextmanager
-def whole_folder(path: Path) -> Iterator[Path]:
+def whole_folder(path: Path, named: Path | None = None) -> Iterator[Path]:
     """`with whole_folder(path) as folder`: `folder` becomes `path` only if nothing failed.
 
     Where another process was first to complete `path`, its work stands and this one's goes.
 
+    Args:
+        named: what the user knows it by; None is `path`.
+
     Raises:
         InputError: the place cannot be written to, or is full.
     """
-    with written(path):
+    with written(named or path):
         path.parent.mkdir(parents=True, exist_ok=True)
         with work_area(path.parent) as area:
             partial = area / path.name

@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from render.errors import InputError
+from render.errors import InputError, PartError
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,8 @@ class TaskMaker:
             os._exit(7)
         if task.name == "bad input":
             raise InputError("cut.png: the image is truncated")
+        if task.name.startswith("without"):
+            raise PartError(f"{task.name[8:]}: the image is truncated")
         if task.name == "full disk":
             raise OSError(errno.ENOSPC, "No space left on device", "rgb.png")
         if task.name == "bug":

@@ -8,8 +8,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import TypeVar
 
-from render.dataset.shards import ATTEMPTS, OpenMaker, Shard, attempt, refusal
-from render.errors import InputError
+from render.dataset.shards import ATTEMPTS, OpenMaker, Shard, attempt, check_all_done
+from render.errors import InputError, PartError
 
 ROOT = Path(__file__).resolve().parents[2]
 CONNECT_S = 10.0
@@ -38,7 +38,7 @@ def make_on_cluster(open_maker: OpenMaker, shards: Sequence[S], address: str) ->
         folder = os.getcwd()
         opener = ray.put(open_maker)  # it may hold meshes: once a node, not once a shard
         waiting = {task.remote(folder, opener, shard): shard for shard in shards}
-        given_up = []
+        given_up, refused = [], []
         while waiting:
             (done,), _ = ray.wait(list(waiting), num_returns=1)
             shard = waiting.pop(done)
@@ -49,11 +49,13 @@ def make_on_cluster(open_maker: OpenMaker, shards: Sequence[S], address: str) ->
             except ray.exceptions.RayError as death:
                 given_up.append((shard.name, type(death).__name__))
                 continue
-            if error is not None:
+            if isinstance(error, PartError):
+                refused.append(error)
+            elif error is not None:
                 raise error
-            yield shard
-        if given_up:
-            raise refusal(given_up)
+            else:
+                yield shard
+        check_all_done(refused, given_up)
     finally:
         ray.shutdown()
 

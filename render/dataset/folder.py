@@ -17,6 +17,8 @@ from render.json_file import read_json
 from render.whole_file import AREA, work_area, written
 
 RECORD = "generation.json"
+# Options of `render` that only say where something is -> the setting that says what it is.
+CONTENTS = {"objects": "meshes", "unit": "meshes", "hand": "hand"}
 PACKAGES = (
     "numpy",
     "opencv-python-headless",
@@ -63,9 +65,18 @@ def is_begun(out: Path, settings: Mapping[str, Any]) -> bool:
             raise InputError(f"{out} is not empty and holds no {RECORD}; give another --out")
         return False
     old = read_json(out / RECORD).get("settings", {})
-    difference = first_difference(old, json.loads(json.dumps(settings)))
+    new = json.loads(json.dumps(settings))
+    difference = first_difference(*_without_paths(old, new))
     if difference:
         name, before, now = difference
+        if name.split(".")[0] in CONTENTS.values():  # a path says more than a digest
+            name, before, now = first_difference(old, new) or difference
+        if before is None and name not in old:
+            raise InputError(
+                f"{out} was made before {name} counted, which is now {now}: by this version its"
+                " frames would not be the same; finish it with the version that began it, or give"
+                " another --out"
+            )
         raise InputError(
             f"{out} was made with {name} = {before}, not {now};"
             " give the old value, or another --out"
@@ -80,6 +91,21 @@ def join_dataset(out: Path, settings: Mapping[str, Any], renderer: str) -> None:
     """
     begin_dataset(out, settings, renderer)
     check_machine(out, renderer)
+
+
+def _without_paths(
+    old: Mapping[str, Any], new: Mapping[str, Any]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Both settings without the paths and units of files of which both tell the content."""
+    known = {option for option, content in CONTENTS.items() if content in old and content in new}
+    cleared = []
+    for settings in (old, new):
+        render = settings.get("render")
+        if isinstance(render, Mapping):
+            render = {name: value for name, value in render.items() if name not in known}
+            settings = {**settings, "render": render}
+        cleared.append(dict(settings))
+    return cleared[0], cleared[1]
 
 
 def check_machine(out: Path, renderer: str) -> None:

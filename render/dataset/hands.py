@@ -14,10 +14,11 @@ import numpy as np
 from render.config import to_dict
 from render.dataset.folder import is_begun, join_dataset
 from render.dataset.missing import make_missing
+from render.dataset.parts import cut, part_size
 from render.draw.renderer import RenderConfig
 from render.errors import InputError
 from render.formats.nyu import CAMERA, EVALUATED, uvd_from_joints
-from render.formats.nyu_dataset import NyuFrame, finish_split, shard_path, write_shard
+from render.formats.nyu_dataset import NyuFrame, finish_split, shard_frames, shard_path, write_shard
 from render.formats.nyu_joints import NYU_JOINTS
 from render.frame import Frame
 from render.hand.file import load_hand
@@ -64,21 +65,21 @@ def generate_hands(
     _check_options(config)
     settings = _settings(config, scene, sensor, seed, load_hand(config.hand or ""), moving)
     is_begun(out / config.split, settings)
+    each, most = config.frames_per_scene, part_size(config.frames, CAMERA.size)
+    shards = list(cut(1, config.frames, each))
     jobs = [
-        _Job(config, scene, sensor, out, seed, first, moving)
-        for first in range(1, config.frames + 1, config.frames_per_scene)
+        [_Job(config, scene, sensor, out, seed, *some, moving) for some in cut(*shard, most)]
+        for shard in shards
     ]
-    own = jobs[part[0] - 1 :: part[1]]
-    make_missing(
-        _HandMaker, own, "render, shards of hands", workers, cluster, (out / config.split,)
-    )
-    if all(job.is_made() for job in jobs):
-        _finish(jobs[0])
+    own = [job for some in jobs[part[0] - 1 :: part[1]] for job in some]
+    make_missing(_HandMaker, own, "render, frames", workers, cluster, (out / config.split,))
+    if all(job.is_made() for some in jobs for job in some):
+        _finish(jobs[0][0])
 
 
 @dataclass(frozen=True)
 class _Job:
-    """Frames to make: `first`, from 1 on, and those after it."""
+    """So many frames to make, from `first`, which is at least 1, on."""
 
     config: RenderConfig
     scene: HandSceneConfig
@@ -86,6 +87,7 @@ class _Job:
     out: Path
     seed: int
     first: int
+    frames: int
     moving: bool
 
     @property
@@ -101,8 +103,12 @@ class _Job:
         return (self.folder / "joint_data.mat").is_file()
 
     def is_made(self) -> bool:
-        """Whether these frames are."""
-        return self.is_finished() or shard_path(self.folder, self.first).is_file()
+        """Whether these frames are; shards may be larger, of whole scenes."""
+        if self.is_finished() or shard_path(self.folder, self.first).is_file():
+            return True
+        of_scene = self.first - (self.first - 1) % self.config.frames_per_scene
+        whole = min(self.config.frames_per_scene, self.config.frames + 1 - of_scene)
+        return shard_frames(self.folder, of_scene) == whole
 
 
 class _HandMaker:
@@ -130,8 +136,8 @@ class _HandMaker:
         """Draw the frames of one shard and write them: all, or none that counts."""
         if job.is_made():
             return  # made meanwhile, by another process
-        following = min(job.first + job.config.frames_per_scene, job.config.frames + 1)
-        specs = [self.randomizer.scene(number - 1) for number in range(job.first, following)]
+        numbers = range(job.first, job.first + job.frames)
+        specs = [self.randomizer.scene(number - 1) for number in numbers]
         with work_area(job.folder) as area:
             write_shard(area, job.first, self._frames(specs, job.scene.images))
             joints = shard_path(area, job.first)
@@ -181,7 +187,8 @@ def _check_options(config: RenderConfig) -> None:
     if config.hand is None:
         raise InputError("render.format: nyu holds hands; add --hand bundled, or another hand")
     for field in fields(config):
-        if field.name not in OF_HANDS and getattr(config, field.name) != field.default:
+        usual = field.default, field.metadata["none_as"]
+        if field.name not in OF_HANDS and getattr(config, field.name) not in usual:
             raise InputError(
                 f"render.{field.name}: belongs to objects; with --hand leave it as it is"
             )

@@ -13,10 +13,16 @@ log = logging.getLogger(__name__)
 
 
 class Job(Protocol):
-    """A part of a dataset that is made whole or not at all; can be pickled and hashed."""
+    """A part of a dataset that is made whole or not at all; can be pickled and hashed.
+
+    frames: how many it is of.
+    """
 
     @property
     def name(self) -> str: ...
+
+    @property
+    def frames(self) -> int: ...
 
     def is_made(self) -> bool: ...
 
@@ -29,7 +35,7 @@ def make_missing(
     cluster: str | None = None,
     swept: Sequence[Path] = (),
 ) -> None:
-    """Do the jobs that are not made yet, and show how far that is.
+    """Do the jobs that are not made yet, and show how many frames that is.
 
     Args:
         open_maker, workers, cluster: as in `make_shards`.
@@ -38,8 +44,9 @@ def make_missing(
     """
     left = [job for job in jobs if not job.is_made()]
     made = make_shards(open_maker, left, workers, cluster)
+    total, missing = (sum(job.frames for job in some) for some in (jobs, left))
     try:
-        for job in progress(made, len(jobs), label, done=len(jobs) - len(left)):
+        for job in progress(made, total, label, total - missing, lambda job: job.frames):
             log.debug("%s is complete", job.name)
     finally:
         for folder in swept:

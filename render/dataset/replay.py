@@ -2,10 +2,12 @@
 
 import json
 import logging
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 
 from render.config import fill
+from render.dataset.inputs import mesh_digest
 from render.draw.renderer import RenderConfig, make_renderer, see
 from render.errors import InputError
 from render.formats.bop_records import read_records
@@ -13,7 +15,7 @@ from render.hand.file import load_hand
 from render.hand.guest import HAND_ID
 from render.image_file import write_png
 from render.json_file import read_json
-from render.mesh.mesh import load_models
+from render.mesh.mesh import ObjectModel, load_models
 from render.scene.props import props
 from render.scene.spec import SceneSpec
 
@@ -23,8 +25,8 @@ log = logging.getLogger(__name__)
 def replay_frame(frame: Path, out: Path) -> None:
     """Draw a frame again from its scene_spec.json, the same to the last bit, and write it as PNG.
 
-    Meshes and backgrounds are read from where the dataset's generation.json and the spec say that
-    they were.
+    Meshes are read from where the dataset's generation.json says that they were, as long as they
+    are the same, else from the dataset's own models. The background is read from where it was.
 
     Args:
         frame: DATASET/SPLIT/SCENE/rgb/IIIIII.png of a dataset that `render` made; the image itself
@@ -49,7 +51,7 @@ def replay_frame(frame: Path, out: Path) -> None:
     config = fill(RenderConfig, settings, str(root / "generation.json"))
     obj_ids = sorted({placed.obj_id for placed in spec.objects})
     of_meshes = [i for i in obj_ids if i not in props() and i != HAND_ID]
-    models = load_models(config.objects, config.unit, of_meshes)
+    models = _models(root, config, of_meshes, record["settings"].get("meshes", {}))
     models |= {i: prop for i, prop in props().items() if i in obj_ids}
     hands = {} if config.hand is None else {HAND_ID: load_hand(config.hand)}
     with closing(make_renderer(models, config, hands)) as renderer:
@@ -59,3 +61,36 @@ def replay_frame(frame: Path, out: Path) -> None:
     if drawn.rgb is None:
         raise ValueError("a renderer drew no colour")
     write_png(out, drawn.rgb)
+
+
+def _models(
+    root: Path, config: RenderConfig, obj_ids: Sequence[int], digests: Mapping[str, str]
+) -> dict[int, ObjectModel]:
+    """The objects that a dataset was drawn with.
+
+    Args:
+        digests: of each, by its id as text; {} where the dataset does not tell.
+    """
+    try:
+        models = load_models(config.objects, config.unit, obj_ids)
+        if not digests or _differing(models, digests) is None:
+            return models
+        reason = f"object {_differing(models, digests)} is another there now"
+    except InputError as error:
+        reason = str(error)
+    own = load_models([root / "models"], "mm", obj_ids)
+    if _differing(own, digests) is None:
+        log.info("drawn with %s (%s)", root / "models", reason)
+    else:
+        log.warning(
+            "drawn with %s, which are rounded to float32 millimetres or changed, so that last bits"
+            " may differ (%s)",
+            root / "models",
+            reason,
+        )
+    return own
+
+
+def _differing(models: Mapping[int, ObjectModel], digests: Mapping[str, str]) -> int | None:
+    """The first object that is not what its digest says."""
+    return next((i for i in models if mesh_digest(models[i]) != digests.get(str(i))), None)

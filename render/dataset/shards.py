@@ -19,7 +19,7 @@ from queue import SimpleQueue
 from typing import Any, Generic, Protocol, TypeVar
 
 from render.config import OptionError
-from render.errors import InputError
+from render.errors import InputError, PartError, joined
 
 log = logging.getLogger(__name__)
 
@@ -71,8 +71,9 @@ def make_shards(
         cluster: address of a Ray cluster that does them instead; see `make_on_cluster`.
 
     Raises:
-        InputError: shards of which ATTEMPTS workers died each, when all others are complete.
-        Exception: what a shard raised; work on the others is cut off.
+        InputError: shards of which ATTEMPTS workers died each, or which raised a PartError, when
+            all others are complete.
+        Exception: what else a shard raised; work on the others is cut off.
     """
     if not shards:
         return
@@ -82,10 +83,16 @@ def make_shards(
         yield from make_on_cluster(open_maker, shards, cluster)
         return
     if workers == 1:
+        refused = []
         with closing(open_maker(shards[0])) as maker:
             for shard in shards:
-                maker.make(shard)
-                yield shard
+                try:
+                    maker.make(shard)
+                except PartError as error:
+                    refused.append(error)
+                else:
+                    yield shard
+        check_all_done(refused)
         return
 
     team = _Team(open_maker, shards)
@@ -121,6 +128,17 @@ def refusal(given_up: Sequence[tuple[str, str]]) -> InputError:
         f"{names}: given up after {ATTEMPTS} workers died of it; all the rest is complete. If"
         " memory was short, run the same command again with fewer --workers"
     )
+
+
+def check_all_done(refused: Sequence[PartError], given_up: Sequence[tuple[str, str]] = ()) -> None:
+    """Raise InputError that names all that kept shards from being done, if anything did.
+
+    Args:
+        given_up: as in `refusal`.
+    """
+    errors = [*refused, *([refusal(given_up)] if given_up else [])]
+    if errors:
+        raise joined(errors, "faults, all the rest is complete")
 
 
 class _Worker(Generic[S]):
@@ -182,6 +200,7 @@ class _Team(Generic[S]):
         self.workers: list[_Worker[S]] = []
         self.deaths: Counter[S] = Counter()
         self.given_up: list[tuple[str, str]] = []
+        self.refused: list[PartError] = []
         self.environment = dict(os.environ)
 
     def work(self, size: int) -> Iterator[S]:
@@ -199,15 +218,17 @@ class _Team(Generic[S]):
                 except (EOFError, OSError):
                     self._replace(worker)
                     continue
-                if error is not None:
+                if isinstance(error, PartError):
+                    self.refused.append(error)
+                elif error is not None:
                     raise error
-                yield worker.shard
+                else:
+                    yield worker.shard
                 if self.waiting:
                     worker.give(self.waiting.popleft())
                 else:
                     self._dismiss(worker)
-        if self.given_up:
-            raise refusal(self.given_up)
+        check_all_done(self.refused, self.given_up)
 
     def stop(self) -> None:
         """End all workers where they are: what they leave is swept away."""

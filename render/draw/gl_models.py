@@ -10,7 +10,7 @@ from render.draw.gl_context import Programs
 from render.draw.gl_hand import DrawnHand
 from render.draw.gl_mesh import DrawnMesh
 from render.draw.level import Level, allowed_error
-from render.draw.records import NEAR, Bounds, View, corners_of
+from render.draw.records import Bounds, View, corners_of
 from render.hand.model import HandModel
 from render.hand.skin import HandSkin
 from render.mesh.box import mesh_corners
@@ -91,7 +91,7 @@ class DrawnModels:
     def _choose(self, view: View, i: int) -> DrawnMesh:
         placed, depth = view.placed[i][0], float(view.corners[i, :, 2].min())
         # Of what the near plane cuts open, or is turned inside out, the backs of faces are seen.
-        if depth > NEAR and min(placed.stretch) > 0:
+        if depth > view.spec.near and min(placed.stretch) > 0:
             allowed = allowed_error(view.camera, depth) / max(placed.stretch)
             levels = self._coarser.get(placed.obj_id, ())
             for k in reversed(range(len(levels))):

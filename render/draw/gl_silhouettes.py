@@ -33,7 +33,7 @@ class Silhouettes:
         masks = np.zeros((count, canvas * height, canvas * width), bool)
         tiles = masks.reshape(count, canvas, height, canvas, width)
         whole = _shifted(view.camera, -(canvas // 2), canvas)
-        boxes = [pixel_box(self._models.outline(item), whole) for item, _ in view.placed]
+        boxes = [pixel_box(self._models.outline(item), whole, spec.near) for item, _ in view.placed]
         alone = [False] * len(boxes) if instance is None else _apart(boxes)
 
         # Each tile is an image of its own through a shifted camera: the one in the centre is drawn

@@ -9,7 +9,7 @@ import numpy as np
 from render.draw.level import Level
 from render.draw.rasterizer import Rasterizer
 from render.mesh.mesh import Mesh
-from render.scene.spec import Placed, SceneSpec, rows
+from render.scene.spec import Placed, SceneSpec, near_plane, rows
 from render.transforms import random_rotation, rigid
 
 SIDE = 300  # pixels of a view, which the object fills
@@ -47,7 +47,7 @@ def _drawn(exact: Mesh, levels: Sequence[Level], views: int, seed: int) -> Itera
     with Rasterizer(meshes, levels=always) as rasterizer:
         for spec, pixel in _views(center, radius, views, seed):
             pose = spec.objects[0].cam_from_obj
-            specs = [SceneSpec(spec.K, spec.size, (Placed(i, pose),)) for i in meshes]
+            specs = [replace(spec, objects=(Placed(i, pose),)) for i in meshes]
             frames = rasterizer.render(specs)
             yield *(np.asarray(frame.depth) for frame in frames), pixel
 
@@ -99,4 +99,5 @@ def _views(
     for _ in range(count):
         R = random_rotation(rng)
         pose = rows(rigid(R, [0, 0, distance] - R @ center))
-        yield SceneSpec(K, (SIDE, SIDE), (Placed(0, pose),)), distance / focal
+        spec = SceneSpec(K, (SIDE, SIDE), (Placed(0, pose),), near=near_plane(radius))
+        yield spec, distance / focal

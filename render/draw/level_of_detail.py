@@ -12,7 +12,7 @@ import numpy as np
 
 from render.draw.level import PIXELS, Level
 from render.errors import InputError
-from render.mesh.mesh import Mesh
+from render.mesh.mesh import SMALL, Mesh
 from render.progress import progress
 
 FACES = (16_000, 8_000, 5_600, 4_000, 2_800, 2_000, 1_400, 1_000, 700, 500)
@@ -129,6 +129,8 @@ def _file(mesh: Mesh, renderer: str) -> Path:
     """Where a mesh's levels are kept: the name tells all that they depend on."""
     packages = ("fast-simplification", "numpy", "opencv-python-headless", "scipy")
     made_by = [FORMAT, renderer, *map(version, packages)]
+    if np.ptp(mesh.vertices, axis=0).max() < SMALL:
+        made_by.append("drawn from nearer")  # than before the near plane went with the size
     digest = hashlib.sha256(repr(made_by).encode())
     for name, array in _arrays(mesh).items():
         digest.update(f"{name} {array.dtype} {array.shape}".encode())

@@ -11,7 +11,6 @@ from render.transforms import apply
 
 Part = tuple[int, int, int, int]  # x, y, width, height in whole pixels
 
-NEAR = 0.01  # metres; what is nearer to the camera is cut off
 MAX_LIGHTS = 8
 MAX_INSTANCES = 255  # ids are drawn into 8 bits
 
@@ -83,16 +82,16 @@ def make_view(spec: SceneSpec, boxes: Mapping[int, Bounds]) -> View:
     for item in spec.objects:
         instance += item.annotated
         in_cam = apply(item.matrix, corners_of(item, boxes))
-        if in_cam[:, 2].max() > NEAR:
+        if in_cam[:, 2].max() > spec.near:
             placed.append((item, instance if item.annotated else 0))
             corners.append(in_cam)
 
     stacked = np.array(corners).reshape(-1, 8, 3)
     depths = stacked[..., 2] if placed else np.array([1.0])
     # A thousandth more than the bounds, so that rounding never clips a surface away.
-    near, far = max(NEAR, 0.999 * depths.min()), 1.001 * depths.max()
+    near, far = max(spec.near, 0.999 * depths.min()), 1.001 * depths.max()
     camera = spec.camera
-    part = _drawn_part(stacked, camera) if placed else (0, 0, 1, 1)
+    part = _drawn_part(stacked, camera, spec.near) if placed else (0, 0, 1, 1)
     return View(spec, camera, tuple(placed), stacked, near, far, part)
 
 
@@ -124,16 +123,17 @@ def fill_records(view: View, camera: Camera | None = None) -> np.ndarray:
     return records
 
 
-def pixel_box(corners: np.ndarray, camera: Camera) -> tuple[int, int, int, int]:
+def pixel_box(corners: np.ndarray, camera: Camera, near: float) -> tuple[int, int, int, int]:
     """Where an object can be seen, in whole pixels of the image.
 
     Args:
         corners: (8, 3) of its bounds, camera frame.
+        near: metres; what is nearer is cut off.
 
     Returns:
         left, top, right, bottom, the last two one beyond.
     """
-    if corners[:, 2].min() <= NEAR:
+    if corners[:, 2].min() <= near:
         return 0, 0, camera.width, camera.height
     pixels = camera.project(corners)
     left, top = np.clip(np.floor(pixels.min(axis=0)), 0, camera.size).astype(int).tolist()
@@ -141,9 +141,9 @@ def pixel_box(corners: np.ndarray, camera: Camera) -> tuple[int, int, int, int]:
     return left, top, right, bottom
 
 
-def _drawn_part(corners: np.ndarray, camera: Camera) -> Part:
+def _drawn_part(corners: np.ndarray, camera: Camera, near: float) -> Part:
     """What of the image the boxes with (n, 8, 3) corners lie in."""
-    left, top, right, bottom = pixel_box(corners.reshape(-1, 3), camera)
+    left, top, right, bottom = pixel_box(corners.reshape(-1, 3), camera, near)
     if left >= right or top >= bottom:
         return 0, 0, 1, 1  # one pixel, so that no case is special
     return left, top, right - left, bottom - top

@@ -33,7 +33,17 @@ class RenderConfig:
     )
     obj_ids: tuple[int, ...] = option((), "Annotate only these objects; the others are clutter")
     frames: int = option(1000, "Number of frames to render", minimum=1)
-    size: tuple[int, int] = option((640, 480), "Width and height of the images, pixels")
+    size: tuple[int, int] | None = option(
+        None,
+        "Width and height of the images, pixels; none: the camera file's, without one 640x480",
+        none_as=(640, 480),
+    )
+    camera: str | None = option(
+        None,
+        "Your camera's file: BOP's camera.json, or OpenCV's or ROS' YAML or XML; scaled to --size."
+        " Of crops: the camera of the whole image. none: LINEMOD's",
+        later=True,
+    )
     split: str = option("train", "Name of the folder that scenes are written to, such as train")
     frames_per_scene: int = option(
         100, "Frames in one scene folder or shard", minimum=1, maximum=1000

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from render.camera import Camera
-from render.draw.records import NEAR, Bounds, View, corners_of
+from render.draw.records import Bounds, View, corners_of
 from render.scene.spec import Light
 from render.transforms import apply, look_at
 
@@ -95,10 +95,11 @@ def light_view(light: Light, view: View, casters: np.ndarray) -> LightView | Non
     light_from_cam = look_at(origin, origin + forward, np.eye(3)[np.abs(forward).argmin()])
     points = apply(light_from_cam, casters)
     seen = apply(light_from_cam, _frustum(view.camera, view.near, view.far))
-    if spot and min(points[:, 2].max(), seen[:, 2].max()) < NEAR:
+    if spot and min(points[:, 2].max(), seen[:, 2].max()) < view.spec.near:
         return None
 
-    extents = [_extent(points, spot), _extent(seen, spot)]
+    near = view.spec.near if spot else None
+    extents = [_extent(points, near), _extent(seen, near)]
     if spot:
         extents.append(np.tan(light.cone[1]) * np.array([[-1.0, -1.0], [1.0, 1.0]]))
     low = np.max([extent[0] for extent in extents], axis=0)
@@ -110,7 +111,7 @@ def light_view(light: Light, view: View, casters: np.ndarray) -> LightView | Non
     room = 0.001 * (far - near) + 1e-4
     near, far = near - room, far + room
     if spot:
-        near, far = max(near, NEAR), max(far, 2 * NEAR)
+        near, far = max(near, view.spec.near), max(far, 2 * view.spec.near)
     return LightView(light_from_cam, low, high, (near, far), spot)
 
 
@@ -122,10 +123,14 @@ def _frustum(camera: Camera, near: float, far: float) -> np.ndarray:
     return np.concatenate([near * rays, far * rays])
 
 
-def _extent(points: np.ndarray, spot: bool) -> np.ndarray:
-    """Least and largest x and y (of a spot: x/z and y/z) of points in a light's frame: (2, 2)."""
-    if spot:
-        if points[:, 2].min() < NEAR:
+def _extent(points: np.ndarray, near: float | None) -> np.ndarray:
+    """Least and largest x and y of points in a light's frame: (2, 2).
+
+    Args:
+        near: of a spot, whose x/z and y/z count, the depth from which on it shines.
+    """
+    if near is not None:
+        if points[:, 2].min() < near:
             return np.array([[-np.inf, -np.inf], [np.inf, np.inf]])
         points = points[:, :2] / points[:, 2:]
     return np.stack([points.min(axis=0), points.max(axis=0)])[:, :2]

@@ -14,6 +14,7 @@ from render import image_file
 from render.camera import Camera
 from render.errors import InputError
 from render.formats.bop_records import (
+    nearest_mm,
     parse_annotation,
     parse_camera,
     parse_depth_scale,
@@ -123,11 +124,12 @@ def read_split(
     scene_dirs = _scene_dirs(root, split)
     sensor = read_json(root / "camera.json") if (root / "camera.json").is_file() else {}
     refuse_distortion(sensor, str(root / "camera.json"))
+    nearest = nearest_mm(root)
     found = []
     for scene_id, scene_dir in scene_dirs.items():
         im_ids = None if images is None else {im for scene, im in images if scene == scene_id}
         if im_ids is None or im_ids:
-            found += _read_scene(scene_dir, scene_id, im_ids, sensor)
+            found += _read_scene(scene_dir, scene_id, im_ids, sensor, nearest)
 
     missing = set(images or ()) - {(image.scene_id, image.im_id) for image in found}
     if missing:
@@ -164,7 +166,11 @@ def _scene_dirs(root: Path, split: str) -> dict[int, Path]:
 
 
 def _read_scene(
-    scene_dir: Path, scene_id: int, im_ids: Collection[int] | None, sensor: Mapping[str, Any]
+    scene_dir: Path,
+    scene_id: int,
+    im_ids: Collection[int] | None,
+    sensor: Mapping[str, Any],
+    nearest: float,
 ) -> list[BopImage]:
     camera_path, gt_path = scene_dir / "scene_camera.json", scene_dir / "scene_gt.json"
     info_path = scene_dir / "scene_gt_info.json"
@@ -183,7 +189,9 @@ def _read_scene(
                 f"{info_path}, image {im_id}: expected a list as long as in scene_gt.json"
             )
         where = f"{gt_path}, image {im_id}, gt"
-        annotations = [parse_annotation(gt[i], info[i], f"{where} {i}") for i in range(len(gt))]
+        annotations = [
+            parse_annotation(gt[i], info[i], f"{where} {i}", nearest) for i in range(len(gt))
+        ]
 
         where = f"{camera_path}, image {im_id}"
         camera = parse_camera(record, _image_size(scene_dir, im_id, sensor), where)

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,9 @@ from render.frame import Annotation, Box
 from render.json_file import read_json, write_text
 from render.transforms import rigid
 
-# Nobody annotates an object 2 cm from the lens: so small a distance is one in metres.
-NEAREST_MM = 20
+# Nobody annotates an object 2 cm from the lens, unless the object is as small: so small a distance
+# is one in metres.
+NEAREST_MM = 20.0
 # Norm of R^T R - I; Occlusion-LINEMOD's published poses are up to 0.016 away from rotations.
 ROTATION_SLACK = 0.05
 DISTORTION_KEY = re.compile(r"k[1-6]|p[12]|.*dist.*")
@@ -31,8 +33,16 @@ def read_records(path: Path) -> dict[int, Any]:
 
 
 def write_records(path: Path, records: Mapping[int, Any]) -> None:
-    """Write a scene's JSON file, one image a line as BOP has it, whole or not at all."""
-    lines = [f'  "{i}": {json.dumps(records[i], sort_keys=True)}' for i in sorted(records)]
+    """Write a scene's JSON file, one image a line as BOP has it, whole or not at all.
+
+    Raises:
+        InputError: a number is NaN or infinite, which JSON has not.
+    """
+    try:
+        dumps = {i: json.dumps(records[i], sort_keys=True, allow_nan=False) for i in records}
+    except ValueError:
+        raise InputError(f"{path}: not written, since a number in it is not finite") from None
+    lines = [f'  "{i}": {dumps[i]}' for i in sorted(records)]
     write_text(path, "{\n" + ",\n".join(lines) + "\n}\n")
 
 
@@ -66,8 +76,21 @@ def parse_depth_scale(record: Mapping[str, Any], where: str) -> float | None:
     return scale
 
 
-def parse_annotation(gt: Any, info: Any, where: str) -> Annotation:
+def nearest_mm(root: Path) -> float:
+    """How far from the camera an object of a dataset is at least: below that t is in metres."""
+    radii = [NEAREST_MM]
+    for file in root.glob("models*/models_info.json"):
+        with suppress(InputError):  # whoever reads the models says so
+            for record in read_records(file).values():
+                radii.append(parse_float(record, "diameter", str(file)) / 2)
+    return max(min(radii), 0.0)
+
+
+def parse_annotation(gt: Any, info: Any, where: str, nearest: float = NEAREST_MM) -> Annotation:
     """An annotation from its records in scene_gt.json and scene_gt_info.json ({} if there is none).
+
+    Args:
+        nearest: as `nearest_mm` gives it for the dataset.
 
     Raises:
         InputError: a record is malformed, the rotation is none, or the translation is not in mm.
@@ -75,9 +98,9 @@ def parse_annotation(gt: Any, info: Any, where: str) -> Annotation:
     _require_object(gt, where)
     _require_object(info, where)
     R, t_mm = numbers(gt, "cam_R_m2c", 9, where), numbers(gt, "cam_t_m2c", 3, where)
-    if np.linalg.norm(t_mm) < NEAREST_MM:
+    if np.linalg.norm(t_mm) < nearest:
         raise InputError(
-            f"{where}: cam_t_m2c {t_mm.tolist()} is nearer than {NEAREST_MM} mm;"
+            f"{where}: cam_t_m2c {t_mm.tolist()} is nearer than {nearest:g} mm;"
             " BOP has millimetres, these look like metres"
         )
     measured: dict[str, Any] = {

@@ -58,8 +58,11 @@ def results_name(method: str, dataset: str, split: str) -> str:
     return f"{method}_{dataset}-{split}.csv"
 
 
-def read_results(path: Path) -> list[Estimate]:
+def read_results(path: Path, nearest: float = NEAREST_MM) -> list[Estimate]:
     """Read a BOP results file; the header may be missing, as bop_toolkit allows.
+
+    Args:
+        nearest: as `nearest_mm` gives it for the dataset.
 
     Raises:
         InputError: the file is missing, or a line is malformed; the message gives its number.
@@ -78,9 +81,9 @@ def read_results(path: Path) -> list[Estimate]:
         if line.strip()
     ]
     nearness = [np.linalg.norm(estimate.cam_from_obj[:3, 3]) for estimate in estimates]
-    if estimates and 1000 * max(nearness) < NEAREST_MM:
+    if estimates and 1000 * max(nearness) < nearest:
         raise InputError(
-            f"{path}: every t is shorter than {NEAREST_MM} mm;"
+            f"{path}: every t is shorter than {nearest:g} mm;"
             " BOP has millimetres, these look like metres"
         )
     return estimates

@@ -19,10 +19,11 @@ from render.formats.surface import encode_nocs, encode_normals, nocs_path, norma
 from render.frame import Box, Frame
 from render.image_file import write_png
 from render.json_file import write_text
-from render.mesh.mesh import ObjectModel
+from render.mesh.mesh import SMALL, ObjectModel
 
 NOTHING_VISIBLE: Box = (-1, -1, -1, -1)
 DEPTH_SCALE = 0.1  # mm: 16 bits then reach 6.5 m
+COARSER = (1, 10, 100, 1000, 10000)  # times a scale, where depths need it
 
 
 def measure(frame: Frame, canvas: np.ndarray) -> Frame:
@@ -90,24 +91,36 @@ def write_scene(
         scene_dir: folder of the scene, made if missing.
         images: image id, frame, and the annotations' whole silhouettes for mask/: (n, H, W) bool,
             or (n, 3H, 3W) on `measure`'s canvas, or None.
-        depth_scale: mm of one step of the depth PNGs, ten times that in images with depths that
-            16 bits would not hold; None leaves it out where nothing has depth.
+        depth_scale: mm of one step of the depth PNGs, a power of ten times that in images with
+            depths that 16 bits would not hold; None leaves it out where nothing has depth.
         camera_records: image id -> what else scene_camera.json shall say of it.
         models: what is annotated; they give scene_gt_points.json, where their box corners and
             keypoints are seen, and the categories of scene_gt_coco.json. Frames with object
             coordinates need them.
 
     Raises:
-        InputError: a depth does not fit 16 bits at ten times this scale.
+        InputError: a depth does not fit 16 bits at 10000 times this scale.
     """
-    records = _Records(camera_records or {}, models)
+    records = write_images(scene_dir, images, depth_scale, camera_records, models)
+    scene_dir.mkdir(parents=True, exist_ok=True)
+    records.write(scene_dir)
+
+
+def write_images(
+    scene_dir: Path,
+    images: Iterable[tuple[int, Frame, np.ndarray | None]],
+    depth_scale: float | None = DEPTH_SCALE,
+    camera_records: Mapping[int, Mapping[str, Any]] | None = None,
+    models: Mapping[int, ObjectModel] | None = None,
+) -> "SceneRecords":
+    """As `write_scene`, but for the scene's JSON files, whose content is returned."""
+    records = SceneRecords(camera_records or {}, models)
     for im_id, frame, silhouettes in images:
         scale = _fitting_scale(frame, depth_scale, im_id)
         _write_pixels(scene_dir, im_id, frame, silhouettes, scale)
         _write_surface(scene_dir, im_id, frame, models or {})
         records.add(im_id, frame, silhouettes, scale)
-    scene_dir.mkdir(parents=True, exist_ok=True)
-    records.write(scene_dir)
+    return records
 
 
 def write_camera_json(root: Path, camera: Camera, depth_scale: float = DEPTH_SCALE) -> None:
@@ -120,8 +133,10 @@ def write_camera_json(root: Path, camera: Camera, depth_scale: float = DEPTH_SCA
     write_text(root / "camera.json", json.dumps(sensor, indent=2) + "\n")
 
 
-class _Records:
+class SceneRecords:
     """The JSON files of a scene, gathered image by image; the arguments are `write_scene`'s."""
+
+    BY_IMAGE, LISTS = ("cameras", "gts", "infos", "points"), ("coco_images", "coco_objects")
 
     def __init__(
         self,
@@ -152,7 +167,21 @@ class _Records:
             inside, first_id = _inside(silhouettes, frame), len(self.coco_objects) + 1
             self.coco_objects += coco_annotations(im_id, frame, inside, first_id)
 
+    def plain(self) -> dict[str, Any]:
+        """All that was gathered, as JSON holds it; `join` takes it back."""
+        return {name: getattr(self, name) for name in (*self.BY_IMAGE, *self.LISTS)}
+
+    def join(self, plain: Mapping[str, Any]) -> None:
+        """Add what other images of the scene gave; COCO's numbers go on from those here."""
+        for name in self.BY_IMAGE:
+            getattr(self, name).update({int(i): record for i, record in plain[name].items()})
+        self.coco_images += plain["coco_images"]
+        first_id = len(self.coco_objects) + 1
+        objects = enumerate(plain["coco_objects"], first_id)
+        self.coco_objects += [{**record, "id": number} for number, record in objects]
+
     def write(self, scene_dir: Path) -> None:
+        """Write the JSON files; scene_camera.json comes last."""
         if any(info for image in self.infos.values() for info in image):
             write_records(scene_dir / "scene_gt_info.json", self.infos)
         if self.points:
@@ -205,17 +234,22 @@ def _write_surface(
         write_png(path, image)
 
 
+def fine_scale(diameter: float) -> float:
+    """The depth_scale for a smallest object of this diameter, metres: SMALL takes 300 steps."""
+    return next((s for s in (DEPTH_SCALE, 0.01) if diameter * DEPTH_SCALE >= SMALL * s), 0.001)
+
+
 def _fitting_scale(frame: Frame, depth_scale: float | None, im_id: int) -> float | None:
     """The scale at which a frame's depth is written."""
     if frame.depth is None or depth_scale is None:
         return depth_scale
     farthest = 1000 * float(frame.depth.max())  # mm
-    for scale in (depth_scale, 10 * depth_scale):
+    for scale in (factor * depth_scale for factor in COARSER):
         if round(farthest / scale) <= np.iinfo(np.uint16).max:
             return scale
     raise InputError(
         f"image {im_id}: a depth of {farthest / 1000:.2f} m does not fit 16 bits"
-        f" at depth_scale {10 * depth_scale:g}"
+        f" at depth_scale {COARSER[-1] * depth_scale:g}"
     )
 
 

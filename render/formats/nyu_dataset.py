@@ -225,6 +225,14 @@ def shard_path(folder: Path, first: int) -> Path:
     return folder / f".joints_{first:07d}.npy"
 
 
+def shard_frames(folder: Path, first: int) -> int:
+    """How many frames the shard from frame `first` on has; 0 where there is none."""
+    try:
+        return len(np.load(shard_path(folder, first), mmap_mode="r"))
+    except (OSError, ValueError):  # there is none, or it is just being joined with the others
+        return 0
+
+
 def finish_split(folder: Path, count: int) -> None:
     """Join the joints of all shards into joint_data.mat, which marks that the split is whole.
 

@@ -1,7 +1,7 @@
 """Any mesh file -> a checked mesh in metres; an object model: mesh, diameter, symmetries."""
 
 import json
-import re
+import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,17 +10,21 @@ import numpy as np
 from scipy.spatial import ConvexHull, QhullError
 from scipy.spatial.distance import cdist
 
-import assets
-from render.errors import InputError
+from render.errors import InputError, all_of
 from render.image_file import write_png
-from render.mesh.file import SUFFIXES, read_mesh_file
+from render.mesh.file import read_mesh_file
 from render.mesh.part import Part
 from render.mesh.ply import encode_ply
 from render.mesh.ply_mesh import TINTED_TEXTURE
+from render.mesh.sources import mesh_files, number_files
 from render.mesh.symmetry import symmetry_transforms
 
+log = logging.getLogger(__name__)
+
 UNITS = {"m": 1.0, "cm": 0.01, "mm": 0.001}
-SMALLEST, LARGEST = 0.001, 10.0  # metres; what lies outside has almost surely the wrong unit
+SMALLEST, LARGEST = 0.0005, 10.0  # metres; what lies outside has almost surely the wrong unit
+SMALL = 0.03  # metres; smaller objects are seen from nearer and in finer steps
+FAR_OFF, TOO_FAR_OFF = 10, 1000  # sizes of an object from its origin: worth a word, refused
 RECORD_TOLERANCE = 0.05  # of the diameter, between a mesh and its models_info.json
 
 
@@ -80,6 +84,7 @@ def load_mesh(path: Path, unit: str | None = None) -> Mesh:
         raise InputError(f"--unit {unit}: no such unit; use one of {', '.join(UNITS)}")
     part = read_mesh_file(path)
     _check_size(path, float(np.ptp(part.vertices, axis=0).max()), unit)
+    _check_origin(path, part.vertices, unit)
 
     return Mesh(
         vertices=(part.vertices * UNITS[unit]).astype(np.float32),
@@ -131,13 +136,14 @@ def load_models(
         InputError: a source is missing or empty, an id is unknown or stands for two files, a file
             is unusable, or a record does not fit its mesh.
     """
-    files = _number([file for source in sources for file in _mesh_files(source)])
+    files = number_files([file for source in sources for file in mesh_files(source)])
     unknown = sorted(set(obj_ids or ()) - set(files))
     if unknown:
         present = ", ".join(map(str, files)) or "none"
         raise InputError(f"no object {unknown[0]} in {_names(sources)}; present are {present}")
     wanted = sorted(files if obj_ids is None else set(obj_ids))
-    return {obj_id: _load_model(obj_id, files[obj_id], unit) for obj_id in wanted}
+    models = all_of(wanted, lambda i: _load_model(i, files[i], unit), "objects cannot be used")
+    return dict(zip(wanted, models, strict=True))
 
 
 def object_model(obj_id: int, mesh: Mesh, info: dict, source: str) -> ObjectModel:
@@ -188,14 +194,30 @@ def diameter(points: np.ndarray) -> float:
     return float(max(cdist(block, points).max() for block in blocks))
 
 
+def _check_origin(path: Path, vertices: np.ndarray, unit: str) -> None:
+    """Refuse an object so far from its origin that float32 and poses cannot tell its shape."""
+    low, high = vertices.min(axis=0), vertices.max(axis=0)
+    size, away = float((high - low).max()), float(np.linalg.norm((low + high) / 2))
+    if away <= FAR_OFF * size:
+        return
+    middle = ", ".join(f"{c:.10g}" for c in ((low + high) / 2).tolist())
+    far = f"the object, {size * UNITS[unit]:.4g} m large, lies {away * UNITS[unit]:.4g} m from its"
+    if away > TOO_FAR_OFF * size:
+        raise InputError(
+            f"{path}: {far} origin, as in map coordinates; poses are those of the origin, and would"
+            f" tell nothing of it: subtract {middle} from its vertices and export it again"
+        )
+    log.warning("%s: %s origin, to which all poses belong", path, far)
+
+
 def _check_size(path: Path, size: float, unit: str) -> None:
     """Refuse a mesh whose largest side, in its own unit, shows that the unit is wrong."""
-    if SMALLEST <= size * UNITS[unit] <= LARGEST:
+    if (1 - 1e-6) * SMALLEST <= size * UNITS[unit] <= (1 + 1e-6) * LARGEST:  # as float32 has it
         return
     fitting = [u for u, scale in UNITS.items() if SMALLEST <= size * scale <= LARGEST]
     # Of several units the one that gives the size of a household object.
     best = min(fitting, key=lambda u: abs(np.log(size * UNITS[u] / 0.2)), default=None)
-    advice = f"give --unit {best}" if best else "no unit of m, cm, mm makes it 1 mm to 10 m large"
+    advice = f"give --unit {best}" if best else "no unit of m, cm, mm makes it 0.5 mm to 10 m large"
     raise InputError(
         f"{path}: {size * UNITS[unit]:.4g} m across when read in {unit},"
         f" most likely the wrong unit; {advice}"
@@ -211,41 +233,6 @@ def _unit_normals(part: Part) -> np.ndarray:
 
 def _names(sources: Sequence[str | Path]) -> str:
     return ", ".join(map(str, sources))
-
-
-def _mesh_files(source: str | Path) -> list[Path]:
-    """The mesh files of one source, sorted by name."""
-    folder = assets.FOLDER if str(source) == "assets" else Path(source)
-    if not folder.is_dir():
-        return [folder]  # a file; reading it says what is wrong with it
-    files = sorted(file for file in folder.iterdir() if file.suffix.lower() in SUFFIXES)
-    if (folder / "models_info.json").is_file():
-        files = [file for file in files if _id_in_name(file) is not None]
-    if not files:
-        raise InputError(f"{folder}: no mesh files in this folder ({', '.join(SUFFIXES)})")
-    return files
-
-
-def _id_in_name(file: Path) -> int | None:
-    match = re.fullmatch(r"obj_(\d+)", file.stem)
-    return int(match[1]) if match else None
-
-
-def _number(files: Sequence[Path]) -> dict[int, Path]:
-    """Object id -> file: those named obj_NNNNNN first, the others in what is left."""
-    numbered: dict[int, Path] = {}
-    for file in files:
-        obj_id = _id_in_name(file)
-        if obj_id == 0:
-            raise InputError(f"{file}: object ids begin at 1; give it another number")
-        if obj_id in numbered:
-            raise InputError(f"object {obj_id} stands for {numbered[obj_id]} and {file}; keep one")
-        if obj_id is not None:
-            numbered[obj_id] = file
-    free = (i for i in range(1, len(files) + 1 + max(numbered, default=0)) if i not in numbered)
-    named = dict(numbered)
-    named |= {next(free): file for file in files if _id_in_name(file) is None}
-    return dict(sorted(named.items()))
 
 
 def _load_model(obj_id: int, path: Path, unit: str | None) -> ObjectModel:

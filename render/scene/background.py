@@ -6,8 +6,41 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from render.image_file import read_rgb
-from render.scene.spec import Background
+from render.errors import InputError
+from render.image_file import image_size, read_rgb
+from render.scene.spec import Background, rows
+
+IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg")
+
+
+def background_files(background: str) -> list[Path]:
+    """The images of a folder, sorted; none for a kind that needs none.
+
+    Raises:
+        InputError: there are no images.
+    """
+    if background in ("noise", "plain"):
+        return []
+    files = sorted(
+        path
+        for path in Path(background).rglob("*")
+        # What macOS leaves beside files on other systems' disks looks like images by its name.
+        if path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith("._")
+    )
+    if not files:
+        raise InputError(
+            f"scene.background: {background} is no folder with PNG or JPEG images;"
+            " give such a folder, 'noise' or 'plain'"
+        )
+    return files
+
+
+def random_crop(rng: np.random.Generator, path: Path, size: tuple[int, int]):
+    """A random part of an image, between its shorter side and a third of it: 2x3 row-major."""
+    whole = np.array(image_size(path), np.float64)
+    scale = max(np.array(size) / whole) * rng.uniform(1, 3)
+    slack = np.maximum(whole * scale - size, 0)
+    return rows(np.column_stack([np.eye(2) * scale, -rng.random(2) * slack]))
 
 
 def draw_background(background: Background, size: tuple[int, int]) -> np.ndarray:

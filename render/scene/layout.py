@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -15,6 +16,9 @@ from render.scene.packing import scatter
 from render.transforms import apply, random_rotation, rigid
 
 Range = tuple[float, float]
+# LINEMOD's camera: fx fy cx cy of a 640x480 image.
+DEFAULT_INTRINSICS, FULL_SIZE = (572.4114, 573.57043, 325.2611, 242.04899), (640, 480)
+CLEAR = 0.1  # of a distance that is drawn: what is looked at leaves it free before the camera
 CROP_DISTANCE = (4.0, 9.0)  # diameters; LM-O's objects of 10 to 26 cm stand at 0.6 to 1.4 m
 
 
@@ -27,14 +31,20 @@ class LayoutConfig:
         "tabletop: objects at rest on a table; upright: objects standing on a plane that is not"
         " drawn; crop: one object, centred and cropped",
     )
-    intrinsics: tuple[float, float, float, float] = option(
-        (572.4114, 573.57043, 325.2611, 242.04899),
-        "fx fy cx cy of a 640x480 image; scaled with the width for other sizes",
-        minimum=1,
+    intrinsics: tuple[float, float, float, float] | None = option(
+        None,
+        "fx fy cx cy in pixels, for frames of just the size that is asked for; crop: for a 640x480"
+        " image, which crops are taken from; none: LINEMOD's, its field of view across the width"
+        " kept at any size",
+        none_as=DEFAULT_INTRINSICS,
+    )
+    off_axis: bool = option(
+        False, "Take intrinsics whose principal point lies outside the image", later=True
     )
     distance: Range | None = option(
         None,
-        "From the camera to the object or the middle of the objects, m  [default: by their size]",
+        "From the camera to the object or the middle of the objects, m; by their size where they"
+        " would reach the camera  [default: always by their size]",
         minimum=0.01,
     )
     elevation_deg: Range = option(
@@ -90,21 +100,30 @@ class Body:
 
 @dataclass(frozen=True, eq=False)
 class Stage:
-    """What a layout works with: its ranges, the meshes, those of them that are annotated, and K and
-    size of the frames."""
+    """What a layout works with: its ranges, the meshes, those of them that are annotated, the
+    camera of the whole image, and the size of the frames, which in crops is another."""
 
     config: LayoutConfig
     models: Mapping[int, ObjectModel]
     obj_ids: Sequence[int]
-    K: np.ndarray
+    camera: Camera
     size: tuple[int, int]
+
+    @cached_property
+    def aim(self) -> np.ndarray:
+        """(2,) x/z and y/z of the direction that is looked in: along the optical axis, or, where
+        that is far from the middle of the image, to the middle."""
+        off = (np.array(self.camera.size) - 1) / 2 - self.camera.K[:2, 2]
+        if (np.abs(off) <= np.array(self.camera.size) / 4).all():
+            return np.zeros(2)
+        return off / np.diag(self.camera.K)[:2]
 
 
 def crop(stage: Stage, frame_id: int, pose_rng, clutter_rng) -> tuple[Camera, list[Body]]:
     """One object cropped and centred, perhaps with an occluder in front and clutter behind."""
     config, models = stage.config, stage.models
     obj_id = stage.obj_ids[frame_id % len(stage.obj_ids)]
-    full = Camera(stage.K, 640, 480)
+    full = stage.camera
     pixel = pose_rng.uniform(0.15, 0.85, 2) * full.size
     cam_from_obj = _placed_at(config, pose_rng, models[obj_id], full, pixel)
     camera, side = _crop_camera(stage, pose_rng, full, models[obj_id], cam_from_obj)
@@ -140,17 +159,18 @@ def upright(stage: Stage, pose_rng: np.random.Generator) -> tuple[Camera, list[B
 
     centers = scatter(pose_rng, radii, fits)
     centers -= centers.mean(axis=0)
-    R = view_rotation(stage.config, pose_rng)
+    R = facing(stage, view_rotation(stage.config, pose_rng))
     reach = (np.linalg.norm(centers, axis=1) + radii).max()
     corners = np.concatenate([_ring(reach, 0.0), _ring(reach, max(b[1, 2] for b in boxes))])
-    cam_from_table = rigid(R, [0, 0, view_distance(stage, pose_rng, corners @ R.T)])
+    depth = view_distance(stage, pose_rng, corners @ R.T)
+    cam_from_table = rigid(R, [*(stage.aim * depth), depth])
     placed = []
     for obj_id, box, center in zip(chosen, boxes, centers, strict=True):
         spin = Rotation.from_euler("z", pose_rng.uniform(0, 360), degrees=True).as_matrix()
         foot = np.append(box[:, :2].mean(axis=0), box[0, 2])
         table_from_obj = rigid(spin, [*center, 0.0] - spin @ foot)
         placed.append(Body(obj_id, cam_from_table @ table_from_obj))
-    return Camera(stage.K, *stage.size), placed
+    return stage.camera, placed
 
 
 def choose_objects(stage: Stage, rng: np.random.Generator) -> list[int]:
@@ -168,23 +188,43 @@ def view_rotation(config: LayoutConfig, rng: np.random.Generator) -> np.ndarray:
     return Rotation.from_euler("zxz", [azimuth, 90 + elevation, roll], degrees=True).as_matrix()
 
 
+def facing(stage: Stage, R: np.ndarray) -> np.ndarray:
+    """A (3, 3) camera from object, turned so that the object shows the same side where the camera
+    is aimed as it would on the optical axis."""
+    if not stage.aim.any():
+        return R
+    ray = np.append(stage.aim, 1.0)
+    turn, _ = Rotation.align_vectors([ray / np.linalg.norm(ray)], [[0.0, 0.0, 1.0]])
+    return turn.as_matrix() @ R
+
+
+def sheared(stage: Stage, points: np.ndarray) -> np.ndarray:
+    """(n, 2) offsets of (n, 3) points about a target from the line that the camera looks along."""
+    return points[:, :2] - stage.aim * points[:, 2:]
+
+
 def view_distance(stage: Stage, rng: np.random.Generator, points: np.ndarray) -> float:
-    """How far the camera is from what it looks at: drawn, or so that points fill the frame.
+    """The depth of what the camera looks at: drawn, or so that points fill the frame, also where
+    they would reach the camera.
 
     Args:
         points: (n, 3) about the point looked at, along the camera's axes, metres.
     """
     if stage.config.distance is not None:
-        return rng.uniform(*stage.config.distance)
+        depth = rng.uniform(*stage.config.distance) / float(np.linalg.norm([*stage.aim, 1.0]))
+        if depth + points[:, 2].min() > CLEAR * depth:
+            return depth
     zoom = rng.uniform(*stage.config.zoom)
     # A point at (x, z) stays within a part 1 / zoom of the frame if x zoom <= (z + d) tan(half).
-    return float((zoom * np.abs(points[:, :2]) / half_field(stage) - points[:, 2:]).max())
+    offsets = np.abs(sheared(stage, points))
+    return float((zoom * offsets / half_field(stage) - points[:, 2:]).max())
 
 
 def half_field(stage: Stage) -> np.ndarray:
-    """(2,) tangents of the angles from the optical axis to the nearest borders of the frame."""
-    center, size = stage.K[:2, 2] + 0.5, np.array(stage.size)
-    return np.minimum(center, size - center) / np.diag(stage.K)[:2]
+    """(2,) tangents of the angles from where the camera is aimed to the frame's nearest borders."""
+    K, size = stage.camera.K, np.array(stage.size)
+    center = size / 2 if stage.aim.any() else K[:2, 2] + 0.5
+    return np.minimum(center, size - center) / np.diag(K)[:2]
 
 
 def _placed_at(

@@ -9,16 +9,26 @@ import numpy as np
 from render.camera import Camera
 from render.config import option
 from render.errors import InputError
-from render.image_file import image_size
-from render.mesh.mesh import ObjectModel
+from render.mesh.mesh import SMALL, ObjectModel
+from render.scene.background import background_files, random_crop
 from render.scene.layout import Body, LayoutConfig, Range, Stage, crop, upright
 from render.scene.props import TABLES
-from render.scene.spec import LIGHT_KINDS, Background, Light, Material, Placed, SceneSpec, rows
+from render.scene.spec import (
+    LIGHT_KINDS,
+    Background,
+    Light,
+    Material,
+    Placed,
+    SceneSpec,
+    near_plane,
+    rows,
+)
 from render.scene.tabletop import Tabletop
+from render.scene.view import scene_camera
 from render.sensor.config import DEFAULT_SENSOR, SensorConfig, draw_sensors
 
 PURPOSES = ("pose", "clutter", "light", "material", "background", "sensor", "props")
-IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg")
+FEWEST_PIXELS = 4.0  # that an object is to be large, at its farthest
 LEAST_ELEVATION_DEG = 5.0  # of the camera above a table
 
 
@@ -45,7 +55,9 @@ class SceneConfig(LayoutConfig):
         ("directional",), "Kinds of light: directional, point, spot; twice is twice as often"
     )
     light_distance: Range = option(
-        (0.5, 1.5), "From a point or spot light to the middle of the objects, m", minimum=0.01
+        (0.5, 1.5),
+        "From a point or spot light to the middle of the objects, m; diameters of one over a metre",
+        minimum=0.01,
     )
     spot_deg: Range = option(
         (15.0, 40.0),
@@ -75,7 +87,11 @@ class SceneConfig(LayoutConfig):
 
 
 class Randomizer:
-    """Draws scenes; the same (seed, frame id) gives the same scene, in whatever order."""
+    """Draws scenes; the same (seed, frame id) gives the same scene, in whatever order.
+
+    backgrounds: the images that are drawn from. left_out: those of them that others stand in for.
+    near: the scenes' near plane, metres. light_scale: factor on how far lights are.
+    """
 
     def __init__(
         self,
@@ -85,6 +101,7 @@ class Randomizer:
         seed: int,
         obj_ids: Sequence[int] | None = None,
         sensor: SensorConfig = DEFAULT_SENSOR,
+        camera: Camera | None = None,
     ) -> None:
         """
         Args:
@@ -92,6 +109,7 @@ class Randomizer:
             size: (width, height) of the frames, pixels.
             obj_ids: the objects that are annotated; all of `models` where None.
             sensor: ranges of the cameras.
+            camera: of the whole image, as `scene_camera` gives it; None is that of `config`.
 
         Raises:
             InputError: the background is neither a known kind nor a folder that holds images, an
@@ -100,15 +118,20 @@ class Randomizer:
         self.config, self.models, self.size, self.seed = config, models, size, seed
         self.sensor_config = sensor
         self.obj_ids = sorted(models) if obj_ids is None else list(obj_ids)
+        self.backgrounds = background_files(config.background)
+        self.left_out: set[Path] = set()
+        camera = camera or scene_camera(config, size)
+        diameters = [models[obj_id].diameter for obj_id in self.obj_ids]
+        self.near = near_plane(min(diameters, default=SMALL))
+        # Lights of so many metres would stand within objects that are larger.
+        self.light_scale = max([1.0, *diameters])
+        self._stage = Stage(config, models, self.obj_ids, camera, size)
         self._check()
-        self.backgrounds = _background_files(config.background)
-        scale = 1.0 if config.layout == "crop" else size[0] / 640
-        fx, fy, cx, cy = config.intrinsics
-        # Pixel centres at integers: the image's corner is at -0.5, and scales about there.
-        center = (np.array([cx, cy]) + 0.5) * scale - 0.5
-        K = np.array([[fx * scale, 0, center[0]], [0, fy * scale, center[1]], [0, 0, 1]])
-        self._stage = Stage(config, models, self.obj_ids, K, size)
         self._tabletop = Tabletop(self._stage, config.stretch)
+
+    def lifted(self) -> list[int]:
+        """The objects that are held a little above their table, so as to be seen whole."""
+        return self._tabletop.lifted() if self.config.layout == "tabletop" else []
 
     def scene(self, frame_id: int) -> SceneSpec:
         """The scene of one frame."""
@@ -132,6 +155,7 @@ class Randomizer:
             background=self._background(frame_id, rng["background"]),
             sensor=sensor,
             depth_sensor=depth_sensor,
+            near=self.near,
         )
 
     def _check(self) -> None:
@@ -149,8 +173,17 @@ class Randomizer:
             if config.distance is not None and diameter / 2 >= config.distance[0]:
                 raise InputError(
                     f"scene.distance: {config.distance[0]} m from the camera, object {obj_id} of"
-                    f" {diameter:.4g} m reaches behind it; give larger distances"
+                    f" {diameter:.4g} m reaches behind it; give larger distances, or none for"
+                    " such as fit the objects"
                 )
+            if config.distance is not None and config.layout != "crop":
+                pixels = self._stage.camera.K[0, 0] * diameter / config.distance[1]
+                if pixels < FEWEST_PIXELS:
+                    raise InputError(
+                        f"scene.distance: {config.distance[1]} m from the camera, object {obj_id}"
+                        f" of {1000 * diameter:.4g} mm is {pixels:.1f} px large; give smaller"
+                        " distances, or none for such as fit the objects"
+                    )
 
     def _placed(
         self, frame_id: int, pose_rng: np.random.Generator, clutter_rng: np.random.Generator
@@ -211,7 +244,7 @@ class Randomizer:
         config, towards = self.config, np.array(light.vector)
         kind = config.light_kinds[rng.integers(len(config.light_kinds))]
         shadow = bool(rng.random() < config.shadow_chance)
-        position = middle + rng.uniform(*config.light_distance) * towards
+        position = middle + self.light_scale * rng.uniform(*config.light_distance) * towards
         outer = np.radians(rng.uniform(*config.spot_deg))
         inner = outer * rng.uniform(0.5, 1.0)
         light = replace(light, kind=kind, shadow=shadow)
@@ -231,10 +264,23 @@ class Randomizer:
             return Background("plain", color=tuple(rng.random(3).tolist()))
         if self.config.background == "noise":
             return Background("noise", seed=(self.seed, frame_id, PURPOSES.index("background")))
-        path = self.backgrounds[rng.integers(len(self.backgrounds))]
+        path = self._drawn_image(rng)
         return Background(
-            "image", path=str(path), crop_from_image=_random_crop(rng, path, self.size)
+            "image", path=str(path), crop_from_image=random_crop(rng, path, self.size)
         )
+
+    def _drawn_image(self, rng: np.random.Generator) -> Path:
+        while True:
+            path = self.backgrounds[rng.integers(len(self.backgrounds))]
+            if path not in self.left_out:
+                return path
+
+    def background_image(self, frame_id: int) -> Path | None:
+        """The image that a frame will show, if it shows one."""
+        if not self.backgrounds:
+            return None
+        number = PURPOSES.index("background")
+        return self._drawn_image(np.random.default_rng([self.seed, frame_id, number]))
 
 
 def _prop_material(rng: np.random.Generator) -> Material:
@@ -256,28 +302,8 @@ def _from_above(light: Light, cam_from_table: np.ndarray) -> Light:
     return replace(light, direction=tuple((direction - 2 * (direction @ up) * up).tolist()))
 
 
-def _random_crop(rng: np.random.Generator, path: Path, size: tuple[int, int]):
-    """A random part of an image, between its shorter side and a third of it: 2x3 row-major."""
-    whole = np.array(image_size(path), np.float64)
-    scale = max(np.array(size) / whole) * rng.uniform(1, 3)
-    slack = np.maximum(whole * scale - size, 0)
-    return rows(np.column_stack([np.eye(2) * scale, -rng.random(2) * slack]))
-
-
 def _check_light_kinds(kinds: Sequence[str]) -> None:
     unknown = [kind for kind in kinds if kind not in LIGHT_KINDS]
     if unknown or not kinds:
         got = f"no kind {unknown[0]!r}" if unknown else "none is named"
         raise InputError(f"scene.light_kinds: {got}; there are {', '.join(LIGHT_KINDS)}")
-
-
-def _background_files(background: str) -> list[Path]:
-    if background in ("noise", "plain"):
-        return []
-    files = sorted(p for p in Path(background).rglob("*") if p.suffix.lower() in IMAGE_SUFFIXES)
-    if not files:
-        raise InputError(
-            f"scene.background: {background} is no folder with PNG or JPEG images;"
-            " give such a folder, 'noise' or 'plain'"
-        )
-    return files

@@ -9,6 +9,9 @@ from render.scene.packing import reach_of
 from render.transforms import rigid
 
 THIN = 1e-6  # of an object's size: what is no thicker is flat
+# Shares of an object's size: what is no higher would be drawn in the table's plane; how far an
+# object is held above the table then; and how many of its faces there are looked at.
+LOW, LIFT, LOOKED_AT = 1e-4, 1e-3, 32
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,12 +72,52 @@ def stable_poses(vertices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.array([_turn_down(down) for down in downs[order]]), probabilities[order]
 
 
-def rest(hull_vertices: np.ndarray, R: np.ndarray) -> Rest:
-    """Put an object, given by the (n, 3) vertices of its hull, onto the table under a rotation."""
+def rest(hull_vertices: np.ndarray, R: np.ndarray, lift: float = 0.0) -> Rest:
+    """Put an object, given by the (n, 3) vertices of its hull, onto the table under a rotation.
+
+    Args:
+        lift: metres that it is held above the table.
+    """
     turned = hull_vertices @ R.T
     low, high = turned.min(axis=0), turned.max(axis=0)
-    foot = np.append((low + high)[:2] / 2, low[2])
-    return Rest(rigid(R, -foot), reach_of((turned - foot)[:, :2]), float(high[2] - low[2]))
+    foot = np.append((low + high)[:2] / 2, low[2] - lift)
+    return Rest(rigid(R, -foot), reach_of((turned - foot)[:, :2]), float(high[2] - foot[2]))
+
+
+def lift_of(vertices: np.ndarray, faces: np.ndarray, R: np.ndarray) -> float:
+    """How far an object must be held above the table to be seen whole, metres; 0 for most.
+
+    A sheet without thickness, or an open box of one, would lie in the table's very plane, and each
+    pixel would show either. A face that lies there is seen if no other is above its middle.
+
+    Args:
+        vertices: (n, 3) metres. faces: (m, 3) indices. R: (3, 3) rotation onto the table.
+    """
+    corners = (vertices @ R.T)[faces]  # (m, 3, 3)
+    heights = corners[..., 2] - corners[..., 2].min()
+    size = float(np.ptp(corners.reshape(-1, 3), axis=0).max())
+    lies = (heights < LOW * size).all(axis=1)
+    areas = np.abs(_cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]))
+    chosen = np.flatnonzero(lies)[np.argsort(-areas[lies], kind="stable")[:LOOKED_AT]]
+    above = corners[~lies]
+    for middle, area in zip(corners[chosen].mean(axis=1), areas[chosen], strict=True):
+        if area > (LOW * size) ** 2 and not _is_under(middle, above):
+            return LIFT * size
+    return 0.0
+
+
+def _is_under(point: np.ndarray, corners: np.ndarray) -> bool:
+    """Whether (m, 3, 3) triangles that are higher hide a (3,) point from above."""
+    to = corners - point
+    sides = [_cross(to[:, i], to[:, (i + 1) % 3]) for i in range(3)]
+    signs = np.sign(sides)
+    inside = (signs >= 0).all(axis=0) | (signs <= 0).all(axis=0)
+    return bool((inside & (np.abs(sides).sum(axis=0) > 0)).any())
+
+
+def _cross(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """The z of the cross product of (..., 2 or more) vectors."""
+    return a[..., 0] * b[..., 1] - a[..., 1] * b[..., 0]
 
 
 def _solid_angles(corners: np.ndarray) -> np.ndarray:

@@ -2,14 +2,18 @@
 
 import json
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from render.camera import Camera
+from render.mesh.mesh import SMALL
 from render.sensor.spec import DEPTH_SENSORS, ColorSensor, DepthSensor, Vector
 
+NEAR = 0.01  # metres; what is nearer to the camera is cut off, unless objects are small
+NEAREST_SHARE = 0.2  # of an annotated object's distance: what is drawn of it is no nearer
 LIGHT_KINDS = ("directional", "point", "spot")
 
 
@@ -111,7 +115,8 @@ PERFECT = ColorSensor()
 class SceneSpec:
     """One image to draw. K is 3x3 row-major; size is (width, height); ambient is linear RGB.
 
-    sensor: the colour camera. depth_sensor: the depth camera, None for a perfect one.
+    sensor: the colour camera. depth_sensor: the depth camera, None for a perfect one. near: metres;
+    what is nearer to the camera is cut off.
     """
 
     K: tuple[Vector, ...]
@@ -122,6 +127,7 @@ class SceneSpec:
     background: Background = Background()
     sensor: ColorSensor = PERFECT
     depth_sensor: DepthSensor | None = None
+    near: float = NEAR
 
     @property
     def camera(self) -> Camera:
@@ -130,7 +136,10 @@ class SceneSpec:
 
     def to_json(self) -> str:
         """The spec as one line of JSON; `from_json` gives back an equal spec, bit for bit."""
-        return json.dumps(self, default=vars)
+        fields = dict(vars(self))
+        if self.near == NEAR:
+            del fields["near"]  # which older specs do not say
+        return json.dumps(fields, default=vars)
 
     @staticmethod
     def from_json(text: str) -> "SceneSpec":
@@ -153,6 +162,17 @@ class SceneSpec:
                 "depth_sensor": depth_sensor,
             }
         )
+
+
+def near_plane(diameter: float) -> float:
+    """From which depth on a scene is drawn whose smallest object has this diameter, metres."""
+    return NEAR * min(1.0, diameter / SMALL)
+
+
+def near_of(objects: Sequence[Placed]) -> float:
+    """From which depth on objects are drawn that are where somebody annotated them, metres."""
+    away = [float(np.linalg.norm(placed.matrix[:3, 3])) for placed in objects]
+    return max(1e-6, min([NEAR, *(NEAREST_SHARE * distance for distance in away)]))
 
 
 def rows(matrix: np.ndarray) -> tuple[Vector, ...]:

@@ -11,13 +11,15 @@ from render.scene.layout import (
     Body,
     Stage,
     choose_objects,
+    facing,
     half_field,
+    sheared,
     view_distance,
     view_rotation,
 )
 from render.scene.packing import DIRECTIONS, slide
 from render.scene.props import SOLIDS, TABLES, props, solid_kind, surface_kind
-from render.scene.resting import Rest, hull_of, rest, stable_poses
+from render.scene.resting import Rest, hull_of, lift_of, rest, stable_poses
 from render.transforms import apply, rigid, rodrigues
 
 GAP = 0.002  # between things, as a share of their reach
@@ -54,6 +56,17 @@ class _Thing:
         return replace(self, center=start + way * direction)
 
 
+@dataclass(frozen=True, eq=False)
+class _Poses:
+    """How an object may lie: as it comes to rest when dropped, with probabilities; last, as it was
+    modelled. lifts: metres above the table, of each. hull_vertices: (n, 3) metres."""
+
+    hull_vertices: np.ndarray
+    rotations: np.ndarray
+    probabilities: np.ndarray
+    lifts: Sequence[float]
+
+
 class Tabletop:
     """Draws what stands on a table. An object's stable poses are found when it is first used."""
 
@@ -63,7 +76,7 @@ class Tabletop:
             stretch: scale of the objects along their own axes, which changes how they rest.
         """
         self.stage, self._stretch = stage, np.array(stretch)
-        self._poses: dict[int, tuple[np.ndarray, np.ndarray, np.ndarray]] = {}
+        self._poses: dict[int, _Poses] = {}
         self._others = [i for i in stage.models if i not in stage.obj_ids]
         surface = stage.config.table
         self._tables = [i for i in TABLES if surface in ("any", surface_kind(i))]
@@ -85,7 +98,7 @@ class Tabletop:
             for thing in things
         ]
         bodies.append(self._table([*objects, *clutter], cam_from_table, clutter_rng))
-        return Camera(self.stage.K, *self.stage.size), bodies
+        return self.stage.camera, bodies
 
     def _objects(self, rng: np.random.Generator) -> list[_Thing]:
         """The annotated objects, each pushed out of the middle until it is apart from all."""
@@ -99,15 +112,28 @@ class Tabletop:
 
     def _thing(self, obj_id: int, rng: np.random.Generator) -> _Thing:
         """An object in a pose that it takes when dropped, or as it was modelled."""
-        if obj_id not in self._poses:
-            vertices = self.stage.models[obj_id].mesh.vertices * self._stretch
-            hull = hull_of(vertices)
-            self._poses[obj_id] = hull.points[hull.vertices], *stable_poses(vertices)
-        hull_vertices, rotations, probabilities = self._poses[obj_id]
-        R = rotations[rng.choice(len(rotations), p=probabilities)]
+        poses = self._poses_of(obj_id)
+        chosen = int(rng.choice(len(poses.probabilities), p=poses.probabilities))
         if rng.random() < self.stage.config.upright_chance:
-            R = np.eye(3)
-        return _Thing(obj_id, rest(hull_vertices, _spin(rng) @ R))
+            chosen = -1
+        R, lift = poses.rotations[chosen], poses.lifts[chosen]
+        return _Thing(obj_id, rest(poses.hull_vertices, _spin(rng) @ R, lift))
+
+    def _poses_of(self, obj_id: int) -> _Poses:
+        if obj_id not in self._poses:
+            mesh = self.stage.models[obj_id].mesh
+            vertices = mesh.vertices * self._stretch
+            hull = hull_of(vertices)
+            rotations, probabilities = stable_poses(vertices)
+            rotations = np.concatenate([rotations, np.eye(3)[None]])
+            lifts = [lift_of(vertices, mesh.faces, R) for R in rotations]
+            points = hull.points[hull.vertices]
+            self._poses[obj_id] = _Poses(points, rotations, probabilities, lifts)
+        return self._poses[obj_id]
+
+    def lifted(self) -> list[int]:
+        """The objects that are held above the table in some pose, lest they lie in its plane."""
+        return [i for i in sorted(self.stage.models) if any(self._poses_of(i).lifts)]
 
     def _solid(self, size: float, rng: np.random.Generator) -> _Thing:
         """A plain solid, smaller than an object of diameter `size`, metres."""
@@ -127,14 +153,14 @@ class Tabletop:
             ]
         )
         target = (corners.min(axis=0) + corners.max(axis=0)) / 2
-        R = view_rotation(self.stage.config, rng)
+        R = facing(self.stage, view_rotation(self.stage.config, rng))
         points = (corners - target) @ R.T
         distance = view_distance(self.stage, rng, points)
         # What of the frame's half sides, at the target, the points leave free.
         depths = np.maximum(points[:, 2:] + distance, 1e-9)
-        free = half_field(self.stage) - (np.abs(points[:, :2]) / depths).max(axis=0)
+        free = half_field(self.stage) - (np.abs(sheared(self.stage, points)) / depths).max(axis=0)
         shift = rng.uniform(-1, 1, 2) * np.maximum(free, 0) * distance
-        return rigid(R, [*shift, distance] - R @ target)
+        return rigid(R, [*(shift + self.stage.aim * distance), distance] - R @ target)
 
     def _clutter(
         self, objects: Sequence[_Thing], cam_from_table: np.ndarray, rng: np.random.Generator

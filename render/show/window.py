@@ -17,7 +17,7 @@ from render.errors import InputError
 from render.formats.bop import BopImage, read_split
 from render.mesh.box import mesh_corners
 from render.mesh.mesh import Mesh, load_models
-from render.scene.spec import Placed, SceneSpec, rows
+from render.scene.spec import Placed, SceneSpec, near_of, rows
 from render.show.contact_sheet import find_splits
 
 AMBIENT = (0.3, 0.3, 0.3)
@@ -89,7 +89,8 @@ def frame_spec(image: BopImage) -> SceneSpec:
     if not placed:
         raise InputError(f"{image.rgb_path}: nothing is annotated in it; give another --frame")
     camera = image.camera
-    return SceneSpec(rows(camera.K), camera.size, tuple(placed), ambient=AMBIENT)
+    near = near_of(placed)
+    return SceneSpec(rows(camera.K), camera.size, tuple(placed), ambient=AMBIENT, near=near)
 
 
 def window_scene(pyrender: Any, meshes: Mapping[int, Mesh], spec: SceneSpec) -> Any:

@@ -30,6 +30,7 @@ from render.validate.records import BOX_SLACK, InstanceRecord, beyond
 LEAST_IOU = 0.9  # of given and drawn silhouette, by `contour_iou`
 # Metres between given and drawn depth. bop_toolkit calls visible what is within 15 mm of the scene.
 DEPTH_SLACK = 0.02
+DEPTH_SLACK_SHARE = 0.1  # of the depth: of small objects, seen from near, no more
 MOST_OFF_DEPTH = 0.1  # share of a visible mask whose depth may be off by more
 FEWEST_PIXELS = 50  # with depth, for it to be compared
 SAME_RATIO = 0.05  # spread of given to drawn depth over a frame's objects, if the scale is wrong
@@ -161,7 +162,8 @@ class FrameCheck:
         off, shares = [], {}
         for gt_id, given, expected, inside in self._depths():
             ratios[gt_id] = float(np.median(given / expected))
-            allowed = DEPTH_SLACK + depth_spread(self.slack.sensor, expected)
+            slack = np.minimum(DEPTH_SLACK, DEPTH_SLACK_SHARE * expected)
+            allowed = slack + depth_spread(self.slack.sensor, expected)
             if abs(np.median(given - expected)) > np.median(allowed):
                 off.append(gt_id)
             elif np.count_nonzero(inside) >= FEWEST_PIXELS:

@@ -11,7 +11,7 @@ from render.errors import InputError
 from render.formats.bop_records import read_records
 from render.hand.model import HandModel
 from render.mesh.mesh import Mesh, load_models
-from render.scene.spec import Placed, Posture, SceneSpec, rows
+from render.scene.spec import Placed, Posture, SceneSpec, near_of, rows
 from render.validate.fault import Faults
 from render.validate.records import InstanceRecord
 
@@ -103,7 +103,8 @@ class PoseDrawer:
             if a.obj_id in self._obj_ids and a.obj_id is not None and a.cam_from_obj is not None:
                 obj_id, posture = postures.get(i, (a.obj_id, None))
                 placed = Placed(obj_id, rows(a.cam_from_obj), posture=posture)
-                specs[i] = SceneSpec(rows(camera.K), camera.size, (placed,))
+                near = near_of([placed])
+                specs[i] = SceneSpec(rows(camera.K), camera.size, (placed,), near=near)
         frames = self._rasterizer.render(list(specs.values()))
         depths = dict(zip(specs, (frame.depth for frame in frames), strict=True))
         return [depths.get(i) for i in range(len(instances))]

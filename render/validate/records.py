@@ -9,6 +9,7 @@ import numpy as np
 
 from render.formats.bop_records import (
     INFO_PARSERS,
+    nearest_mm,
     parse_annotation,
     parse_camera,
     parse_depth_scale,
@@ -131,17 +132,17 @@ def _check_instances(
         faults.add(info_path, f"image {im_id}: expected {expected}, got {got}")
         info = None
 
-    instances = []
+    instances, nearest = [], nearest_mm(scene_dir.parents[1])
     for gt_id, record in enumerate(gt):
         where = f"image {im_id}, gt {gt_id}"
-        sound = _check_gt(gt_path, record, where, faults)
+        sound = _check_gt(gt_path, record, where, faults, nearest)
         measured = {} if info is None else _check_info(info_path, info[gt_id], where, faults)
         instances.append(InstanceRecord(*sound, measured))
     return tuple(instances)
 
 
 def _check_gt(
-    path: Path, record: Any, where: str, faults: Faults
+    path: Path, record: Any, where: str, faults: Faults, nearest: float
 ) -> tuple[int | None, np.ndarray | None]:
     """obj_id and cam_from_obj of a scene_gt.json record."""
     if not isinstance(record, dict):
@@ -151,9 +152,9 @@ def _check_gt(
     for key in SOUND_GT:
         others = {other: value for other, value in SOUND_GT.items() if other != key}
         with faults.caught(path):
-            parse_annotation({**others, **_only(record, key)}, {}, where)
+            parse_annotation({**others, **_only(record, key)}, {}, where, nearest)
             sound.append(key)
-    annotation = parse_annotation({**SOUND_GT, **_only(record, *sound)}, {}, where)
+    annotation = parse_annotation({**SOUND_GT, **_only(record, *sound)}, {}, where, nearest)
     has_pose = {"cam_R_m2c", "cam_t_m2c"} <= set(sound)
     return (
         annotation.obj_id if "obj_id" in sound else None,

@@ -14,12 +14,14 @@ from render.errors import InputError
 from render.formats.bop_records import parse_integer, refuse_distortion
 from render.json_file import read_json
 from render.sensor.config import SensorConfig
+from render.validate.dataset import SeenObjects, check_finite
 from render.validate.fault import Fault, Faults
 from render.validate.frame import FrameCheck
 from render.validate.hands import SceneHands
 from render.validate.models import Models, PoseDrawer
 from render.validate.pixels import OTHERS, OURS, Slack, image_paths, read_pixels
 from render.validate.records import ImageRecord, check_records
+from render.validate.tables import check_tables, read_tables
 
 KINDS, INFO = ("rgb", "gray", "depth", "mask", "mask_visib"), "scene_gt_info.json"
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
@@ -42,10 +44,13 @@ def validate(root: Path, split: str | None, render: bool = True) -> list[Fault]:
     sensor_size = _sensor_size(root / "camera.json", faults)
     slack = _slack(root)
     models = Models(root / "models", faults)
+    for folder in (root, root / "models"):
+        check_finite(folder, faults)
     for scene_dirs in _splits(root, split).values():
-        present = _present(scene_dirs)
+        present, seen = _present(scene_dirs), SeenObjects()
         for scene_dir in scene_dirs:
-            _Scene(scene_dir, present, sensor_size, slack, models, faults).check(render)
+            _Scene(scene_dir, present, sensor_size, slack, models, faults).check(render, seen)
+        seen.report(scene_dirs[0].parent, faults)
     return faults.found
 
 
@@ -127,9 +132,11 @@ class _Scene:
     models: Models
     faults: Faults
 
-    def check(self, render: bool) -> None:
-        """Report every fault of the scene."""
+    def check(self, render: bool, seen: SeenObjects) -> None:
+        """Report every fault of the scene, and count what is seen in it."""
         records = check_records(self.folder, self.present, self.faults)
+        check_finite(self.folder, self.faults)
+        seen.count(records)
         for im_id, gt_id, obj_id in _named_objects(records):
             if not self.models.knows(obj_id):
                 message = f"obj_id {obj_id} has no {self.models.path(obj_id).name} in models"
@@ -149,6 +156,7 @@ class _Scene:
     def _check_frames(
         self, records: dict[int, ImageRecord], drawer: PoseDrawer | None, hands: SceneHands
     ) -> None:
+        tables = read_tables(self.folder)
         for im_id, record in records.items():
             instances, postures = record.instances or (), hands.postures.get(im_id, {})
             paths = image_paths(self.folder, im_id, len(instances), self.present)
@@ -167,6 +175,8 @@ class _Scene:
             )
             # A bent hand has not the box of its mesh, which is that of the rest pose.
             bent = {a.obj_id for i, a in enumerate(instances) if i in postures or i in unknown}
+            if camera is not None:
+                check_tables(self.folder, im_id, camera, tables, drawn, self.faults)
             frame.run({i: mesh for i, mesh in self.models.meshes.items() if i not in bent})
 
     def _check_strays(self, records: dict[int, ImageRecord]) -> None:

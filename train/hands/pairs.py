@@ -60,7 +60,7 @@ def pair_hands(hand: str, root: Path, split: str, out: Path, workers: int) -> st
     is_begun(out, settings)
     people, uvd = _people(root, split)
     jobs = [job for person in people for job in _jobs(model, person, settings, out / split)]
-    make_missing(_TwinMaker, jobs, f"twins, {SHARD} each", workers)
+    make_missing(_TwinMaker, jobs, "twins", workers)
     with whole_file(out / split / "joint_data.mat") as partial:
         write_joint_data(partial, uvd[None])
     return _report(out / split, jobs, len(uvd))
@@ -136,6 +136,10 @@ class _Job:
     @property
     def name(self) -> str:
         return f"twins {self.numbers[0]} to {self.numbers[-1]}"
+
+    @property
+    def frames(self) -> int:
+        return len(self.numbers)
 
     @property
     def folder(self) -> Path:

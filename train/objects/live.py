@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from render.dataset.generate import SceneInputs
+from render.dataset.inputs import SceneInputs
 from render.draw.renderer import RenderConfig, levels_of, make_renderer, see
 from render.errors import InputError
 from render.formats.bop_writer import bounding_box, measure
@@ -64,7 +64,7 @@ class ObjectSource:
     def _inputs(self, seed: int) -> SceneInputs:
         drawn = {
             name: getattr(self.render, name)
-            for name in ("objects", "unit", "size", "antialias", "exact")
+            for name in ("objects", "unit", "size", "camera", "antialias", "exact")
         }
         config = RenderConfig(obj_ids=(self.obj_id,), **drawn)
         return SceneInputs(config, self.scene, self.sensor, seed)

@@ -19,7 +19,7 @@ from render.frame import Frame
 from render.mesh.mesh import load_models
 from render.progress import progress
 from render.scene.randomize import Randomizer, SceneConfig
-from render.scene.spec import Placed, SceneSpec, rows
+from render.scene.spec import Placed, SceneSpec, near_of, rows
 from render.sensor.color import apply_color_sensor
 from render.sensor.config import DEFAULT_SENSOR, SensorConfig, draw_color_sensor
 from render.sensor.spec import ColorSensor
@@ -123,7 +123,9 @@ class _TwinMaker:
         sensor: SensorConfig = DEFAULT_SENSOR,
     ) -> None:
         self.renderer, self.obj_ids, self.seed, self.sensor = renderer, obj_ids, seed, sensor
-        self.randomizer = Randomizer(replace(scene, background="plain"), {}, (1, 1), seed)
+        # Of materials and light only: a twin's camera is its real frame's.
+        plain = replace(scene, background="plain", intrinsics=None)
+        self.randomizer = Randomizer(plain, {}, (1, 1), seed)
 
     def twins(
         self, images: Sequence[BopImage], variant: int
@@ -154,6 +156,7 @@ class _TwinMaker:
             ambient=ambient,
             lights=lights,
             sensor=draw_color_sensor(self.sensor, rng),
+            near=near_of(objects),
         )
 
 

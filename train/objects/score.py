@@ -13,12 +13,13 @@ import numpy as np
 from render.camera import Camera
 from render.errors import InputError
 from render.formats.bop import BopImage, read_split, require_objects
+from render.formats.bop_records import nearest_mm
 from render.formats.bop_results import Estimate, read_results
 from render.frame import Annotation
 from render.mesh.box import box_corners
 from render.mesh.mesh import ObjectModel, load_models
 from render.progress import progress
-from render.scene.spec import Placed, SceneSpec, rows
+from render.scene.spec import Placed, SceneSpec, near_of, rows
 from render.transforms import apply
 from train.objects.data import DataConfig, choose_images
 from train.objects.metrics import PoseErrors, pose_errors, vsd
@@ -89,7 +90,7 @@ def score_file(data: DataConfig, results: Path, dataset: Path, as_json: bool) ->
 
     The images are those under "test" in the split file where one is named, else all of the split.
     """
-    estimates = read_results(results)
+    estimates = read_results(results, nearest_mm(dataset))
     chosen = choose_images(data, dataset, "test", seed=0) if data.split_file else None
     images = read_split(dataset, data.split, chosen)
     folder = dataset / "models_eval" if (dataset / "models_eval").is_dir() else dataset / "models"
@@ -219,7 +220,8 @@ def _depth_renderer(
 
     def render_depth(camera: Camera, obj_id: int, cam_from_obj: np.ndarray) -> np.ndarray:
         placed = Placed(obj_id, rows(cam_from_obj))
-        (frame,) = rasterizer.render([SceneSpec(rows(camera.K), camera.size, (placed,))])
+        spec = SceneSpec(rows(camera.K), camera.size, (placed,), near=near_of([placed]))
+        (frame,) = rasterizer.render([spec])
         assert frame.depth is not None  # the rasteriser draws every modality
         return frame.depth
 

@@ -21,6 +21,7 @@ from train.objects.crops import ObjectCrops
 from train.objects.data import (
     DataConfig,
     Instance,
+    check_frames,
     choose_images,
     find_dataset,
     load_instances,
@@ -58,7 +59,9 @@ class ObjectTask:
             with first_alone():
                 folder = simulate(self.config["run"], self.out, self.seed, self.workers)
             data = replace(data, dataset=str(folder))
-        return replace(self, config={**self.config, "data": data})
+        task = replace(self, config={**self.config, "data": data})
+        check_frames(data, task.root, [int(subject) for subject in task.subjects], self.seed)
+        return task
 
     @cached_property
     def root(self) -> Path:

@@ -158,3 +158,18 @@ def test_the_command_writes_what_the_function_does(dataset, tmp_path):
     result = CliRunner().invoke(main, ["render", *flags, "--out", str(tmp_path)])
     assert result.exit_code == 0 and result.output.endswith(f"{tmp_path}: 7 frames\n")
     assert files_of(tmp_path) == files_of(dataset)
+
+
+def test_shards_of_whole_scenes_are_gone_on_from(tmp_path, monkeypatch):
+    """As older versions drew them: all frames of a scene at once."""
+    changes = {"frames": 12, "frames_per_scene": 6}
+    whole = render(tmp_path / "whole", **changes)
+    with monkeypatch.context() as patch:
+        patch.setattr(hand_dataset, "part_size", lambda frames, size: frames)
+        out = render(tmp_path / "out", part=(2, 2), **changes)
+    (shard,) = (out / "train").glob(".joints_*")
+    assert shard.name == ".joints_0000007.npy"
+    drawn = (out / "train" / "synthdepth_1_0000009.png").stat().st_mtime_ns
+    render(out, workers=2, **changes)
+    assert files_of(out) == files_of(whole)
+    assert (out / "train" / "synthdepth_1_0000009.png").stat().st_mtime_ns == drawn

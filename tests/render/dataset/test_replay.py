@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+import assets
 from pipeline import main
 from render.dataset.generate import generate
 from render.draw.renderer import RenderConfig
@@ -59,6 +60,32 @@ def test_what_is_no_frame_is_refused_in_a_line(name, what, dataset, tmp_path):
     result = replay(dataset / name, tmp_path / "out.png")
     assert result.exit_code == 1 and what in result.output and "Traceback" not in result.output
     assert not (tmp_path / "out.png").exists()
+
+
+def test_a_frame_is_drawn_with_the_datasets_own_models_where_others_are_gone_or_changed(
+    tmp_path, monkeypatch, caplog
+):
+    caplog.set_level("INFO")
+    shutil.copytree(assets.FOLDER, tmp_path / "meshes", ignore=shutil.ignore_patterns("presets"))
+    monkeypatch.chdir(tmp_path)
+    render = RenderConfig(("meshes",), frames=2, size=(96, 72), exact=True, unit="mm")
+    generate(render, SceneConfig(), tmp_path / "out", seed=0, workers=1)
+    frame = tmp_path / "out" / "train" / "000000" / "rgb" / "000001.png"
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert replay(frame, tmp_path / "again.png").exit_code == 0
+    assert "out/models, which are rounded" in caplog.text
+    assert "meshes: no such file" in caplog.text
+    np.testing.assert_array_equal(read_rgb(tmp_path / "again.png"), read_rgb(frame))
+
+    monkeypatch.chdir(tmp_path)
+    for path in (tmp_path / "meshes").glob("obj_*.ply"):
+        content = path.read_bytes()
+        path.write_bytes(content[:-13] + content[-26:-13])  # the last face is the one before it
+    caplog.clear()
+    assert replay(frame, tmp_path / "again.png").exit_code == 0
+    assert "is another there now" in caplog.text
+    np.testing.assert_array_equal(read_rgb(tmp_path / "again.png"), read_rgb(frame))
 
 
 def test_a_dataset_that_was_not_rendered_from_specs_is_refused(dataset, tmp_path):

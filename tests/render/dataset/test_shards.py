@@ -62,6 +62,19 @@ def test_a_shard_that_kills_every_worker_is_named_when_the_rest_is_done(name, de
 
 
 @pytest.mark.parametrize("workers", [1, 2])
+def test_what_is_missing_for_some_shards_stops_no_others_and_is_named_at_the_end(workers, tmp_path):
+    names = ["without a.png", "1", "without b.png", "2", "without a.png ", "3"]
+    done = []
+    with pytest.raises(InputError) as caught:
+        for task in make_shards(TaskMaker, tasks(tmp_path, *names), workers):
+            done.append(task.name)
+    assert sorted(done) == ["1", "2", "3"]
+    line = str(caught.value)
+    assert line.startswith("3 faults, all the rest is complete: ") and "\n" not in line
+    assert all(f"{name}: the image is truncated" in line for name in ("a.png", "b.png"))
+
+
+@pytest.mark.parametrize("workers", [1, 2])
 def test_what_a_shard_raises_arrives_as_it_was(workers, tmp_path):
     def raised(name: str) -> Exception:
         with pytest.raises(Exception) as caught:

@@ -8,7 +8,7 @@ from PIL import Image
 from render.camera import Camera
 from render.errors import InputError
 from render.formats.bop import read_split, require_objects
-from render.formats.bop_records import pose_to_mm
+from render.formats.bop_records import pose_to_mm, write_records
 from render.formats.bop_writer import DEPTH_SCALE, measure, write_camera_json, write_scene
 from render.frame import Annotation, Frame
 from render.image_file import read_gray16, read_rgb
@@ -178,8 +178,8 @@ def test_a_scene_that_was_interrupted_has_no_scene_camera(tmp_path, rng):
 
 
 def test_a_depth_beyond_16_bits_is_refused(tmp_path):
-    frame = Frame(CAMERA, depth=np.full((30, 40), 66, np.float32))
-    with pytest.raises(InputError, match=r"image 5: a depth of 66\.00 m"):
+    frame = Frame(CAMERA, depth=np.full((30, 40), 66000, np.float32))
+    with pytest.raises(InputError, match=r"image 5: a depth of 66000\.00 m"):
         write_scene(tmp_path, [(5, frame, None)])
 
 
@@ -341,3 +341,9 @@ def test_depth_too_far_for_16_bits_is_written_in_coarser_steps(tmp_path):
     assert [image.depth_scale for image in read] == [0.1, 1.0]
     np.testing.assert_allclose(read[1].read_depth()[0, 0], 7.322, rtol=1e-6)
     np.testing.assert_allclose(read[0].read_depth(), near, rtol=1e-6)
+
+
+def test_a_number_that_is_not_finite_is_never_written(tmp_path):
+    with pytest.raises(InputError, match=r"scene_gt\.json: not written, .* not finite"):
+        write_records(tmp_path / "scene_gt.json", {0: [{"cam_t_m2c": [0.0, float("nan"), 1.0]}]})
+    assert not list(tmp_path.iterdir())

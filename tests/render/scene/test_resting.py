@@ -7,7 +7,7 @@ from trimesh.poses import compute_stable_poses
 
 from render.mesh.box import box_corners
 from render.mesh.mesh import load_models
-from render.scene.resting import hull_of, rest, stable_poses
+from render.scene.resting import LIFT, hull_of, lift_of, rest, stable_poses
 from render.transforms import random_rotation
 
 TOLERANCE = 1e-12  # metres; double precision of coordinates below a metre
@@ -92,3 +92,45 @@ def test_a_flat_object_lies_on_one_of_its_two_sides(axis):
     likely = np.abs(rotations[probabilities > 0.05][:, 2, axis])
     np.testing.assert_allclose(likely, 1, atol=1e-6)
     assert len(likely) == 2
+
+
+def open_box(walls: bool, lid: bool) -> Trimesh:
+    """A box of 10 cm without thickness: its floor, and what else is asked for."""
+    whole = Trimesh(box_corners(np.array([[0, 0, 0], [0.1, 0.1, 0.05]])))
+    whole = convex_hull(whole.vertices)
+    z = whole.face_normals[:, 2]
+    kept = (z < -0.5) | (walls & (np.abs(z) < 0.5)) | (lid & (z > 0.5))
+    return Trimesh(whole.vertices, whole.faces[kept], process=False)
+
+
+@pytest.mark.parametrize(
+    ("walls", "lid", "seen"),
+    [(False, False, True), (True, False, True), (False, True, False), (True, True, False)],
+)
+def test_what_would_be_seen_in_the_tables_plane_is_held_above_it(walls, lid, seen):
+    mesh = open_box(walls, lid)
+    spin = np.array([[0.6, -0.8, 0], [0.8, 0.6, 0], [0, 0, 1]])
+    size = np.ptp(mesh.vertices @ spin.T, axis=0).max()
+    assert lift_of(mesh.vertices, mesh.faces, spin) == pytest.approx(LIFT * size if seen else 0)
+    upside_down = np.diag([1.0, -1.0, -1.0])
+    lies_on_its_lid = lift_of(mesh.vertices, mesh.faces, upside_down) > 0
+    assert lies_on_its_lid == (not (walls or lid))  # on walls nothing lies in the plane
+
+
+def test_a_card_is_held_up_only_if_it_is_thinner_than_can_be_drawn():
+    for thickness, lifted in ((0.0, True), (1e-6, True), (3e-4, False)):
+        corners = box_corners(np.array([[0, 0, 0], [0.08, 0.05, max(thickness, 1e-9)]]))
+        mesh = convex_hull(corners)
+        lift = lift_of(mesh.vertices, mesh.faces, np.eye(3))
+        assert (lift > 0) == lifted
+        resting = rest(mesh.vertices, np.eye(3), lift)
+        lowest = (mesh.vertices @ resting.table_from_obj[:3, :3].T)[:, 2].min()
+        assert lowest + resting.table_from_obj[2, 3] == pytest.approx(lift, abs=TOLERANCE)
+        assert resting.height == pytest.approx(lift + np.ptp(mesh.vertices[:, 2]))
+
+
+def test_bundled_objects_stand_on_the_table_itself():
+    for model in load_models(["assets"]).values():
+        vertices = model.mesh.vertices.astype(np.float64)
+        for R in [np.eye(3), *stable_poses(vertices)[0]]:
+            assert lift_of(vertices, model.mesh.faces, R) == 0

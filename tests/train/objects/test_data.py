@@ -16,6 +16,7 @@ from tests.small_dataset import smooth_picture as picture
 from train.objects.crops import cut, square_crop, training_crop, warp
 from train.objects.data import (
     DataConfig,
+    check_frames,
     choose_images,
     find_dataset,
     load_instances,
@@ -52,6 +53,18 @@ def root(tmp_path_factory, frames) -> Path:
 @pytest.fixture(scope="module")
 def images(root):
     return read_split(root, "test")
+
+
+def test_real_frames_are_looked_for_before_long_work(root, tmp_path):
+    split = tmp_path / "split.json"
+    data = DataConfig(dataset=str(root), split="test", split_file=str(split))
+    split.write_text(json.dumps({"train": [[2, 10]], "test": [[2, 13]]}))
+    check_frames(data, root, [1, 2], seed=0)
+    split.write_text(json.dumps({"train": [[2, 1]], "test": [[2, 999]]}))
+    with pytest.raises(InputError) as caught:
+        check_frames(data, root, [1, 2], seed=0)
+    assert "2 faults: " in str(caught.value)
+    assert "no image shows object 2" in str(caught.value) and "image 999" in str(caught.value)
 
 
 def twin_dataset(folder: Path, frames) -> list:

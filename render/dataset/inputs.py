@@ -1,0 +1,139 @@
+"""What scenes are made of: meshes, camera, backgrounds, hands; loaded, checked, told by content."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+
+from render.camera import Camera
+from render.config import to_dict
+from render.dataset.backgrounds import with_missing
+from render.draw.renderer import RenderConfig
+from render.errors import InputError
+from render.formats.bop_points import keypoints
+from render.formats.bop_writer import fine_scale
+from render.formats.camera_file import read_camera_file
+from render.hand.file import load_hand
+from render.hand.guest import HandGuest
+from render.hand.model import hand_digest
+from render.hand.scene import HandSceneConfig
+from render.mesh.mesh import ObjectModel, load_models
+from render.scene.randomize import Randomizer, SceneConfig
+from render.scene.spec import NEAR
+from render.scene.view import frame_size, old_camera, scene_camera
+from render.sensor.config import SensorConfig
+
+DEFAULT_HAND_SCENE = HandSceneConfig()
+HAND_LACKS = {"coordinates": "object coordinates", "format": "place in tar shards"}
+
+
+class SceneInputs:
+    """What scenes are made of, loaded and checked, and what of it a dataset's bytes depend on.
+
+    models: by obj_id. size: (width, height) of the frames. randomizer: draws the scenes. guest: the
+    hand among the objects, or None. depth_scale: mm of a step of depth images. settings: what the
+    bytes depend on, as plain data.
+    """
+
+    def __init__(
+        self,
+        config: RenderConfig,
+        scene: SceneConfig,
+        sensor: SensorConfig,
+        seed: int,
+        hand_scene: HandSceneConfig = DEFAULT_HAND_SCENE,
+        listed: Mapping[str, int] = MappingProxyType({}),
+    ) -> None:
+        """
+        Args:
+            listed: the background images that a dataset was begun with, as `read_list` gives them.
+
+        Raises:
+            InputError: as `generate`.
+        """
+        self.models = load_models(config.objects, unit=config.unit)
+        _check_ids(config, self.models)
+        _check_renderer(config, scene)
+        for model in self.models.values():
+            keypoints(model)
+        given = None if config.camera is None else read_camera_file(Path(config.camera))
+        self.size = size = frame_size(scene.layout, config.size, given)
+        camera = scene_camera(scene, size, given)
+        obj_ids = config.obj_ids or None
+        self.randomizer = Randomizer(scene, self.models, size, seed, obj_ids, sensor, camera)
+        ranges = {"scene": to_dict(scene), "sensor": to_dict(sensor)}
+        render = to_dict(replace(config, size=size, camera=None))
+        self.settings = {"render": render, **ranges, "seed": seed, **_camera_record(scene, camera)}
+        self.settings["meshes"] = {str(i): mesh_digest(model) for i, model in self.models.items()}
+        if self.randomizer.backgrounds:
+            self._use_backgrounds(Path(scene.background), listed)
+        annotated = [self.models[i].diameter for i in config.obj_ids or self.models]
+        self.depth_scale = fine_scale(min(annotated))
+        if self.randomizer.near != NEAR or self.randomizer.light_scale != 1:
+            # Which older versions drew otherwise.
+            sizes = {"near": self.randomizer.near, "lights": self.randomizer.light_scale}
+            self.settings["by_size"] = sizes
+        if self.randomizer.lifted():  # on the table of older versions they are half hidden
+            self.settings["lifted"] = self.randomizer.lifted()
+        self.guest: HandGuest | None = None
+        if config.hand is not None:
+            hand = load_hand(config.hand)
+            self.guest = HandGuest(hand, hand_scene, self.models, seed)
+            self.settings |= {"hand_scene": to_dict(hand_scene), "hand": hand_digest(hand)}
+
+    def _use_backgrounds(self, folder: Path, listed: Mapping[str, int]) -> None:
+        """Take the images of a folder, and those of the dataset's that are gone."""
+        draw = self.randomizer
+        draw.backgrounds, draw.left_out = with_missing(draw.backgrounds, folder, listed)
+        sizes = (
+            listed[str(file.relative_to(folder))] if file in draw.left_out else file.stat().st_size
+            for file in draw.backgrounds
+        )
+        names = "\n".join(f"{f} {size}" for f, size in zip(draw.backgrounds, sizes, strict=True))
+        made = hashlib.blake2b(names.encode(), digest_size=8).hexdigest()
+        self.settings["backgrounds"] = f"{len(draw.backgrounds)} files, {made}"
+
+
+def _camera_record(scene: SceneConfig, camera: Camera) -> dict[str, Any]:
+    """What says which camera a dataset has; nothing where that goes without saying."""
+    usual = old_camera(scene, camera.size)
+    if camera.size == usual.size and np.array_equal(camera.K, usual.K):
+        return {}
+    (fx, _, cx), (_, fy, cy) = camera.K[:2].tolist()
+    return {"camera": [fx, fy, cx, cy, *camera.size]}
+
+
+def _check_renderer(config: RenderConfig, scene: SceneConfig) -> None:
+    if config.hand is not None and (config.coordinates or config.format == "bop-webdataset"):
+        name = "coordinates" if config.coordinates else "format"
+        raise InputError(f"render.{name}: hands have no {HAND_LACKS[name]}; leave it, or --hand")
+    asked = {
+        "render.hand": config.hand is not None,
+        "render.normals": config.normals,
+        "render.coordinates": config.coordinates,
+        "scene.shadow_chance": scene.shadow_chance > 0,
+    }
+    for name, wanted in asked.items():
+        if wanted and config.renderer == "pyrender":
+            raise InputError(f"{name}: pyrender does not draw that here; use --renderer moderngl")
+
+
+def _check_ids(config: RenderConfig, models: Mapping[int, ObjectModel]) -> None:
+    missing = sorted(set(config.obj_ids) - set(models))
+    if missing:
+        raise InputError(f"render.obj_ids: no object {missing[0]}; there are {sorted(models)}")
+
+
+def mesh_digest(model: ObjectModel) -> str:
+    """16 hex digits that say whether an object is the same, to the last bit of what is drawn."""
+    mesh, made = model.mesh, hashlib.blake2b(digest_size=8)
+    for array in (mesh.vertices, mesh.faces, mesh.normals, mesh.colors, mesh.uv, mesh.texture):
+        if array is not None:
+            made.update(f"{array.shape} {array.dtype}".encode() + array.tobytes())
+    made.update(json.dumps(model.info, sort_keys=True).encode())
+    return made.hexdigest()

@@ -1,0 +1,127 @@
+"""A calibration file -> its camera: BOP's camera.json, OpenCV's and ROS' YAML or XML."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from render.camera import Camera
+from render.errors import InputError
+from render.formats.bop_records import parse_float, parse_integer, refuse_distortion
+
+LARGEST_FILE = 1 << 20  # bytes; a calibration with a hundred views has less
+SUFFIXES = (".json", ".yaml", ".yml", ".xml")
+# What programs call the same: OpenCV's samples of all ages, its functions' arguments, and ROS.
+MATRICES = ("camera_matrix", "Camera_Matrix", "cameraMatrix", "K", "M1", "intrinsic_matrix")
+DISTORTIONS = (
+    "distortion_coefficients",
+    "Distortion_Coefficients",
+    "distCoeffs",
+    "dist_coeffs",
+    "dist",
+    "D",
+    "D1",
+)
+WIDTHS, HEIGHTS = (
+    ("image_width", "image_Width", "width"),
+    ("image_height", "image_Height", "height"),
+)
+PINHOLES = ("", "plumb_bob", "rational_polynomial", "none", "pinhole", "radtan")
+
+
+def read_camera_file(path: Path) -> Camera:
+    """The pinhole camera of a calibration file, with the size of the images it was made from.
+
+    Raises:
+        InputError: there is no such file, it is of another kind or damaged, it has no size, or its
+            camera is no pinhole without skew and lens distortion.
+    """
+    if path.suffix.lower() not in SUFFIXES:
+        raise InputError(
+            f"{path}: a camera is read from BOP's camera.json, or from OpenCV's YAML or XML"
+        )
+    try:
+        content = path.read_bytes()[: LARGEST_FILE + 1]
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
+    if len(content) > LARGEST_FILE:
+        raise InputError(f"{path}: more than {LARGEST_FILE >> 20} MiB; no calibration is so large")
+    try:
+        text = content.decode()
+        record = _bop_record(text)
+        camera = _from_opencv(path, text) if record is None else _from_bop(path, record)
+    except UnicodeDecodeError:
+        raise InputError(f"{path}: is no text; a calibration was expected") from None
+    except ValueError as error:
+        raise InputError(f"{path}: {error}") from None
+    if camera.K[0, 1] or camera.K[1, 0] or camera.K[0, 0] <= 0 or camera.K[1, 1] <= 0:
+        raise InputError(f"{path}: fx and fy must be positive, without skew: {camera.K.tolist()}")
+    return camera
+
+
+def _bop_record(text: str) -> dict[str, Any] | None:
+    """The record of a camera.json; None if the text is something else."""
+    try:
+        record = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return record if isinstance(record, dict) and "fx" in record else None
+
+
+def _from_bop(path: Path, record: dict[str, Any]) -> Camera:
+    refuse_distortion(record, str(path))
+    fx, fy, cx, cy = (parse_float(record, key, str(path)) for key in ("fx", "fy", "cx", "cy"))
+    size = [parse_integer(record, key, str(path)) for key in ("width", "height")]
+    return Camera(np.array([[fx, 0, cx], [0, fy, cy], [0, 0, 1]]), *size)
+
+
+def _from_opencv(path: Path, text: str) -> Camera:
+    # ROS writes plain YAML, whose first line OpenCV misses.
+    if path.suffix.lower() in (".yaml", ".yml") and not text.startswith("%YAML"):
+        text = "%YAML:1.0\n---\n" + text
+    flags = cv2.FILE_STORAGE_READ | cv2.FILE_STORAGE_MEMORY
+    try:
+        storage = cv2.FileStorage(text, flags)
+        matrix = _first(storage, MATRICES)
+        size = [_first(storage, names) for names in (WIDTHS, HEIGHTS)]
+        distortion = _first(storage, DISTORTIONS)
+        model = storage.getNode("distortion_model")
+        kind = model.string() if model.isString() else ""
+    except (cv2.error, SystemError):
+        raise InputError(f"{path}: is neither BOP's camera.json nor a file of OpenCV's") from None
+    if len(matrix) != 9:
+        raise InputError(f"{path}: has no 3x3 {MATRICES[0]}, nor BOP's fx, fy, cx, cy")
+    if [len(side) for side in size] != [1, 1] or not all(side[0] % 1 == 0 for side in size):
+        raise InputError(
+            f"{path}: does not say {WIDTHS[0]} and {HEIGHTS[0]} of the images it is of"
+        )
+    if np.any(distortion) or kind not in PINHOLES:
+        raise InputError(
+            f"{path}: has a lens distortion ({kind or DISTORTIONS[0]} {distortion.tolist()}), which"
+            " rendered images have not; undistort the real images, cv2.undistort(image, K, D, None,"
+            " newK), and write newK, which cv2.getOptimalNewCameraMatrix gives, here with zeros"
+        )
+    return Camera(matrix.reshape(3, 3), *(int(side[0]) for side in size))
+
+
+def _first(storage: Any, names: Sequence[str]) -> np.ndarray:
+    """The numbers of the first of these entries that there is, flat; empty if there is none."""
+    for name in names:
+        node = storage.getNode(name)
+        if not node.empty():
+            return np.array(list(_numbers(node)), np.float64)
+    return np.empty(0)
+
+
+def _numbers(node: Any):
+    """All numbers of a matrix, a list (of lists), or one number."""
+    if node.isMap():
+        node = node.getNode("data")
+    if node.isSeq():
+        for i in range(node.size()):
+            yield from _numbers(node.at(i))
+    elif node.isInt() or node.isReal():
+        yield node.real()

@@ -1,0 +1,106 @@
+import json
+
+import cv2
+import numpy as np
+import pytest
+
+from render.errors import InputError
+from render.formats.bop_writer import write_camera_json
+from render.formats.camera_file import read_camera_file
+
+K = np.array([[900.5, 0, 639.25], [0, 899.75, 359.5], [0, 0, 1]])
+ROS = """image_width: 1280
+image_height: 720
+camera_name: left
+camera_matrix:
+  rows: 3
+  cols: 3
+  data: [900.5, 0, 639.25, 0, 899.75, 359.5, 0, 0, 1]
+distortion_model: MODEL
+distortion_coefficients:
+  rows: 1
+  cols: 5
+  data: [DIST, 0, 0, 0, 0]
+"""
+
+
+def opencv_file(path, names=("camera_matrix", "distortion_coefficients"), **entries):
+    content = dict(zip(names, (K, np.zeros(5)), strict=True))
+    content |= {"image_width": 1280, "image_height": 720, **entries}
+    storage = cv2.FileStorage(str(path), cv2.FILE_STORAGE_WRITE)
+    for name, value in content.items():
+        if value is not None:
+            storage.write(name, value)
+    storage.release()
+    return path
+
+
+@pytest.mark.parametrize("name", ["c.yaml", "c.yml", "c.xml", "c.json"])
+@pytest.mark.parametrize(
+    "names", [("camera_matrix", "distortion_coefficients"), ("K", "D"), ("cameraMatrix", "dist")]
+)
+def test_what_opencv_writes_is_read(tmp_path, name, names):
+    camera = read_camera_file(opencv_file(tmp_path / name, names))
+    np.testing.assert_array_equal(camera.K, K)
+    assert camera.size == (1280, 720)
+
+
+def test_what_ros_writes_is_read(tmp_path):
+    file = tmp_path / "ost.yaml"
+    file.write_text(ROS.replace("MODEL", "plumb_bob").replace("DIST", "0.0"))
+    camera = read_camera_file(file)
+    np.testing.assert_array_equal(camera.K, K)
+    assert camera.size == (1280, 720)
+
+
+def test_bops_camera_json_is_read(tmp_path):
+    camera = read_camera_file(opencv_file(tmp_path / "c.yaml"))
+    write_camera_json(tmp_path, camera)
+    again = read_camera_file(tmp_path / "camera.json")
+    np.testing.assert_array_equal(again.K, K)
+    assert again.size == camera.size
+
+
+def test_a_lens_distortion_is_refused_with_what_to_do(tmp_path):
+    bent = np.array([0.1, 0, 0, 0, 0])
+    file = opencv_file(tmp_path / "c.yaml", distortion_coefficients=bent)
+    with pytest.raises(InputError, match=r"c\.yaml: has a lens distortion .*cv2\.undistort"):
+        read_camera_file(file)
+    for model, value in (("plumb_bob", "-0.2"), ("equidistant", "0.0")):
+        (tmp_path / "ros.yaml").write_text(ROS.replace("MODEL", model).replace("DIST", value))
+        with pytest.raises(InputError, match=r"ros\.yaml: has a lens distortion"):
+            read_camera_file(tmp_path / "ros.yaml")
+    record = {"fx": 9, "fy": 9, "cx": 3, "cy": 3, "width": 8, "height": 8, "k1": 0.1}
+    (tmp_path / "camera.json").write_text(json.dumps(record))
+    with pytest.raises(InputError, match=r"k1 = 0\.1 is a lens distortion"):
+        read_camera_file(tmp_path / "camera.json")
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "fault"),
+    [
+        ("c.txt", "900 900 320 240", "a camera is read from"),
+        ("c.yaml", "garbage: [", "neither BOP's camera.json nor"),
+        ("c.yaml", "", "neither BOP's|has no 3x3"),
+        ("c.yaml", "a: 1\n", "has no 3x3 camera_matrix"),
+        ("c.json", "[1, 2", "neither BOP's|has no 3x3"),
+        ("c.json", '{"fx": 1, "fy": 1, "cx": 0, "cy": 0}', "width is missing"),
+        ("c.json", '{"fx": NaN, "fy": 1, "cx": 0, "cy": 0}', "fx must be 1 finite"),
+        ("c.json", '{"fx": 0, "fy": 1, "cx": 0, "cy": 0, "width": 1, "height": 1}', "invertible"),
+        ("c.json", '{"fx": -5, "fy": 5, "cx": 0, "cy": 0, "width": 1, "height": 1}', "positive"),
+    ],
+)
+def test_what_is_no_camera_is_refused_by_name(tmp_path, name, text, fault):
+    (tmp_path / name).write_text(text)
+    with pytest.raises(InputError, match=rf"{name}: .*({fault})"):
+        read_camera_file(tmp_path / name)
+
+
+def test_a_camera_without_the_size_of_its_images_or_with_skew_is_refused(tmp_path):
+    with pytest.raises(InputError, match="does not say image_width"):
+        read_camera_file(opencv_file(tmp_path / "c.yaml", image_width=None))
+    skewed = K + np.array([[0, 2.0, 0], [0, 0, 0], [0, 0, 0]])
+    with pytest.raises(InputError, match="without skew"):
+        read_camera_file(opencv_file(tmp_path / "s.yaml", camera_matrix=skewed))
+    with pytest.raises(InputError, match=r"no-file\.yaml: cannot be read"):
+        read_camera_file(tmp_path / "no-file.yaml")
