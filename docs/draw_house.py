@@ -25,7 +25,10 @@ FLOORS = {
         *("hall", "mesh", "formats", "sensor", "scene", "hand", "draw"),
         *("dataset", "capture", "validate", "show", "commands"),
     ),
-    "train": ("options", "learn", "objects", "hands", "film", "study", "run", "commands"),
+    "train": (
+        *("options", "learn", "report", "objects", "hands"),
+        *("tasks", "film", "study", "run", "commands"),
+    ),
 }
 COLORS = {"render": "#2f6f9f", "train": "#b3541e"}
 X = {"render": 0.0, "train": 6.4}

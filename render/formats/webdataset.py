@@ -12,6 +12,7 @@ from pathlib import Path
 from render.formats.bop import depth_path, mask_path, rgb_path
 from render.formats.bop_records import read_records
 from render.formats.coco import encode_rle
+from render.formats.surface import nocs_path, normals_path
 from render.image_file import read_mask
 from render.json_file import write_text
 
@@ -75,6 +76,8 @@ def _samples(scene_dir: Path) -> Iterator[tuple[int, dict[str, bytes]]]:
         for ending, path in (
             ("rgb", rgb_path(scene_dir, im_id)),
             ("depth", depth_path(scene_dir, im_id)),
+            ("normals", normals_path(scene_dir, im_id)),
+            ("nocs", nocs_path(scene_dir, im_id)),
         ):
             if path.parent.is_dir():
                 members[ending + path.suffix] = path.read_bytes()

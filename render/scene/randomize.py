@@ -23,7 +23,7 @@ from render.scene.spec import (
     near_plane,
     rows,
 )
-from render.scene.tabletop import Tabletop
+from render.scene.tabletop import Tabletop, from_above
 from render.scene.view import scene_camera
 from render.sensor.config import DEFAULT_SENSOR, SensorConfig, draw_sensors
 
@@ -144,7 +144,7 @@ class Randomizer:
         middle = np.mean([b.cam_from_obj[:3, 3] for b in bodies if b.obj_id in self.models], axis=0)
         ambient, lights = self.lighting(rng["light"], middle)
         if bodies[-1].obj_id in TABLES:
-            lights = tuple(_from_above(light, bodies[-1].cam_from_obj) for light in lights)
+            lights = tuple(from_above(light, bodies[-1].cam_from_obj) for light in lights)
         sensor, depth_sensor = draw_sensors(self.sensor_config, rng["sensor"])
         return SceneSpec(
             K=rows(camera.K),
@@ -286,20 +286,6 @@ class Randomizer:
 def _prop_material(rng: np.random.Generator) -> Material:
     tint = rng.uniform(0.55, 0.95) * rng.uniform(0.85, 1.15, 3)
     return Material(tuple(tint.tolist()), rng.uniform(0.0, 0.15), rng.uniform(8.0, 64.0))
-
-
-def _from_above(light: Light, cam_from_table: np.ndarray) -> Light:
-    """The light, mirrored in the table's plane where it would shine from below it."""
-    up, vector = cam_from_table[:3, 2], np.array(light.vector)
-    from_table = vector if light.kind == "directional" else vector - cam_from_table[:3, 3]
-    height = float(from_table @ up)
-    if height >= 0:
-        return light
-    light = replace(light, vector=tuple((vector - 2 * height * up).tolist()))
-    if light.kind != "spot":
-        return light
-    direction = np.array(light.direction)
-    return replace(light, direction=tuple((direction - 2 * (direction @ up) * up).tolist()))
 
 
 def _check_light_kinds(kinds: Sequence[str]) -> None:

@@ -20,6 +20,7 @@ from render.scene.layout import (
 from render.scene.packing import DIRECTIONS, slide
 from render.scene.props import SOLIDS, TABLES, props, solid_kind, surface_kind
 from render.scene.resting import Rest, hull_of, lift_of, rest, stable_poses
+from render.scene.spec import Light
 from render.transforms import apply, rigid, rodrigues
 
 GAP = 0.002  # between things, as a share of their reach
@@ -230,3 +231,17 @@ def _is_in_the_way(thing: _Thing, cam_from_table: np.ndarray) -> bool:
     top = np.array([[*thing.center, thing.rest.height]])
     depth = apply(cam_from_table, top)[0, 2] - thing.radius
     return bool(depth < NEAREST * cam_from_table[2, 3])
+
+
+def from_above(light: Light, cam_from_table: np.ndarray) -> Light:
+    """The light, mirrored in the table's plane where it would shine from below it."""
+    up, vector = cam_from_table[:3, 2], np.array(light.vector)
+    from_table = vector if light.kind == "directional" else vector - cam_from_table[:3, 3]
+    height = float(from_table @ up)
+    if height >= 0:
+        return light
+    light = replace(light, vector=tuple((vector - 2 * height * up).tolist()))
+    if light.kind != "spot":
+        return light
+    direction = np.array(light.direction)
+    return replace(light, direction=tuple((direction - 2 * (direction @ up) * up).tolist()))

@@ -10,8 +10,8 @@ import numpy as np
 
 from render.camera import Camera
 from render.config import option
-from render.errors import InputError, all_of
-from render.formats.bop import BopImage, read_split, require_objects
+from render.errors import InputError
+from render.formats.bop import BopImage, read_split
 from render.formats.bop_results import Detection
 from render.frame import Annotation, Box
 from render.mesh.box import box_corners
@@ -120,22 +120,6 @@ def write_split(config: DataConfig, root: Path, seed: int, file: Path) -> None:
     """Write which images are trained and tested on, as `data.split_file` takes it."""
     parts = {part: choose_images(config, root, part, seed) for part in ("train", "test")}
     file.write_text(json.dumps(parts) + "\n")
-
-
-def check_frames(data: DataConfig, root: Path, obj_ids: Sequence[int], seed: int) -> None:
-    """See, before long work, that the real frames to train and to test on are there.
-
-    Raises:
-        InputError: a split, its file or a record is missing or damaged, or no training frame shows
-            an object; names all.
-    """
-
-    def check(part: str) -> None:
-        images = read_split(root, data.split, choose_images(data, root, part, seed))
-        if part == "train" and data.split_file:  # else they are chosen by what they show
-            require_objects(images, obj_ids)
-
-    all_of(("train", "test"), check, "faults")
 
 
 def load_instances(

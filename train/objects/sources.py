@@ -1,6 +1,6 @@
 """What `run` renders for objects: simulated real frames, twins, synthetic images."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -8,7 +8,8 @@ from typing import Any
 from render.config import fill, load_preset
 from render.dataset.generate import generate
 from render.draw.renderer import RenderConfig
-from render.formats.bop import read_split
+from render.errors import all_of
+from render.formats.bop import read_split, require_objects
 from render.mesh.mesh import ObjectModel
 from render.scene.randomize import SceneConfig
 from render.sensor.config import SensorConfig
@@ -96,3 +97,19 @@ def before_real_frames(
                 name = f"{image.scene_id:06d}_{image.im_id:06d}{file.suffix}"
                 (links / name).symlink_to(file)
     return replace(scene, background=str(folder.resolve()))
+
+
+def check_frames(data: DataConfig, root: Path, obj_ids: Sequence[int], seed: int) -> None:
+    """See, before long work, that the real frames to train and to test on are there.
+
+    Raises:
+        InputError: a split, its file or a record is missing or damaged, or no training frame shows
+            an object; names all.
+    """
+
+    def check(part: str) -> None:
+        images = read_split(root, data.split, choose_images(data, root, part, seed))
+        if part == "train" and data.split_file:  # else they are chosen by what they show
+            require_objects(images, obj_ids)
+
+    all_of(("train", "test"), check, "faults")

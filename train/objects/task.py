@@ -21,7 +21,6 @@ from train.objects.crops import ObjectCrops
 from train.objects.data import (
     DataConfig,
     Instance,
-    check_frames,
     choose_images,
     find_dataset,
     load_instances,
@@ -34,7 +33,7 @@ from train.objects.metrics import PoseErrors
 from train.objects.pairs import twin_splits
 from train.objects.report import contact_sheet, extreme_sheet, test_sheet
 from train.objects.results import Outcome, results, write_estimates, write_results
-from train.objects.sources import live_images, prepare, simulate
+from train.objects.sources import check_frames, live_images, prepare, simulate
 from train.objects.summary import Group, summarize
 from train.options import COMPOSITION
 

@@ -62,6 +62,18 @@ def test_a_shard_says_all_that_the_scene_does(scene, tmp_path):
                 )
 
 
+def test_a_shard_holds_normals_and_object_coordinates_where_the_scene_does(scene, tmp_path):
+    for name in ("normals", "nocs"):
+        (scene / name).mkdir()
+        for im_id in (4, 11):
+            (scene / name / f"{im_id:06d}.png").write_bytes(f"{name} {im_id}".encode())
+    pack_scene(scene, 7, tmp_path / "a.tar")
+    for key, members in samples(tmp_path / "a.tar").items():
+        im_id = int(key.split("_")[1])
+        assert members["normals.png"] == f"normals {im_id}".encode()
+        assert members["nocs.png"] == f"nocs {im_id}".encode()
+
+
 def test_the_same_scene_gives_the_same_bytes(scene, tmp_path):
     for name in ("a.tar", "b.tar"):
         pack_scene(scene, 7, tmp_path / name)

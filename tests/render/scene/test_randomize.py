@@ -301,12 +301,6 @@ def test_an_object_too_large_for_the_distance_is_refused():
     Randomizer(replace(CROP, distance=(1.6, 2.0)), large, (96, 96), 0).scene(0)
 
 
-def test_box_corners_run_over_z_first_then_y_then_x():
-    corners = box_corners(np.array([[0, 10, 100], [1, 11, 101]]))
-    bits = np.array([[int(b) for b in f"{i:03b}"] for i in range(8)])
-    np.testing.assert_array_equal(corners, bits + [0, 10, 100])
-
-
 def test_a_spec_holds_no_numpy_scalar():
     for config in (CROP, TABLE, UPRIGHT, replace(CROP, background="plain")):
         spec = randomizer(config).scene(0)

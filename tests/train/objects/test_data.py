@@ -16,7 +16,6 @@ from tests.small_dataset import smooth_picture as picture
 from train.objects.crops import cut, square_crop, training_crop, warp
 from train.objects.data import (
     DataConfig,
-    check_frames,
     choose_images,
     find_dataset,
     load_instances,
@@ -28,6 +27,7 @@ from train.options import CropConfig
 
 MODELS = cuboids()
 NOTHING = (-1, -1, -1, -1)
+from train.objects.sources import check_frames
 
 
 @pytest.fixture(scope="module")
