@@ -23,11 +23,11 @@ from train.objects.data import (
     with_boxes,
     write_split,
 )
+from train.objects.sources import check_frames
 from train.options import CropConfig
 
 MODELS = cuboids()
 NOTHING = (-1, -1, -1, -1)
-from train.objects.sources import check_frames
 
 
 @pytest.fixture(scope="module")
