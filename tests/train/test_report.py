@@ -3,7 +3,9 @@
 import base64
 import json
 import shlex
+import shutil
 import sys
+from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -19,6 +21,7 @@ from render.image_file import write_png
 from tests.chromium import chromium, find_chromium
 from train.options import CropConfig, TrainConfig
 from train.report.asked import changed
+from train.report.curves import curve_plots, find_logs
 from train.report.page import leave_report, write_page
 
 METHODS = ["synthetic", "real", "mapping"]
@@ -39,6 +42,7 @@ def folder(tmp_path, rng) -> Path:
     """What `run` leaves of two objects, with noise for pictures; a name that HTML would misread."""
     out = tmp_path / "a<b>&c"
     objects = {name: {method: metrics(rng) for method in METHODS} for name in ("5", "12")}
+    objects["5"]["real"]["corner_px"] = float("inf")  # behind the camera
     mean = {method: metrics(rng) for method in METHODS}
     results = {"dataset": "<lmo>", "seed": 3, "methods": METHODS, "boxes": "bbox_visib"}
     results |= {"objects": objects, "mean": mean}
@@ -175,12 +179,77 @@ def test_damaged_pictures_and_folders_without_results_are_refused(folder, tmp_pa
     assert not (folder / "report.html").exists()
 
 
+def test_learning_curves_are_those_of_the_logs(folder):
+    (_, logs), _ = find_logs(folder).items()
+    assert list(logs) == METHODS
+    steps, values = logs["mapping"]["loss/real"]
+    assert steps == [1, 2, 3, 4, 5]
+    np.testing.assert_allclose(values, 1 / np.array(steps), rtol=1e-6)
+    both = {m: {**of_one, "validation": of_one["loss/real"]} for m, of_one in logs.items()}
+    plot = curve_plots({"obj_000012": both})[0]
+    assert "mapping: loss on real frames 0.2 at step 5" in plot.alt
+    assert len(set(plot.drawn.values())) == 4  # light and dark, wide and narrow
+
+
+def test_logs_of_datasets_and_of_tuning_are_no_curves(folder):
+    for name in ("obj_000005/twins", "obj_000005/tuning/fold0"):
+        shutil.copytree(folder / "obj_000012" / "real", folder / name / "real")
+    (folder / "obj_000005" / "twins" / "generation.json").write_text('{"renderer": "of a test"}')
+    assert list(find_logs(folder)) == ["obj_000005", "obj_000012"]
+    assert "of a test" in write_page(folder).read_text()
+
+
+def test_an_evaluation_shows_the_curves_of_the_network_it_tested(folder):
+    network = folder / "obj_000012" / "real"
+    (network / "checkpoint.pt").touch()
+    out = folder.parent / "evaluation"
+    out.mkdir()
+    shutil.copy(folder / "results.json", out)
+    page = leave_report(CONFIG, out, 3, network / "checkpoint.pt").read_text()
+    assert "real: loss on real frames 0.2 at step 5" in page and str(network) in unescape(page)
+
+
+def test_a_study_has_a_table_for_each_of_its_own_and_one_of_tuning(tmp_path):
+    estimates = {
+        "mapping": {"mean": 4.25, "over_objects": None, "over_seeds": [4.0, 4.5]},
+        "real": {"mean": 8.5, "over_objects": None, "over_seeds": [8.0, 9.0]},
+    }
+    ratio = {"mean": 0.5, "over_objects": None, "over_seeds": [0.5, 0.75]}
+    table = {"visib": 0.6, "real_frames": 5, "chosen_on": False, "seeds": {"9": [0, 1]}}
+    table |= {"methods": {m: {"corner_px": e, "add_10": 3.0} for m, e in estimates.items()}}
+    table |= {"rival": "real", "ratios": {"real": ratio}}
+    tuning = {m: {"runs": 3, "candidates": [], "chosen": {"lr": 0.125}} for m in estimates}
+    study = {"seed": 0, "done": [3, 4], "tuning": tuning, "tables": [table], "failed": {"x": "y<z"}}
+    (tmp_path / "study.json").write_text(json.dumps(study))
+    found = Reader(write_page(tmp_path).read_text())
+    assert found.values == [4.25, 0.5, 3.0, 8.5, 1.0, 3.0, 0.5, 0.25, 3, 3]
+    texts = " ".join(found.texts)
+    assert "5 real frames, visib_fract >= 0.6, objects 9, 2 seeds each" in texts
+    assert "real (rival)" in texts and "0.500 to 0.750" in texts and "lr 0.125" in texts
+    assert "3 of 4 networks" in texts and "x: y<z" in texts
+
+
+def test_hands_have_a_table_of_joints_and_a_localiser_one_of_centres(tmp_path):
+    rows = {
+        m: {"joint_mm": e, "per_joint_mm": {"palm": e + 1}, "n": 4}
+        for m, e in {"real": 9.5}.items()
+    }
+    results = {"dataset": "nyu", "methods": ["real"], "center": {"center_mm": 7.5}}
+    results |= {"objects": {"hand": rows}, "mean": rows, "subsets": {"small hand": rows}}
+    (tmp_path / "results.json").write_text(json.dumps(results))
+    assert Reader(write_page(tmp_path).read_text()).values == [9.5, 4, 9.5, 4, 7.5, 10.5]
+    del results["objects"], results["mean"], results["subsets"]
+    (tmp_path / "results.json").write_text(json.dumps(results))
+    assert Reader(write_page(tmp_path).read_text()).values == [7.5]
+
+
 @needs_chromium
 def test_a_browser_shows_every_picture_and_sorts_by_a_click(folder):
     results = json.loads((folder / "results.json").read_text())
     cells = "[...document.querySelectorAll('td[data-value]')]"
     rows = "[...document.querySelector('table').tBodies[0].rows]"
-    column = f"{rows}.map(row => +row.cells[2].dataset.value)"
+    column = f"{rows}.map(row => String(+row.cells[2].dataset.value))"
+    values = f"{cells}.map(c => String(+c.dataset.value))"
     click = "document.querySelectorAll('table thead button')[2].click()"
     with chromium() as page:
         for width, scheme in ((1280, "light"), (400, "dark")):
@@ -191,15 +260,15 @@ def test_a_browser_shows_every_picture_and_sorts_by_a_click(folder):
             )
             assert len(sizes) == 2 * len(PICTURES) + 3 and min(sizes) > 0
             assert page.evaluate("document.documentElement.scrollWidth") == width
-            assert page.evaluate(f"{cells}.map(c => +c.dataset.value)") == values_of(results)
+            assert [*map(float, page.evaluate(values))] == values_of(results)
             shown = page.evaluate(f"{cells}.map(c => c.textContent)")
             texts = [str(v) if isinstance(v, int) else f"{v:.1f}" for v in values_of(results)]
             assert shown == texts
-            before = page.evaluate(column)
+            before = [*map(float, page.evaluate(column))]  # JSON has no infinity
             page.evaluate(click)
-            assert page.evaluate(column) == sorted(before) != before
+            assert [*map(float, page.evaluate(column))] == sorted(before) != before
             page.evaluate(click)
-            assert page.evaluate(column) == sorted(before, reverse=True)
+            assert [*map(float, page.evaluate(column))] == sorted(before, reverse=True)
         assert page.errors == []
 
 

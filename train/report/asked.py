@@ -28,18 +28,22 @@ def write_asked(config: Mapping[str, Any], out: Path, seed: int, network: Path |
 
     Args:
         config: section -> options.
-        network: the run folder that was tested, if one was.
+        network: the run folder that was tested, or the checkpoint in it, if one was.
     """
     record = {
         "command": command(),
         "folder": os.getcwd(),
         "seed": seed,
         "changed": changed(config),
-        "network": None if network is None else str(network.resolve()),
+        "network": None if network is None else str(_folder(network)),
         "versions": versions(),
         "machine": f"{platform.machine()}, {os.cpu_count()} cores, {platform.platform()}",
     }
     write_text(out / FILE, json.dumps(record, indent=2) + "\n")
+
+
+def _folder(network: Path) -> Path:
+    return (network.parent if network.is_file() else network).resolve()
 
 
 def command() -> str | None:

@@ -1,5 +1,6 @@
 """results.json and study.json -> tables of a page."""
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -122,26 +123,29 @@ def study_tables(study: Mapping[str, Any]) -> list[Table]:
 
 
 def main_errors(results: Mapping[str, Any]) -> tuple[str, dict[str, dict[str, float]]] | None:
-    """The key of the main error, and subject -> method -> error; None where no method is told."""
+    """The key of the main error, and subject -> method -> error; None where there is none.
+
+    An infinite one, of a pose behind the camera, is left out: it has no place on a plot.
+    """
     objects = results.get("objects", {})
     for key in MAIN:
         found = {
-            subject: {m: row[key] for m, row in by_method.items() if row.get(key) is not None}
+            subject: {m: row[key] for m, row in by_method.items() if _is_finite(row.get(key))}
             for subject, by_method in objects.items()
         }
         if any(found.values()):
-            return key, found
+            return key, {subject: of_one for subject, of_one in found.items() if of_one}
     return None
 
 
 def summary(results: Mapping[str, Any]) -> str | None:
     """What came out, in a sentence."""
-    means = {m: row for m, row in results.get("mean", {}).items()}
-    key = next((k for k in MAIN if any(k in row for row in means.values())), None)
+    means = results.get("mean", {})
+    key = next((k for k in MAIN if any(row.get(k) is not None for row in means.values())), None)
     if key is None:
         return None
     title = METRICS[key][0].split()
-    errors = {m: row[key] for m, row in means.items()}
+    errors = {m: row[key] for m, row in means.items() if row.get(key) is not None}
     best = min(errors, key=lambda m: errors[m])
     unit = title[-1]
     text = f"Least mean {title[0]} error: {best}, {errors[best]:.1f} {unit}."
@@ -240,6 +244,10 @@ def _options(chosen: Mapping[str, Any] | None) -> str:
     if chosen is None:
         return "not chosen yet"
     return ", ".join(f"{name} {value}" for name, value in chosen.items())
+
+
+def _is_finite(value: float | None) -> bool:
+    return value is not None and math.isfinite(value)
 
 
 def _cell(value: float | None, best: bool = False) -> Cell:
