@@ -85,13 +85,6 @@ def net_and_batch(method="mapping"):
     return net, RandomBatches(method).batch(0)
 
 
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory) -> Path:
-    out = tmp_path_factory.mktemp("trainer") / "mapping"
-    run(training(), out)
-    return out
-
-
 # The loss
 
 
