@@ -92,7 +92,8 @@ class PyrenderRenderer:
             device, opengl = (GL.glGetString(k).decode() for k in (GL.GL_RENDERER, GL.GL_VERSION))
         except Exception as error:  # from PyOpenGL, whatever a missing library makes fail
             reason = " ".join(str(error).split()) or type(error).__name__
-            raise InputError(f"pyrender cannot draw here ({reason}); {EGL_FIX}") from error
+            fix = PYRENDER_FIX if isinstance(error, ModuleNotFoundError) else EGL_FIX
+            raise InputError(f"pyrender cannot draw here ({reason}); {fix}") from error
         self._flags, self._maker = pyrender.RenderFlags, SceneMaker(pyrender, meshes)
         self.name = f"pyrender {pyrender.__version__}, {device}, OpenGL {opengl}"
 

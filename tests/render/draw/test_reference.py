@@ -5,8 +5,10 @@ import cv2
 import numpy as np
 import pytest
 
+from render.draw import reference
 from render.draw.rasterizer import Rasterizer
 from render.draw.reference import PyrenderRenderer, render_in_subprocess
+from render.errors import InputError
 from render.mesh.mesh import load_models
 from render.scene.spec import Light, Placed, SceneSpec
 from render.transforms import random_rotation, rodrigues
@@ -144,3 +146,13 @@ def test_pyrender_gives_the_full_masks_of_the_rasterizer(pyrender_alone):
         for canvas, mask in zip((1, 3), masks, strict=True):
             np.testing.assert_array_equal(mask, rasterizer.full_masks(masked, canvas))
             assert mask.any(axis=(1, 2)).all()
+
+
+def test_a_package_that_pyrender_lacks_is_to_be_installed_not_a_driver(monkeypatch):
+    def lacks_pyglet(windows):
+        raise ModuleNotFoundError("No module named 'pyglet'")
+
+    monkeypatch.setattr(reference, "import_pyrender", lacks_pyglet)
+    line = r"^pyrender cannot draw here \(No module named 'pyglet'\); run: python -m pip install"
+    with pytest.raises(InputError, match=line):
+        reference.PyrenderRenderer({})
