@@ -14,6 +14,7 @@ TOOLS = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]
 LAYERS = {one["name"]: one.get("layers", []) for one in TOOLS["importlinter"]["contracts"]}
 WHOLE = "assets, then render, then train"
 NO_TORCH = "render does without torch"
+NO_OPENGL = "train leaves OpenGL to render"
 
 
 def floors(package: str) -> str:
@@ -57,6 +58,7 @@ def test_no_floor_is_broken(house):
         ("train/objects/data.py", "import train.hands.data", {floors("train")}),
         ("train/options.py", "import train.learn.networks", {floors("train")}),
         ("train/study/job.py", "import train.run", {floors("train")}),
+        ("train/film.py", "import moderngl", {NO_OPENGL}),
         ("render/show/overlay.py", "def late():\n    import torch", {NO_TORCH}),
         ("render/errors.py", "import train.options", {NO_TORCH, WHOLE}),
         ("render/attic/__init__.py", "", {floors("render")}),
