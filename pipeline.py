@@ -95,9 +95,9 @@ def main(verbose: bool) -> None:
         logging.getLogger(noisy).setLevel(logging.WARNING)
 
 
-for of_group in GROUPS.values():
-    for of_name in of_group:
-        main.add_command(of_name)
+for group in GROUPS.values():
+    for member in group:
+        main.add_command(member)
 
 if __name__ == "__main__":
     main()

@@ -10,8 +10,8 @@ sys.path.insert(0, str(DOCS.parent))
 import click
 
 from pipeline import GROUPS, SECTIONS, main
-from render.config import kinds_of
-from render.option_help import preset_files, preset_summary, summary_of
+from render.config import kinds_of, preset_files
+from render.option_help import preset_summary, summary_of
 
 WIDTH = 100
 # What each command reads, and what it leaves.

@@ -13,9 +13,9 @@ from render.command_line import (
     out_option,
     workers_option,
 )
-from render.config import OptionError
+from render.config import OptionError, preset_files
 from render.draw.renderer import RenderConfig
-from render.option_help import explain, preset_files, preset_summary, summary_of
+from render.option_help import explain, preset_summary, summary_of
 
 
 @click.command(

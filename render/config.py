@@ -93,11 +93,16 @@ def resolve(
     for source, layer in layers:
         for section, values in layer.items():
             if section not in sections:
-                raise OptionError(f"{source}: {_unknown('section', section, sections)}")
+                raise OptionError(f"{source}: {unknown('section', section, sections)}")
             if not isinstance(values, Mapping):
                 raise OptionError(f"{source}: {section} must be a table, [{section}]")
             merged[section] |= _typed(sections[section], values, section, f"{source}: ")
     return {section: cls(**merged[section]) for section, cls in sections.items()}
+
+
+def preset_files() -> list[Path]:
+    """The presets' files, by name."""
+    return sorted(PRESETS.glob("*.toml"))
 
 
 def load_preset(name: str) -> dict[str, dict[str, Any]]:
@@ -200,14 +205,14 @@ def _preset_layers(name: str, asker: str = "") -> list[tuple[str, dict[str, Any]
     Args:
         asker: what names it, for messages.
     """
-    available = sorted(path.stem for path in PRESETS.glob("*.toml"))
+    available = [path.stem for path in preset_files()]
     layers: list[tuple[str, dict[str, Any]]] = []
     seen: list[str] = []
     current: str | None = name
     while current is not None:
         if current not in available:
             source = f"preset {seen[-1]}: " if seen else asker
-            raise OptionError(source + _unknown("preset", str(current), available))
+            raise OptionError(source + unknown("preset", str(current), available))
         if current in seen:
             raise OptionError(f"preset {current} extends itself: {' > '.join([*seen, current])}")
         seen.append(current)
@@ -240,7 +245,7 @@ def _typed(cls: type, values: Mapping[str, Any], section: str, source: str = "")
     typed = {}
     for name, value in values.items():
         if name not in kinds:
-            raise OptionError(source + _unknown("option", name, kinds, f"{section}."))
+            raise OptionError(source + unknown("option", name, kinds, f"{section}."))
         try:
             typed[name] = kinds[name].convert(value)
         except (ValueError, OverflowError):
@@ -255,7 +260,7 @@ def _flag(name: str) -> str:
     return "--" + name.replace("_", "-")
 
 
-def _unknown(noun: str, name: str, known: Iterable[str], prefix: str = "") -> str:
+def unknown(noun: str, name: str, known: Iterable[str], prefix: str = "") -> str:
     """One line on a name that does not exist: the nearest that does, else all of them."""
     near = difflib.get_close_matches(name, list(known), n=1)
     if near:

@@ -1,10 +1,9 @@
 """What a user may look up of settings and presets."""
 
-import difflib
 from collections.abc import Mapping
 from pathlib import Path
 
-from render.config import PRESETS, OptionError, kinds_of
+from render.config import OptionError, kinds_of, unknown
 from render.option_kind import OptionKind
 
 
@@ -16,22 +15,16 @@ def explain(sections: Mapping[str, type], name: str) -> list[str]:
     """
     section, _, field = name.partition(".")
     if section not in sections:
-        raise OptionError(f"no section {section}; {_nearest(section, list(sections))}")
+        raise OptionError(unknown("section", section, sections))
     kinds = kinds_of(sections[section])
     if field and field not in kinds:
-        near = _nearest(field, list(kinds), f"{section}.")
-        raise OptionError(f"no setting {section}.{field}; {near}")
+        raise OptionError(unknown("option", field, kinds, f"{section}."))
     return [_paragraph(section, one, kinds[one]) for one in ([field] if field else kinds)]
 
 
 def summary_of(cls: type) -> str:
     """The first sentence of a section's docstring."""
     return " ".join((cls.__doc__ or "").split("\n\n")[0].split())
-
-
-def preset_files() -> list[Path]:
-    """The presets' files, by name."""
-    return sorted(PRESETS.glob("*.toml"))
 
 
 def preset_summary(path: Path) -> str:
@@ -43,10 +36,3 @@ def _paragraph(section: str, name: str, kind: OptionKind) -> str:
     default = kind.text(kind.field.default) or "(empty)"
     lines = [kind.field.metadata["help"], f"takes {kind.allowed}; default {default}"]
     return "\n    ".join([f"{section}.{name}", *lines])
-
-
-def _nearest(name: str, known: list[str], prefix: str = "") -> str:
-    near = difflib.get_close_matches(name, known, n=1)
-    if near:
-        return f"did you mean {prefix}{near[0]}?"
-    return f"there are: {', '.join(prefix + n for n in known)}"

@@ -13,8 +13,8 @@ from click.testing import CliRunner
 
 from pipeline import GROUPS, SECTIONS, main
 from render.command_line import SectionedCommand
-from render.config import OptionError, load_preset, resolve
-from render.option_help import preset_files, preset_summary
+from render.config import OptionError, load_preset, preset_files, resolve
+from render.option_help import preset_summary
 
 COMMANDS = [command for group in GROUPS.values() for command in group]
 EXAMPLES = [line for c in COMMANDS if isinstance(c, SectionedCommand) for line in c.examples]
@@ -82,8 +82,8 @@ def test_options_explains_every_setting_of_a_section(section):
 def test_options_alone_lists_the_sections_and_a_wrong_name_gets_the_nearest():
     assert [line.split()[0] for line in show("options").splitlines()] == list(SECTIONS)
     for name, message in [
-        ("trian", "no section trian; did you mean train?"),
-        ("train.lrr", "no setting train.lrr; did you mean train.lr?"),
+        ("trian", "there is no section trian; did you mean train?"),
+        ("train.lrr", "there is no option train.lrr; did you mean train.lr?"),
     ]:
         result = CliRunner().invoke(main, ["options", name])
         assert result.exit_code == 2 and result.output == f"Error: {message}\n"

@@ -117,20 +117,16 @@ class HandTask:
         return summarize(np.array([row["joint_mm"] for row in record["rows"]]))
 
     def write(self, found: Found, device: torch.device) -> str:
-        data, methods, kind = self.config["hand"], self.config["run"].methods, self._kind
+        data, asked = self.config["hand"], self.config["run"]
         of_hand = found[HAND]
         test: HandTest = next(iter(of_hand.values()))[0]
         predictions = {method: uvd for method, (_, uvd) in of_hand.items()}
         about = {"dataset": str(find_nyu(data.dataset)), "seed": self.seed}
-        about |= {"methods": list(methods), "frames": kind}
+        about |= {"methods": list(asked.methods), "frames": asked.kind}
         counts = self.count_frames(), len(test.frames)
-        heading = f"{counts[0]} {kind} frames to train on, {counts[1]} to test on"
+        heading = f"{counts[0]} {asked.kind} frames to train on, {counts[1]} to test on"
         self._film(device)
         return write_hand_results(predictions, test, about, self.out, heading)
-
-    @property
-    def _kind(self) -> str:
-        return self.config["run"].kind
 
     def _film(self, device: torch.device) -> None:
         """Leave film.mp4, unless there is one that shows the networks as they are."""
