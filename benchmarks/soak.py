@@ -20,6 +20,7 @@ sys.path[0] = str(Path(__file__).resolve().parents[1])  # else `render` would be
 import click
 import trimesh
 
+from render.dataset import missing
 from render.dataset.generate import generate
 from render.draw.renderer import RenderConfig
 from render.scene.randomize import SceneConfig
@@ -31,7 +32,7 @@ LINES = 20
 
 
 class MemoryLog(logging.Handler):
-    """Follows the scenes that `generate` reports, deletes them, and notes the memory in use."""
+    """Deletes scenes when `generate` says that a part is complete; notes the memory in use."""
 
     def __init__(self, split: Path, frames: int) -> None:
         super().__init__(logging.DEBUG)
@@ -40,13 +41,14 @@ class MemoryLog(logging.Handler):
         self.warm_mb = self.last_mb = 0.0
 
     def emit(self, record: logging.LogRecord) -> None:
-        (scene,) = record.args or ()
-        shutil.rmtree(self.split / str(scene))
-        self.done += FRAMES_PER_SCENE
+        before = self.done
+        for scene in self.split.glob("[0-9]*"):
+            shutil.rmtree(scene)
+            self.done += FRAMES_PER_SCENE
         self.last_mb = resident_mb()
-        if self.done == WARM_UP:
+        if before < WARM_UP <= self.done:
             self.warm_mb = self.last_mb
-        if self.done * LINES // self.frames > (self.done - FRAMES_PER_SCENE) * LINES // self.frames:
+        if self.done * LINES // self.frames > before * LINES // self.frames:
             rate = self.done / (time.monotonic() - self.start)
             click.echo(f"{self.done:7} frames  {self.last_mb:7.1f} MB  {rate:6.1f} frames/s")
 
@@ -59,24 +61,38 @@ def resident_mb() -> float:
     raise RuntimeError("/proc/self/status has no VmRSS")
 
 
+def soak(folder: Path, frames: int) -> MemoryLog:
+    """Render so many frames in this process, and follow its memory.
+
+    Raises:
+        RuntimeError: not all scenes were seen when they were complete.
+    """
+    mesh, out = folder / "ball.ply", folder / "out"
+    trimesh.creation.icosphere(subdivisions=2, radius=0.05).export(mesh)
+    memory, log = MemoryLog(out / "train", frames), logging.getLogger(missing.__name__)
+    config = RenderConfig(
+        objects=(str(mesh),), frames=frames, size=(64, 64), frames_per_scene=FRAMES_PER_SCENE
+    )
+    level = log.level
+    log.addHandler(memory)
+    log.setLevel(logging.DEBUG)
+    try:
+        generate(config, SceneConfig(), out, seed=0, workers=1)
+    finally:
+        log.removeHandler(memory)
+        log.setLevel(level)
+    if memory.done != frames:
+        raise RuntimeError(f"{frames} frames were made, {memory.done} were seen")
+    return memory
+
+
 @click.command()
 @click.option("--frames", type=click.IntRange(2 * WARM_UP), default=100_000, show_default=True)
 def main(frames: int) -> None:
     """Render frames of 64x64 pixels and watch the memory."""
     frames -= frames % FRAMES_PER_SCENE
     with tempfile.TemporaryDirectory() as folder:
-        mesh, out = Path(folder) / "ball.ply", Path(folder) / "out"
-        trimesh.creation.icosphere(subdivisions=2, radius=0.05).export(mesh)
-        memory, log = MemoryLog(out / "train", frames), logging.getLogger("render.dataset.generate")
-        log.addHandler(memory)
-        log.setLevel(logging.DEBUG)
-        config = RenderConfig(
-            objects=(str(mesh),), frames=frames, size=(64, 64), frames_per_scene=FRAMES_PER_SCENE
-        )
-        generate(config, SceneConfig(), out, seed=0, workers=1)
-
-    if memory.done != frames:
-        raise RuntimeError(f"{frames} frames were made, {memory.done} were seen")
+        memory = soak(Path(folder), frames)
     change = memory.last_mb / memory.warm_mb - 1
     click.echo(
         f"{frames} frames in one process: {memory.warm_mb:.1f} MB after {WARM_UP},"
