@@ -9,24 +9,37 @@ from pathlib import Path
 import cv2
 import numpy as np
 from isal import isal_zlib
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from render.errors import InputError
+from render.input_file import read_bytes
 
 PNG_START, PNG_END = b"\x89PNG\r\n\x1a\n", b"IEND\xaeB`\x82"
 STORED = 16  # bytes at the start that are not compressed
+# What is decoded, whatever a file's name says. Pillow knows forty more: some start another program
+# (EPS starts Ghostscript), others are decoded in slow Python.
+FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP", "GIF", "TGA", "PPM")
+MAX_PIXELS = 178_956_970  # a header that promises more is not believed; Pillow's own limit
+ORIENTATION, UPRIGHT = 0x0112, (1, 2, 3, 4)  # EXIF's tag, and what of it leaves the sides as stored
 
 
 def read_rgb(path: Path) -> np.ndarray:
     """Read a colour or 8-bit grey image as (H, W, 3) uint8, RGB; transparency is dropped.
 
+    It is turned as its EXIF orientation says, as every viewer shows it.
+
     Raises:
         InputError: the file is missing, truncated, not an image, or has more than 8 bits a channel.
     """
-    image = _load(path)
+    return decode_rgb(read_bytes(path), path)
+
+
+def decode_rgb(content: bytes, name: Path | str) -> np.ndarray:
+    """As `read_rgb`, from a file's content; `name` is what errors call it."""
+    image = _decode(content, name)
     if image.mode not in ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr"):
-        raise InputError(f"{path}: expected 8 bits a channel, got an image of mode {image.mode}")
-    return np.array(image.convert("RGB"))
+        raise InputError(f"{name}: expected 8 bits a channel, got an image of mode {image.mode}")
+    return np.array(ImageOps.exif_transpose(image).convert("RGB"))
 
 
 def read_gray16(path: Path) -> np.ndarray:
@@ -47,10 +60,12 @@ def read_rgb16(path: Path) -> np.ndarray:
     Raises:
         InputError: the file is missing, truncated, damaged, not a PNG, or of another type.
     """
+    content = read_bytes(path)
     try:
-        content = path.read_bytes()
-        Image.open(io.BytesIO(content), formats=["PNG"]).verify()  # checksums of all its parts
-    except (OSError, ValueError, SyntaxError) as error:
+        image = Image.open(io.BytesIO(content), formats=["PNG"])
+        _check_size(image)
+        image.verify()  # checksums of all its parts
+    except Exception as error:  # Pillow's decoders raise whatever they stumble on
         raise _unreadable(path, error) from None
     if PNG_END not in content:
         raise InputError(f"{path}: the image is truncated")
@@ -74,16 +89,22 @@ def read_mask(path: Path) -> np.ndarray:
 
 
 def image_size(path: Path) -> tuple[int, int]:
-    """(width, height) in pixels, from the file's header alone.
+    """(width, height) in pixels as `read_rgb` gives it, without decoding the image.
 
     Raises:
         InputError: the file is missing or not an image.
     """
+    content = read_bytes(path)
     try:
-        with Image.open(path) as image:
-            return image.size
-    except (OSError, ValueError, SyntaxError) as error:
+        image = Image.open(io.BytesIO(content), formats=FORMATS)
+        _check_size(image)
+        width, height = image.size
+        if image.format == "PNG" and "exif" not in image.info:  # to look for it would decode all
+            return width, height
+        turned = image.getexif().get(ORIENTATION, 1) not in UPRIGHT
+    except Exception as error:  # Pillow's decoders raise whatever they stumble on
         raise _unreadable(path, error) from None
+    return (height, width) if turned else (width, height)
 
 
 def write_png(path: Path, image: np.ndarray, level: int | None = None) -> None:
@@ -152,21 +173,32 @@ def _png_chunk(kind: bytes, content: bytes) -> bytes:
 
 
 def _load(path: Path) -> Image.Image:
+    return _decode(read_bytes(path), path)
+
+
+def _decode(content: bytes, name: Path | str) -> Image.Image:
     """Decode the whole file with Pillow: OpenCV returns what is left of a truncated one."""
     try:
-        content = path.read_bytes()
-        image = Image.open(io.BytesIO(content))
+        image = Image.open(io.BytesIO(content), formats=FORMATS)
+        _check_size(image)
         image.load()
-    except (OSError, ValueError, SyntaxError) as error:
-        raise _unreadable(path, error) from None
+    except Exception as error:  # Pillow's decoders raise whatever they stumble on
+        raise _unreadable(name, error) from None
     if image.format == "PNG" and PNG_END not in content:
-        raise InputError(f"{path}: the image is truncated")
+        raise InputError(f"{name}: the image is truncated")
     return image
 
 
-def _unreadable(path: Path, error: Exception) -> InputError:
-    if isinstance(error, FileNotFoundError):
-        return InputError(f"{path}: no such file")
+def _check_size(image: Image.Image) -> None:
+    width, height = image.size
+    if width * height > MAX_PIXELS:
+        raise ValueError(f"its header promises {width} x {height} pixels")
+
+
+def _unreadable(name: Path | str, error: Exception) -> InputError:
     if isinstance(error, UnidentifiedImageError):
-        return InputError(f"{path}: not an image, or truncated within its header")
-    return InputError(f"{path}: cannot be read as an image ({error})")
+        return InputError(
+            f"{name}: not an image, or truncated within its header; read are {', '.join(FORMATS)}"
+        )
+    reason = " ".join(str(error).split()) or type(error).__name__
+    return InputError(f"{name}: cannot be read as an image ({reason})")
