@@ -62,9 +62,9 @@ def read_rgb16(path: Path) -> np.ndarray:
     """
     content = read_bytes(path)
     try:
-        image = Image.open(io.BytesIO(content), formats=["PNG"])
-        _check_size(image)
-        image.verify()  # checksums of all its parts
+        png = Image.open(io.BytesIO(content), formats=["PNG"])
+        _check_size(png)
+        png.verify()  # checksums of all its parts
     except Exception as error:  # Pillow's decoders raise whatever they stumble on
         raise _unreadable(path, error) from None
     if PNG_END not in content:
