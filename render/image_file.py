@@ -36,10 +36,27 @@ def read_rgb(path: Path) -> np.ndarray:
 
 def decode_rgb(content: bytes, name: Path | str) -> np.ndarray:
     """As `read_rgb`, from a file's content; `name` is what errors call it."""
-    image = _decode(content, name)
+    image = decode_image(content, name)
     if image.mode not in ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr"):
         raise InputError(f"{name}: expected 8 bits a channel, got an image of mode {image.mode}")
     return np.array(ImageOps.exif_transpose(image).convert("RGB"))
+
+
+def decode_image(content: bytes, name: Path | str) -> Image.Image:
+    """A file's content as an image of Pillow's, decoded whole: OpenCV returns what is left of it.
+
+    Raises:
+        InputError: it is truncated, damaged, or no image of these formats.
+    """
+    try:
+        image = Image.open(io.BytesIO(content), formats=FORMATS)
+        _check_size(image)
+        image.load()
+    except Exception as error:  # Pillow's decoders raise whatever they stumble on
+        raise _unreadable(name, error) from None
+    if image.format == "PNG" and PNG_END not in content:
+        raise InputError(f"{name}: the image is truncated")
+    return image
 
 
 def read_gray16(path: Path) -> np.ndarray:
@@ -173,20 +190,7 @@ def _png_chunk(kind: bytes, content: bytes) -> bytes:
 
 
 def _load(path: Path) -> Image.Image:
-    return _decode(read_bytes(path), path)
-
-
-def _decode(content: bytes, name: Path | str) -> Image.Image:
-    """Decode the whole file with Pillow: OpenCV returns what is left of a truncated one."""
-    try:
-        image = Image.open(io.BytesIO(content), formats=FORMATS)
-        _check_size(image)
-        image.load()
-    except Exception as error:  # Pillow's decoders raise whatever they stumble on
-        raise _unreadable(name, error) from None
-    if image.format == "PNG" and PNG_END not in content:
-        raise InputError(f"{name}: the image is truncated")
-    return image
+    return decode_image(read_bytes(path), path)
 
 
 def _check_size(image: Image.Image) -> None:

@@ -7,6 +7,7 @@ import numpy as np
 
 PADDING = 4  # texels of a tile's edge repeated around it, so that filtering does not mix tiles
 MAX_SIDE = 8192  # texels; what every OpenGL 4 device takes
+MAX_REPEATS = 512  # of one texture across a part, so that some of it is left in MAX_SIDE
 
 
 def join_textures(
@@ -21,6 +22,9 @@ def join_textures(
     Returns:
         (sum of n, 2) uv of all parts, and the joint (H, W, 3) texture, shrunk where it would be
         larger than 8192 texels.
+
+    Raises:
+        ValueError: there are several, and a part repeats one more than 512 times.
     """
     keys = [(texture.shape, texture.tobytes()) for texture in textures]
     if len(set(keys)) == 1:
@@ -32,6 +36,12 @@ def join_textures(
     repeats = {key: np.ones(2, int) for key in unique}
     for key, uv in zip(keys, uvs, strict=True):
         repeats[key] = np.maximum(repeats[key], np.ceil(uv.max(axis=0)).astype(int))
+    most = max(int(repeat.max()) for repeat in repeats.values())
+    if most > MAX_REPEATS:
+        raise ValueError(
+            f"one of several textures repeats {most} times across its part; at most {MAX_REPEATS}"
+            " are laid out"
+        )
     tiles = {k: _tile(texture, *repeats[k]) for k, texture in unique.items()}
     tiles = _shrink(tiles)
 
