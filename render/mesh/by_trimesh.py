@@ -1,8 +1,7 @@
-"""OBJ, STL and glTF files, by trimesh, with what it passes over in silence refused."""
+"""STL and glTF files, by trimesh, with what it passes over in silence refused."""
 
 import io
 import logging
-import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +12,6 @@ from trimesh.visual import ColorVisuals, TextureVisuals
 
 from render.errors import InputError
 from render.mesh.gltf import refuse_unread
-from render.mesh.obj import cut_polygons
 from render.mesh.part import PLAIN, WHITE, Part, check, split, to_uint8, uniform
 from render.transforms import apply
 
@@ -32,8 +30,6 @@ class _Resolver(trimesh.resolvers.FilePathResolver):
             content = super().get(name)
             if Path(name).suffix.lower() in TEXTURE_SUFFIXES:
                 Image.open(io.BytesIO(content)).load()
-            elif Path(name).suffix.lower() == ".mtl":
-                content = _utf8(content)
         except FileNotFoundError:
             self.fault = f"names the file {name}, which is not in {self.parent}"
             raise
@@ -48,8 +44,6 @@ def read_with_trimesh(path: Path) -> list[Part]:
     kind, content = path.suffix.lower(), path.read_bytes()
     if kind in (".gltf", ".glb"):
         refuse_unread(path, content)
-    if kind == ".obj":
-        content = cut_polygons(_utf8(content))
     resolver = _Resolver(path)
     log = logging.getLogger("trimesh")
     level = log.level
@@ -65,25 +59,11 @@ def read_with_trimesh(path: Path) -> list[Part]:
             raise InputError(f"{path}: {resolver.fault}")
 
     placed = [scene.graph[node] for node in sorted(scene.graph.nodes_geometry)]
-    parts = [
+    return [
         _part(mesh, scene_from_mesh)
         for scene_from_mesh, name in placed
         if isinstance(mesh := scene.geometry[name], trimesh.Trimesh) and len(mesh.faces)
     ]
-    # trimesh skips the incomplete faces of an OBJ file
-    announced = len(re.findall(rb"^\s*f\s", content, re.MULTILINE)) if kind == ".obj" else 0
-    if parts and sum(len(part.faces) for part in parts) < announced:
-        raise ValueError("the file ends too early")
-    return parts
-
-
-def _utf8(text: bytes) -> bytes:
-    """The text as UTF-8; what is not is taken for Latin-1, as older programs write it."""
-    try:
-        text.decode()
-    except UnicodeDecodeError:
-        return text.decode("latin-1").encode()
-    return text
 
 
 def _part(mesh: trimesh.Trimesh, scene_from_mesh: np.ndarray) -> Part:
@@ -110,15 +90,11 @@ def _part(mesh: trimesh.Trimesh, scene_from_mesh: np.ndarray) -> Part:
 
 
 def _with_material(part: Part, visual: TextureVisuals) -> Part:
-    """Texture and base colour: glTF's are multiplied (glTF 2.0, 3.9.2), OBJ's replaces Kd."""
+    """Texture and base colour are multiplied (glTF 2.0, 3.9.2)."""
     material, count = visual.material, len(part.vertices)
-    if isinstance(material, trimesh.visual.material.SimpleMaterial):
-        if material.name is None:  # trimesh's stand-in where an OBJ names no material
-            return part
-        image, base = material.image, None if material.image else material.diffuse
-    else:
-        image, base = material.baseColorTexture, material.baseColorFactor
-
+    if not isinstance(material, trimesh.visual.material.PBRMaterial):  # trimesh's stand-in
+        return part
+    image, base = material.baseColorTexture, material.baseColorFactor
     colors = uniform(WHITE if base is None else tuple(base[:3]), part.vertices)
     tint = visual.vertex_attributes.get("color", None)
     if tint is not None and len(tint) == count:
