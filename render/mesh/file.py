@@ -29,6 +29,7 @@ def read_mesh_file(path: Path) -> Part:
         parts = READERS.get(kind, _read_other)(path)
         if any(part.uv is not None and not np.isfinite(part.uv).all() for part in parts):
             raise ValueError("texture coordinates that are NaN or infinite")
+        joint = join(parts) if len(parts) > 1 else None
     except InputError:
         raise
     except Exception as error:  # the readers raise whatever a broken file makes them stumble on
@@ -40,7 +41,7 @@ def read_mesh_file(path: Path) -> Part:
         ) from None
     if not parts:
         raise InputError(f"{path}: no faces; a triangle mesh was expected")
-    return drop_unused(parts[0] if len(parts) == 1 else join(parts))
+    return drop_unused(joint or parts[0])
 
 
 def _read_other(path: Path) -> list[Part]:

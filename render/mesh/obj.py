@@ -19,6 +19,7 @@ from render.mesh.texture import decode_texture, lay_out
 log = logging.getLogger(__name__)
 
 MAX_MATERIALS = 10_000  # each is a part of its own
+MOST_LAID_OUT = 2**29  # bytes of textures that are clamped
 
 
 def read_obj(path: Path) -> list[Part]:
@@ -247,6 +248,7 @@ class _Textures:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.images: dict[Path, np.ndarray] = {}
+        self.laid_out = 0  # bytes
 
     def put_on(self, part: Part, entry: Entry, drawn: Material) -> Part:
         assert part.uv is not None and drawn.texture is not None
@@ -258,6 +260,12 @@ class _Textures:
             uv = uv * drawn.scale + drawn.offset
         wrap = "clamp" if drawn.clamp else "repeat"
         texture, uv = lay_out(self.images[file], uv, (wrap, wrap))
+        if texture is not self.images[file]:
+            self.laid_out += texture.nbytes
+        if self.laid_out > MOST_LAID_OUT:
+            raise ValueError(
+                "clamped textures that would take more than half a GB; do not clamp them"
+            )
         return replace(part, uv=uv, texture=texture)
 
     def _find(self, entry: Entry, name: str) -> Path:

@@ -131,7 +131,9 @@ class _Statements:
             own = rows.get(key)
             if own is None:  # another statement, or tabs, or spaces before it
                 words = line.split(None, 1)
-                key, rest = words[0] if words else b"", words[1] if len(words) == 2 else b""
+                if not words:
+                    continue
+                key, rest = words[0], words[1] if len(words) == 2 else b""
                 own = rows.get(key)
             if own is None:
                 in_run &= key != b"usemtl"

@@ -16,6 +16,7 @@ log = logging.getLogger(__name__)
 
 WRAPS = ("repeat", "mirror", "clamp")
 FURTHEST = 1e4  # texture coordinates beyond are a mistake, and float32 would tell no texels apart
+MOST_TIMES, ROOM = 4, 2048  # a clamped texture is continued to four times its side, or this
 SMALLEST_SHARE = 1 / 16  # of its resolution that a texture keeps, at least, when it is laid out
 EIGHT_BITS = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr")
 TIFF_BITS, TIFF_PHOTOMETRIC, TIFF_TURNED, WHITE_IS_ZERO = 258, 262, 274, 0
@@ -141,7 +142,8 @@ def _mirrored(texture: np.ndarray, axis: int) -> np.ndarray:
 def _continued(texture: np.ndarray, axis: int, along: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The texture with its edges repeated as far as (n,) coordinates reach, and those anew."""
     span = max(along.max(), 1) - min(along.min(), 0)
-    texture = _fit(texture, axis, int(MAX_SIDE / span) - 2)
+    room = min(MAX_SIDE, max(MOST_TIMES * texture.shape[1 - axis], ROOM))
+    texture = _fit(texture, axis, int(room / span) - 2)
     texels = texture.shape[1 - axis]
     # One more at each end: filtering looks at the texel beside.
     before = int(np.ceil(max(-along.min(), 0) * texels)) + 1
@@ -158,5 +160,6 @@ def _fit(texture: np.ndarray, axis: int, texels: int) -> np.ndarray:
         return texture
     if texels < max(now * SMALLEST_SHARE, 1):
         raise ValueError("texture coordinates reach too far outside 0..1 for a clamped texture")
+    log.info("a texture's side of %d texels is shrunk to %d, to continue it", now, texels)
     size = (texels, texture.shape[0]) if axis == 0 else (texture.shape[1], texels)
     return cv2.resize(texture, size, interpolation=cv2.INTER_AREA)

@@ -26,7 +26,11 @@ def join_textures(
     Raises:
         ValueError: there are several, and a part repeats one more than 512 times.
     """
-    keys = [(texture.shape, texture.tobytes()) for texture in textures]
+    # By content, since files hold one image several times; an array's is looked at once.
+    textures = list(textures)
+    content = {id(texture): texture for texture in textures}
+    key_of = {i: (texture.shape, texture.tobytes()) for i, texture in content.items()}
+    keys = [key_of[id(texture)] for texture in textures]
     if len(set(keys)) == 1:
         return np.concatenate(uvs), textures[0]
 

@@ -1,6 +1,7 @@
 """Materials of OBJ files: their colours, and textures named in every way programs name them."""
 
 import logging
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -254,3 +255,36 @@ def test_texture_coordinates_without_end_are_refused(tmp_path, image):
     text = f"mtllib a.mtl\nusemtl m\n{SQUARE}{FACES}".replace("vt 1 0", "vt 4e9 0")
     (tmp_path / "a.obj").write_text(text)
     assert "texture coordinates reach 4e+09" in refusal(load_mesh, tmp_path / "a.obj")
+
+
+def test_textures_that_repeat_without_end_beside_others_are_refused(tmp_path, image):
+    (tmp_path / "a.mtl").write_text("newmtl m\nmap_Kd -s 600 t.png\nnewmtl n\nKd 1 0 0\n")
+    faces = FACES.replace("\n", "\nusemtl n\n", 1)
+    (tmp_path / "a.obj").write_text(f"mtllib a.mtl\nusemtl m\n{SQUARE}{faces}")
+    assert "repeats 600 times" in refusal(load_mesh, tmp_path / "a.obj")
+
+
+def test_one_image_under_many_materials_is_held_once(tmp_path):
+    """It was copied for each: 9 GB for three thousand materials and an image of 3 MB."""
+    Image.fromarray(np.zeros((256, 256, 3), np.uint8)).save(tmp_path / "t.png")
+    (tmp_path / "a.mtl").write_text("".join(f"newmtl {i}\nmap_Kd t.png\n" for i in range(50)))
+    faces = "".join(f"usemtl {i}\nf 1/1 2/2 3/3\n" for i in range(50))
+    (tmp_path / "a.obj").write_text(f"mtllib a.mtl\n{SQUARE}{faces}")
+    tracemalloc.start()
+    part = read_mesh_file(tmp_path / "a.obj")
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert part.texture is not None and len(part.faces) == 50
+    assert peak < 8 * part.texture.nbytes
+
+
+def test_many_clamped_textures_are_refused_before_they_fill_the_memory(
+    tmp_path, image, monkeypatch
+):
+    lines = "".join(f"newmtl {i}\nmap_Kd -clamp on -s 3 3 t.png\n" for i in range(9))
+    (tmp_path / "a.mtl").write_text(lines)
+    faces = "".join(f"usemtl {i}\nf 1/1 2/2 3/3\n" for i in range(9))
+    (tmp_path / "a.obj").write_text(f"mtllib a.mtl\n{SQUARE}{faces}")
+    assert len(read_mesh_file(tmp_path / "a.obj").faces) == 9
+    monkeypatch.setattr("render.mesh.obj.MOST_LAID_OUT", 9 * image.nbytes)
+    assert "more than half a GB" in refusal(load_mesh, tmp_path / "a.obj")
