@@ -54,11 +54,15 @@ def read_mtl(path: Path) -> dict[str, Entry]:
     """The materials of a file, by name; what they say is not looked at yet.
 
     Raises:
-        InputError: the file cannot be read.
+        InputError: the file cannot be read, or is no text.
     """
     entries: dict[str, Entry] = {}
     statements: dict[str, str] = {}  # those before the first material belong to none
-    for line in decode_text(read_bytes(path)).splitlines():
+    try:
+        text = decode_text(read_bytes(path))
+    except ValueError as error:
+        raise InputError(f"{path}: {error}") from None
+    for line in text.splitlines():
         key, _, rest = line.strip().replace("\t", " ").partition(" ")
         if key.lower() == "newmtl":
             name, statements = plain_name(rest), {}

@@ -250,6 +250,12 @@ def test_the_last_statement_of_a_kind_and_the_first_file_count(tmp_path):
     assert read(tmp_path, "Kd 1 0 0", obj).colors[0].tolist() == [0, 255, 0]
 
 
+def test_a_material_file_that_is_no_text_is_refused_by_name(tmp_path):
+    (tmp_path / "a.mtl").write_bytes("newmtl m\nKd 1 0 0\n".encode("utf-16"))
+    (tmp_path / "a.obj").write_text(f"mtllib a.mtl\n{SQUARE}{FACES}")
+    assert refusal(load_mesh, tmp_path / "a.obj").startswith(f"{tmp_path / 'a.mtl'}: NUL bytes")
+
+
 def test_texture_coordinates_without_end_are_refused(tmp_path, image):
     (tmp_path / "a.mtl").write_text("newmtl m\nmap_Kd t.png\n")
     text = f"mtllib a.mtl\nusemtl m\n{SQUARE}{FACES}".replace("vt 1 0", "vt 4e9 0")
