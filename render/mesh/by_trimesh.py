@@ -1,4 +1,4 @@
-"""STL and glTF files, by trimesh, with what it passes over in silence refused."""
+"""STL files, by trimesh, with what it passes over in silence refused."""
 
 import io
 import logging
@@ -11,7 +11,6 @@ from PIL import Image
 from trimesh.visual import ColorVisuals, TextureVisuals
 
 from render.errors import InputError
-from render.mesh.gltf import refuse_unread
 from render.mesh.part import PLAIN, WHITE, Part, check, split, to_uint8, uniform
 from render.transforms import apply
 
@@ -42,8 +41,6 @@ class _Resolver(trimesh.resolvers.FilePathResolver):
 def read_with_trimesh(path: Path) -> list[Part]:
     """All triangle meshes of a scene, in the scene's frame."""
     kind, content = path.suffix.lower(), path.read_bytes()
-    if kind in (".gltf", ".glb"):
-        refuse_unread(path, content)
     resolver = _Resolver(path)
     log = logging.getLogger("trimesh")
     level = log.level

@@ -5,12 +5,19 @@ from pathlib import Path
 import numpy as np
 
 from render.errors import InputError
+from render.mesh.gltf import read_gltf
 from render.mesh.obj import read_obj
 from render.mesh.off import read_off
 from render.mesh.part import Part, drop_unused, join
 from render.mesh.ply_mesh import read_ply
 
-READERS = {".ply": read_ply, ".off": read_off, ".obj": read_obj}
+READERS = {
+    ".ply": read_ply,
+    ".off": read_off,
+    ".obj": read_obj,
+    ".glb": read_gltf,
+    ".gltf": read_gltf,
+}
 SUFFIXES = (".ply", ".obj", ".stl", ".glb", ".gltf", ".off")
 
 

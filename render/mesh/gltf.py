@@ -1,32 +1,191 @@
-"""What trimesh would leave out of a glTF file without a word."""
+"""glTF 2.0 files, .gltf and .glb -> the triangles of their scene, in the scene's frame.
 
-import json
-import struct
+Shapes are those of the file at rest: skins in the pose of their joints' nodes, morph targets by
+their default weights; animations, cameras and lights are not looked at. Format: glTF 2.0, 3.7.
+"""
+
+import logging
+from collections import Counter
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from render.errors import InputError
+from render.input_file import read_bytes
+from render.mesh.gltf_accessor import Accessors
+from render.mesh.gltf_file import GltfFile, extension, member, objects, whole
+from render.mesh.gltf_material import Material, Materials
+from render.mesh.gltf_node import Nodes, bend
+from render.mesh.gltf_primitive import (
+    TRIANGLES,
+    Geometry,
+    morph_targets,
+    triangles,
+    used_vertices,
+)
+from render.mesh.part import PLAIN, Part, check, uniform
+from render.mesh.texture import lay_out
+from render.transforms import apply
 
-# Extensions that a file may require without its shape or base colour depending on them.
-HARMLESS = ("KHR_lights_punctual", "KHR_materials_unlit", "KHR_materials_emissive_strength")
-TRIANGLE_FAN = 6
+log = logging.getLogger(__name__)
+
+DRACO = "KHR_draco_mesh_compression"
 
 
-def refuse_unread(path: Path, content: bytes) -> None:
-    """Raise InputError on a glTF or GLB file with geometry or textures that are not read.
+def read_gltf(path: Path) -> list[Part]:
+    """All triangle meshes of a file's scene.
 
-    Format: glTF 2.0, 3.7.2.1 (primitives), 3.12 (extensions), 4.4 (GLB).
+    Raises:
+        InputError: the file needs what is not read here, or names a file that is not there.
+        ValueError: it is damaged.
     """
-    if content[:4] == b"glTF":
-        (length,) = struct.unpack("<I", content[12:16])
-        content = content[20 : 20 + length]
-    scene = json.loads(content)
-    unread = [name for name in scene.get("extensionsRequired", ()) if name not in HARMLESS]
-    if unread:
-        raise InputError(f"{path}: needs {unread[0]}, which is not read here; export without it")
-    for primitive in (p for mesh in scene.get("meshes", ()) for p in mesh["primitives"]):
-        if primitive.get("mode") == TRIANGLE_FAN:
-            raise InputError(f"{path}: holds a triangle fan; export it as triangles")
-    for material in scene.get("materials", ()):
-        texture = material.get("pbrMetallicRoughness", {}).get("baseColorTexture", {})
-        if "KHR_texture_transform" in texture.get("extensions", ()):
-            raise InputError(f"{path}: a texture has KHR_texture_transform; export without it")
+    return _Reader(GltfFile(path, read_bytes(path))).parts()
+
+
+class _Reader:
+    """Makes parts of a file's primitives."""
+
+    def __init__(self, file: GltfFile) -> None:
+        self._file = file
+        self._accessors = Accessors(file)
+        self._materials = Materials(file)
+        self._nodes = Nodes(file, self._accessors)
+        self._repeated: Counter[str] = Counter()  # how many nodes draw a mesh
+        self._shapes: dict[tuple, tuple[Part, Geometry] | None] = {}
+
+    def parts(self) -> list[Part]:
+        """Of all nodes, each primitive as often as it is drawn."""
+        parts, passed_over = [], False
+        drawn = self._nodes.drawn()
+        self._repeated = Counter(str(self._nodes.nodes[i]["mesh"]) for i in drawn)
+        for i in drawn:
+            node = self._nodes.nodes[i]
+            mesh = self._file.entry("meshes", node["mesh"])
+            for place, primitive in enumerate(objects(mesh, "primitives")):
+                if whole(primitive.get("mode", TRIANGLES), "mode of a primitive", below=7) < 4:
+                    passed_over = True
+                elif (shape := self._shape(node, mesh, place, primitive)) is not None:
+                    parts += self._placed(i, *shape)
+        if parts and passed_over:
+            log.info("%s: has points and lines, which are not drawn", self._file.path)
+        return parts
+
+    def _placed(self, i: int, part: Part, geometry: Geometry) -> list[Part]:
+        """A part in all places where node `i` draws it."""
+        node = self._nodes.nodes[i]
+        if "skin" in node:
+            # The transform of the node itself does not count.
+            return [_bent(part, bend(self._nodes.joints(node["skin"]), *geometry.weights()))]
+        copies = self._nodes.copies(i)
+        self._file.unpack(len(copies) * (2 * part.vertices.size + part.faces.size))
+        return [_moved(part, scene_from_mesh) for scene_from_mesh in copies]
+
+    def _shape(
+        self, node: dict, mesh: dict, place: int, primitive: dict
+    ) -> tuple[Part, Geometry] | None:
+        """A primitive in its mesh's frame, made once for all nodes; None where it has no faces."""
+        targets = morph_targets(node, mesh, primitive)
+        key = (node["mesh"], place, *(weight for weight, _ in targets))
+        if key in self._shapes:
+            return self._shapes[key]
+        attributes = member(primitive, "attributes", dict)
+        if "POSITION" not in attributes:
+            raise ValueError("a primitive without positions")
+        packed = not self._accessors.has_data(attributes["POSITION"])
+        if packed and extension(primitive, DRACO) is not None:
+            self._file.refuse(DRACO)
+        shape, corners = None, self._corners(primitive)
+        if len(corners):
+            rows, faces = used_vertices(corners, self._accessors.count(attributes["POSITION"]))
+            geometry = Geometry(self._accessors, attributes, rows, targets)
+            shape = self._painted(geometry, faces, primitive.get("material")), geometry
+        if self._repeated[str(node["mesh"])] > 1:
+            self._shapes[key] = shape
+        return shape
+
+    def _corners(self, primitive: dict) -> np.ndarray:
+        """(m, 3) numbers of the vertices of each triangle."""
+        count = len(self._accessors.values(primitive["attributes"]["POSITION"], ("VEC3",)))
+        if "indices" in primitive:
+            order = self._accessors.values(primitive["indices"], ("SCALAR",))
+            if order.dtype.kind != "u":
+                raise ValueError("indices that are not unsigned")
+            self._file.unpack(order.size)
+            order = order.astype(np.int64)
+            if len(order) and order.max() >= count:
+                raise ValueError(f"faces name vertex {order.max()}, there are {count}")
+        else:
+            self._file.unpack(count)
+            order = np.arange(count)
+        return triangles(order, primitive.get("mode", TRIANGLES))
+
+    def _painted(self, geometry: Geometry, faces: np.ndarray, number: Any) -> Part:
+        """A primitive in its mesh's frame, with its colours and texture."""
+        vertices = geometry.get("POSITION", ("VEC3",))
+        check(vertices, faces)
+        colors = geometry.colors()
+        if number is None:
+            colors = uniform(PLAIN, vertices) if colors is None else colors
+            return Part(vertices, faces, geometry.normals(vertices, faces), colors)
+        material = self._materials.get(number)
+        part = Part(
+            vertices,
+            faces,
+            geometry.normals(vertices, faces),
+            material.vertex_colors(colors, len(vertices)),
+        )
+        if material.texture is None:
+            return part
+        if not geometry.has(material.attribute):
+            raise InputError(
+                f"{self._file.path}: has a texture for vertices without {material.attribute}; give"
+                " them texture coordinates, or take the texture off their material"
+            )
+        texture, uv = lay_out(material.texture, _uv(geometry, material), material.wrap)
+        return replace(part, uv=uv, texture=texture)
+
+
+def _uv(geometry: Geometry, material: Material) -> np.ndarray:
+    """(n, 2), v up."""
+    uv = geometry.get(material.attribute, ("VEC2",))
+    if material.transform is not None:
+        uv = uv @ material.transform[:, :2].T + material.transform[:, 2]
+    uv[:, 1] = 1 - uv[:, 1]
+    # As GL will have them.
+    return uv.astype(np.float32).astype(np.float64)
+
+
+def _moved(part: Part, scene_from_mesh: np.ndarray) -> Part:
+    """A part moved by one (4, 4) transform."""
+    with np.errstate(over="ignore", invalid="ignore"):  # vertices are checked below
+        scale = np.linalg.det(scene_from_mesh[:3, :3])
+        vertices = apply(scene_from_mesh, part.vertices)
+    if scale == 0:
+        raise ValueError("a node that flattens its mesh")
+    check(vertices, part.faces)
+    return replace(
+        part,
+        vertices=vertices,
+        # A mirrored part would be inside out.
+        faces=part.faces[:, ::-1] if scale < 0 else part.faces,
+        # Normals move with the inverse transpose.
+        normals=part.normals @ np.linalg.inv(scene_from_mesh[:3, :3]),
+    )
+
+
+def _bent(part: Part, scene_from_mesh: np.ndarray) -> Part:
+    """A part whose vertices are moved each by its own of (n, 4, 4) transforms."""
+    A, t = scene_from_mesh[:, :3, :3], scene_from_mesh[:, :3, 3]
+    vertices = np.einsum("nij,nj->ni", A, part.vertices) + t
+    check(vertices, part.faces)
+    # The rows of the cofactors: the inverse transpose times the determinant.
+    cofactors = np.stack([np.cross(A[:, i - 2], A[:, i - 1]) for i in range(3)], axis=1)
+    scale = np.einsum("nj,nj->n", A[:, 0], cofactors[:, 0])
+    if not scale.any():
+        raise ValueError("a skin that flattens its mesh")
+    normals = np.einsum("nij,nj->ni", cofactors, part.normals) * np.sign(scale)[:, None]
+    mirrored = scale[part.faces].sum(axis=1) < 0
+    faces = np.where(mirrored[:, None], part.faces[:, ::-1], part.faces)
+    return replace(part, vertices=vertices, faces=faces, normals=normals)
