@@ -18,7 +18,8 @@ from render.whole_file import AREA, work_area, written
 
 RECORD = "generation.json"
 # Options of `render` that only say where something is -> the setting that says what it is.
-CONTENTS = {"objects": "meshes", "unit": "meshes", "hand": "hand"}
+CONTENTS = {"objects": "meshes", "unit": "meshes", "up": "meshes", "hand": "hand"}
+TURNED = "up"  # the setting that names the meshes which were turned to have z up
 PACKAGES = (
     "numpy",
     "opencv-python-headless",
@@ -69,6 +70,12 @@ def is_begun(out: Path, settings: Mapping[str, Any]) -> bool:
     difference = first_difference(*_without_paths(old, new))
     if difference:
         name, before, now = difference
+        if name.startswith("meshes.") and bool(old.get(TURNED)) != bool(new.get(TURNED)):
+            axis = "y" if old.get(TURNED) else "z"
+            raise InputError(
+                f"{out} was made from meshes with {axis} up; give --up {axis} to go on with it, or"
+                " another --out"
+            )
         if name.split(".")[0] in CONTENTS.values():  # a path says more than a digest
             name, before, now = first_difference(old, new) or difference
         if before is None and name not in old:
@@ -104,6 +111,8 @@ def _without_paths(
         if isinstance(render, Mapping):
             render = {name: value for name, value in render.items() if name not in known}
             settings = {**settings, "render": render}
+        if "up" in known:
+            settings = {name: value for name, value in settings.items() if name != TURNED}
         cleared.append(dict(settings))
     return cleared[0], cleared[1]
 
@@ -118,6 +127,12 @@ def check_machine(out: Path, renderer: str) -> None:
     difference = first_difference({name: old.get(name) for name in new}, new)
     if difference:
         name, before, now = difference
+        if name.startswith("meshes.") and bool(old.get(TURNED)) != bool(new.get(TURNED)):
+            axis = "y" if old.get(TURNED) else "z"
+            raise InputError(
+                f"{out} was made from meshes with {axis} up; give --up {axis} to go on with it, or"
+                " another --out"
+            )
         raise InputError(
             f"{out} was begun with {name} = {before}, but on {platform.node()} it is {now} and"
             " would not draw the same bytes; go on where it is the same, or give another --out"

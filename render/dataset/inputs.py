@@ -13,6 +13,7 @@ import numpy as np
 from render.camera import Camera
 from render.config import to_dict
 from render.dataset.backgrounds import with_missing
+from render.dataset.folder import TURNED
 from render.draw.renderer import RenderConfig
 from render.errors import InputError
 from render.formats.bop_points import keypoints
@@ -22,6 +23,7 @@ from render.hand.file import load_hand
 from render.hand.guest import HandGuest
 from render.hand.model import hand_digest
 from render.hand.scene import HandSceneConfig
+from render.mesh.axes import up_axis
 from render.mesh.mesh import ObjectModel, load_models
 from render.scene.randomize import Randomizer, SceneConfig
 from render.scene.spec import NEAR
@@ -56,7 +58,7 @@ class SceneInputs:
         Raises:
             InputError: as `generate`.
         """
-        self.models = load_models(config.objects, unit=config.unit)
+        self.models = load_models(config.objects, config.unit, up=config.up)
         _check_ids(config, self.models)
         _check_renderer(config, scene)
         for model in self.models.values():
@@ -69,6 +71,7 @@ class SceneInputs:
         ranges = {"scene": to_dict(scene), "sensor": to_dict(sensor)}
         render = to_dict(replace(config, size=size, camera=None))
         self.settings = {"render": render, **ranges, "seed": seed, **_camera_record(scene, camera)}
+        self.settings |= _turned(self.models, config.up)
         self.settings["meshes"] = {str(i): mesh_digest(model) for i, model in self.models.items()}
         if self.randomizer.backgrounds:
             self._use_backgrounds(Path(scene.background), listed)
@@ -97,6 +100,12 @@ class SceneInputs:
         names = "\n".join(f"{f} {size}" for f, size in zip(draw.backgrounds, sizes, strict=True))
         made = hashlib.blake2b(names.encode(), digest_size=8).hexdigest()
         self.settings["backgrounds"] = f"{len(draw.backgrounds)} files, {made}"
+
+
+def _turned(models: Mapping[int, ObjectModel], up: str | None) -> dict[str, Any]:
+    """Which meshes were turned to have z up, as older versions had not; nothing where none was."""
+    turned = {str(i): "y" for i, m in models.items() if up_axis(Path(m.source), up) == "y"}
+    return {TURNED: turned} if turned else {}
 
 
 def _camera_record(scene: SceneConfig, camera: Camera) -> dict[str, Any]:

@@ -4,9 +4,11 @@ import json
 import logging
 from collections.abc import Mapping, Sequence
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 from render.config import fill
+from render.dataset.folder import TURNED
 from render.dataset.inputs import mesh_digest
 from render.draw.renderer import RenderConfig, make_renderer, see
 from render.errors import InputError
@@ -49,6 +51,8 @@ def replay_frame(frame: Path, out: Path) -> None:
     spec = SceneSpec.from_json(json.dumps(specs[im_id]))
 
     config = fill(RenderConfig, settings, str(root / "generation.json"))
+    if TURNED not in record["settings"]:  # no mesh was turned, nor by versions that could not
+        config = replace(config, up="z")
     obj_ids = sorted({placed.obj_id for placed in spec.objects})
     of_meshes = [i for i in obj_ids if i not in props() and i != HAND_ID]
     models = _models(root, config, of_meshes, record["settings"].get("meshes", {}))
@@ -72,7 +76,7 @@ def _models(
         digests: of each, by its id as text; {} where the dataset does not tell.
     """
     try:
-        models = load_models(config.objects, config.unit, obj_ids)
+        models = load_models(config.objects, config.unit, obj_ids, config.up)
         if not digests or _differing(models, digests) is None:
             return models
         reason = f"object {_differing(models, digests)} is another there now"

@@ -31,6 +31,12 @@ class RenderConfig:
     unit: Literal["m", "cm", "mm"] | None = option(
         None, "Unit of the meshes; default mm in a BOP models folder, else m"
     )
+    up: Literal["y", "z"] | None = option(
+        None,
+        "Axis of the meshes that is up; y is turned to z, on which objects stand. Default y of GLB"
+        " and GLTF, z of others and in a BOP models folder",
+        later=True,
+    )
     obj_ids: tuple[int, ...] = option((), "Annotate only these objects; the others are clutter")
     frames: int = option(1000, "Number of frames to render", minimum=1)
     size: tuple[int, int] | None = option(

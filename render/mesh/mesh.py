@@ -3,7 +3,7 @@
 import json
 import logging
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +12,7 @@ from scipy.spatial.distance import cdist
 
 from render.errors import InputError, all_of
 from render.image_file import write_png
+from render.mesh.axes import RECORDS, up_axis, with_z_up
 from render.mesh.file import read_mesh_file
 from render.mesh.part import Part
 from render.mesh.ply import encode_ply
@@ -63,7 +64,7 @@ class ObjectModel:
     source: str  # the file it came from
 
 
-def load_mesh(path: Path, unit: str | None = None) -> Mesh:
+def load_mesh(path: Path, unit: str | None = None, up: str | None = None) -> Mesh:
     """Read a mesh file: PLY, OBJ, STL, GLB, GLTF or OFF.
 
     Normals are the file's, or its faces' weighted by angle: vertices that the file keeps apart stay
@@ -72,6 +73,8 @@ def load_mesh(path: Path, unit: str | None = None) -> Mesh:
     Args:
         unit: the file's unit, "m", "cm" or "mm". None takes millimetres in a folder with a
             models_info.json (BOP's layout), metres elsewhere.
+        up: the file's axis that is up, "y" or "z"; None as `render.mesh.axes.up_axis` says. What
+            has y up is turned to have z.
 
     Raises:
         InputError: the file is missing, damaged or empty, a texture is missing, vertices are not
@@ -79,12 +82,15 @@ def load_mesh(path: Path, unit: str | None = None) -> Mesh:
     """
     path = Path(path)
     if unit is None:
-        unit = "mm" if (path.parent / "models_info.json").is_file() else "m"
+        unit = "mm" if (path.parent / RECORDS).is_file() else "m"
     if unit not in UNITS:
         raise InputError(f"--unit {unit}: no such unit; use one of {', '.join(UNITS)}")
+    turned = up_axis(path, up) == "y"
     part = read_mesh_file(path)
     _check_size(path, float(np.ptp(part.vertices, axis=0).max()), unit)
     _check_origin(path, part.vertices, unit)
+    if turned:
+        part = replace(part, vertices=with_z_up(part.vertices), normals=with_z_up(part.normals))
 
     return Mesh(
         vertices=(part.vertices * UNITS[unit]).astype(np.float32),
@@ -120,6 +126,7 @@ def load_models(
     sources: Sequence[str | Path],
     unit: str | None = None,
     obj_ids: Sequence[int] | None = None,
+    up: str | None = None,
 ) -> dict[int, ObjectModel]:
     """Load objects, by id.
 
@@ -129,7 +136,7 @@ def load_models(
 
     Args:
         sources: each "assets" (the bundled objects), a folder of meshes, or a mesh file.
-        unit: as in `load_mesh`.
+        unit, up: as in `load_mesh`.
         obj_ids: load these only.
 
     Raises:
@@ -142,7 +149,7 @@ def load_models(
         present = ", ".join(map(str, files)) or "none"
         raise InputError(f"no object {unknown[0]} in {_names(sources)}; present are {present}")
     wanted = sorted(files if obj_ids is None else set(obj_ids))
-    models = all_of(wanted, lambda i: _load_model(i, files[i], unit), "objects cannot be used")
+    models = all_of(wanted, lambda i: _load_model(i, files[i], unit, up), "objects cannot be used")
     return dict(zip(wanted, models, strict=True))
 
 
@@ -235,9 +242,9 @@ def _names(sources: Sequence[str | Path]) -> str:
     return ", ".join(map(str, sources))
 
 
-def _load_model(obj_id: int, path: Path, unit: str | None) -> ObjectModel:
-    mesh = load_mesh(path, unit)
-    records = path.parent / "models_info.json"
+def _load_model(obj_id: int, path: Path, unit: str | None, up: str | None) -> ObjectModel:
+    mesh = load_mesh(path, unit, up)
+    records = path.parent / RECORDS
     record = _read_record(records, obj_id)
     needed = {"diameter", *(f"{key}_{axis}" for key in ("min", "size") for axis in "xyz")}
     info = record if needed <= set(record) else models_info_record(mesh) | record

@@ -64,7 +64,7 @@ class ObjectSource:
     def _inputs(self, seed: int) -> SceneInputs:
         drawn = {
             name: getattr(self.render, name)
-            for name in ("objects", "unit", "size", "camera", "antialias", "exact")
+            for name in ("objects", "unit", "up", "size", "camera", "antialias", "exact")
         }
         config = RenderConfig(obj_ids=(self.obj_id,), **drawn)
         return SceneInputs(config, self.scene, self.sensor, seed)

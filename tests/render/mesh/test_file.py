@@ -1,4 +1,5 @@
 import struct
+from functools import partial
 
 import numpy as np
 import pytest
@@ -7,10 +8,12 @@ from PIL import Image
 from trimesh.visual import ColorVisuals, TextureVisuals
 from trimesh.visual.material import PBRMaterial, SimpleMaterial
 
-from render.mesh.mesh import Mesh, load_mesh
+from render.mesh import mesh as reading
+from render.mesh.mesh import Mesh
 from render.transforms import apply, random_rotation, rigid
 from tests.mesh_samples import make_lump, refusal
 
+load_mesh = partial(reading.load_mesh, up="z")  # with the axes of the file
 SQUARE = np.array([[0, 0, 0], [1, 0, 0], [1, 1, 0], [0, 1, 0]], np.float64)
 QUARTERS = np.array([[[250, 0, 0], [0, 250, 0]], [[0, 0, 250], [250, 250, 0]]], np.uint8)
 

@@ -2,6 +2,7 @@
 
 import json
 import struct
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -11,12 +12,14 @@ from trimesh.visual import ColorVisuals
 
 from render.camera import Camera
 from render.draw.rasterizer import Rasterizer
-from render.mesh.mesh import Mesh, load_mesh
+from render.mesh import mesh as reading
+from render.mesh.mesh import Mesh
 from render.scene.spec import Light
 from render.transforms import apply, random_rotation, rigid
 from tests.mesh_samples import make_lump, refusal
 from tests.scenes import FULL_AMBIENT, at, scene
 
+load_mesh = partial(reading.load_mesh, up="z")  # with the axes of the file
 CAMERA = Camera(np.array([[150.0, 0, 63.5], [0, 150, 47.5], [0, 0, 1]]), 128, 96)
 SUFFIXES = ("ply", "obj", "stl", "glb", "gltf", "off")
 CUBE = trimesh.creation.box((0.06, 0.08, 0.1))

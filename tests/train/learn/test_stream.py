@@ -3,11 +3,13 @@
 import os
 import signal
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+import trimesh
 from click.testing import CliRunner
 from torch.multiprocessing import active_children
 
@@ -249,3 +251,11 @@ def test_what_cannot_be_rendered_live_is_refused(dataset, command, more, what):
     flags += ["--set", "data.split=train"]
     result = invoke(command, *flags, *more, "--out", dataset / "refused")
     assert result.exit_code == 1 and what in result.output
+
+
+def test_an_object_has_the_axes_that_a_dataset_of_it_has(tmp_path):
+    trimesh.creation.box((0.1, 0.3, 0.2)).export(tmp_path / "a.glb")
+    for up, turned in ((None, {"1": "y"}), ("z", None)):
+        render = replace(RENDER, objects=(str(tmp_path / "a.glb"),), up=up)
+        source = ObjectSource(render, SCENE, DEFAULT_SENSOR, obj_id=1, min_visib=0.6)
+        assert source.settings(0).get("up") == turned
