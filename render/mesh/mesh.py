@@ -2,6 +2,7 @@
 
 import json
 import logging
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -204,7 +205,7 @@ def diameter(points: np.ndarray) -> float:
 def _check_origin(path: Path, vertices: np.ndarray, unit: str) -> None:
     """Refuse an object so far from its origin that float32 and poses cannot tell its shape."""
     low, high = vertices.min(axis=0), vertices.max(axis=0)
-    size, away = float((high - low).max()), float(np.linalg.norm((low + high) / 2))
+    size, away = float((high - low).max()), math.hypot(*((low + high) / 2).tolist())
     if away <= FAR_OFF * size:
         return
     middle = ", ".join(f"{c:.10g}" for c in ((low + high) / 2).tolist())
