@@ -16,6 +16,7 @@ import sys
 import tempfile
 from collections import Counter
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 
 sys.path[0] = str(Path(__file__).resolve().parents[1])  # else `render` would be render.py here
@@ -43,7 +44,7 @@ COLUMNS, TILE = 12, 128
 
 def features_table() -> str:
     """A Markdown table: a row a feature, a column a reader."""
-    names = list(READERS)
+    names = [name for name in READERS if name != "assimp" or find_spec("assimp_py")]
     lines = [f"| format | feature | {' | '.join(names)} |", "|---|---" + "|---" * len(names) + "|"]
     rights: Counter[str] = Counter()
     for feature in FEATURES:
@@ -104,8 +105,8 @@ def draw(part: Part) -> np.ndarray:
         rows(K),
         Camera(K, TILE, TILE).size,
         (Placed(1, rows(pose)),),
-        ambient=(0.5, 0.5, 0.5),
-        lights=(Light("directional", (0.3, 0.5, 0.8)),),
+        ambient=(0.35, 0.35, 0.35),
+        lights=(Light("directional", (-0.4, -0.6, -0.7)),),
     )
     with Rasterizer({1: mesh}) as rasterizer:
         frame = next(iter(rasterizer.render([spec])))
