@@ -16,7 +16,10 @@ import sys
 import tempfile
 from collections import Counter
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from importlib.util import find_spec
+from multiprocessing import get_context
 from pathlib import Path
 
 sys.path[0] = str(Path(__file__).resolve().parents[1])  # else `render` would be render.py here
@@ -57,8 +60,11 @@ def features_table() -> str:
 
 
 def _judge(feature: Feature, reader: Callable[[Path], Soup]) -> str:
+    """What a reader makes of a feature, in a process of its own: some readers crash theirs."""
     with tempfile.TemporaryDirectory() as folder:
-        return judge(feature, reader, Path(folder))
+        with ProcessPoolExecutor(1, get_context("fork")) as process:
+            judged = process.submit(judge, feature, reader, Path(folder))
+            return "crash" if isinstance(judged.exception(), BrokenProcessPool) else judged.result()
 
 
 def compare(files: list[Path], root: Path) -> tuple[Counter[str], dict[str, Part]]:
