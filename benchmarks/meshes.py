@@ -61,10 +61,10 @@ def features_table() -> str:
 
 def _judge(feature: Feature, reader: Callable[[Path], Soup]) -> str:
     """What a reader makes of a feature, in a process of its own: some readers crash theirs."""
-    with tempfile.TemporaryDirectory() as folder:
-        with ProcessPoolExecutor(1, get_context("fork")) as process:
-            judged = process.submit(judge, feature, reader, Path(folder))
-            return "crash" if isinstance(judged.exception(), BrokenProcessPool) else judged.result()
+    process = ProcessPoolExecutor(1, get_context("fork"))
+    with tempfile.TemporaryDirectory() as folder, process:
+        judged = process.submit(judge, feature, reader, Path(folder))
+        return "crash" if isinstance(judged.exception(), BrokenProcessPool) else judged.result()
 
 
 def compare(files: list[Path], root: Path) -> tuple[Counter[str], dict[str, Part]]:
