@@ -1,4 +1,4 @@
-"""Any mesh file -> one triangle mesh in the file's own unit, PLY and OFF without trimesh."""
+"""Any mesh file -> one triangle mesh in the file's own unit."""
 
 from pathlib import Path
 
@@ -10,14 +10,18 @@ from render.mesh.obj import read_obj
 from render.mesh.off import read_off
 from render.mesh.part import Part, drop_unused, join
 from render.mesh.ply_mesh import read_ply
+from render.mesh.repair import mend_part
+from render.mesh.stl import read_stl
 
 READERS = {
     ".ply": read_ply,
     ".off": read_off,
+    ".stl": read_stl,
     ".obj": read_obj,
     ".glb": read_gltf,
     ".gltf": read_gltf,
 }
+MOST_OF_REASON = 200  # characters: it may quote the file
 SUFFIXES = (".ply", ".obj", ".stl", ".glb", ".gltf", ".off")
 
 
@@ -33,7 +37,8 @@ def read_mesh_file(path: Path) -> Part:
     if kind not in SUFFIXES:
         raise InputError(f"{path}: not a mesh format that is read here; use {', '.join(SUFFIXES)}")
     try:
-        parts = READERS.get(kind, _read_other)(path)
+        parts = [mend_part(part, path) for part in READERS[kind](path)]
+        parts = [part for part in parts if len(part.faces)]
         if any(part.uv is not None and not np.isfinite(part.uv).all() for part in parts):
             raise ValueError("texture coordinates that are NaN or infinite")
         joint = join(parts) if len(parts) > 1 else None
@@ -41,6 +46,7 @@ def read_mesh_file(path: Path) -> Part:
         raise
     except Exception as error:  # the readers raise whatever a broken file makes them stumble on
         reason = " ".join(str(error).split()) or type(error).__name__
+        reason = "".join(c if c.isprintable() else "?" for c in reason[:MOST_OF_REASON])
         if isinstance(error, ImportError):  # trimesh would guess the encoding with another library
             reason = "neither complete nor readable as text"
         raise InputError(
@@ -49,9 +55,3 @@ def read_mesh_file(path: Path) -> Part:
     if not parts:
         raise InputError(f"{path}: no faces; a triangle mesh was expected")
     return drop_unused(joint or parts[0])
-
-
-def _read_other(path: Path) -> list[Part]:
-    from render.mesh.by_trimesh import read_with_trimesh
-
-    return read_with_trimesh(path)

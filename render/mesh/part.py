@@ -8,14 +8,17 @@ from render.mesh.texture_atlas import join_textures
 
 PLAIN = (178, 178, 178)  # what has no colour at all
 WHITE = (255, 255, 255)
+ROUNDING = 1e-3  # by which fractions may leave 0..1: they have been interpolated
+SLIVER = 1e-7  # height of a triangle over its longest side; below it float32 knows no direction
 
 
 @dataclass(frozen=True, eq=False)
 class Part:
     """Triangles as a file holds them.
 
-    vertices: (n, 3) float64, the file's unit. faces: (m, 3) int64. normals: (n, 3) float64, from
-    the file or the faces' normals weighted by angle. colors: (n, 3) uint8, white under a texture.
+    vertices: (n, 3) float64, the file's unit. faces: (m, 3) int64. normals: (n, 3) float64, zero
+    or NaN where the file has none: `mend_part` fills them. colors: (n, 3) uint8, white under a
+    texture.
     uv: (n, 2) float64, v up, and texture: (h, w, 3) uint8, first row on top; or both None.
     """
 
@@ -33,9 +36,41 @@ def uniform(color: tuple[int, ...], vertices: np.ndarray) -> np.ndarray:
 
 
 def to_uint8(colors: np.ndarray, dtype: np.dtype) -> np.ndarray:
-    """(n, 3) uint8 from (n, 3 or more) colours that a file holds as `dtype`; floats are 0..1."""
-    full = 1.0 if dtype.kind == "f" else np.iinfo(dtype).max
-    return np.clip(np.round(colors[:, :3] * (255 / full)), 0, 255).astype(np.uint8)
+    """Colours as bytes, by the type and by the largest number of all that a file holds.
+
+    What is at most 1 in a floating-point type is a fraction of full intensity. What is at most 255
+    is a byte, in a type however wide: many programs declare one and write bytes. More is a fraction
+    of 65535, or of the unsigned type's largest number where that is not enough.
+
+    Args:
+        colors: (n, 3 or more), of which the first three columns count.
+        dtype: the type in which the file holds them.
+
+    Returns:
+        (n, 3) uint8.
+
+    Raises:
+        ValueError: they are NaN, negative or larger than any of this.
+    """
+    colors = colors[:, :3]
+    if dtype == np.int8:  # no program means a negative colour: a byte in the wrong type
+        colors, dtype = colors % 256, np.dtype(np.uint8)
+    low, high = colors.min(initial=0), colors.max(initial=0)
+    if not low >= -ROUNDING * (dtype.kind == "f") or not high < np.inf:
+        raise ValueError("colours that are negative, infinite or NaN")
+    if dtype.kind == "f" and high <= 1 + ROUNDING:
+        full = 1.0
+    elif high <= 255:
+        if dtype.kind == "f" and high < 16 and (colors % 1).any():
+            raise ValueError(f"colours up to {high:.4g}, neither fractions of 1 nor of 255")
+        full = 255.0
+    elif high <= 65535 and dtype.kind != "f":
+        full = 65535.0
+    elif dtype.kind == "u":
+        full = float(np.iinfo(dtype).max)
+    else:
+        raise ValueError(f"colours up to {high:.6g}; bytes, or fractions of 1, were expected")
+    return np.clip(np.round(colors * (255 / full)), 0, 255).astype(np.uint8)
 
 
 def check(vertices: np.ndarray, faces: np.ndarray) -> None:
@@ -49,9 +84,13 @@ def check(vertices: np.ndarray, faces: np.ndarray) -> None:
 
 
 def vertex_normals(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
-    """(n, 3) means of the faces' normals weighted by angle, for a file that holds none."""
+    """(n, 3) means of the faces' normals weighted by angle; of slivers nothing is taken."""
     import trimesh  # here, since it takes a third of a second and most files hold them
 
+    sides = vertices[np.roll(faces, -1, axis=1)] - vertices[faces]
+    area = np.linalg.norm(np.cross(sides[:, 0], sides[:, 1]), axis=1)
+    clear = area > SLIVER * (sides**2).sum(axis=2).max(axis=1, initial=0)
+    faces = faces if clear.all() else faces[clear]
     return trimesh.Trimesh(vertices, faces, process=False).vertex_normals
 
 

@@ -4,38 +4,41 @@ Format: Greg Turk, "The PLY Polygon File Format" (1994); textures as MeshLab and
 (`comment TextureFile NAME`).
 """
 
+import logging
 import re
 from dataclasses import dataclass, field
 
 import numpy as np
 
+from render.mesh.ply_rows import Property, read_rows
+
+log = logging.getLogger(__name__)
+
 _SCALARS = {
     "char": "i1", "int8": "i1", "uchar": "u1", "uint8": "u1",
     "short": "<i2", "int16": "<i2", "ushort": "<u2", "uint16": "<u2",
     "int": "<i4", "int32": "<i4", "uint": "<u4", "uint32": "<u4",
+    "int64": "<i8", "uint64": "<u8",
     "float": "<f4", "float32": "<f4", "double": "<f8", "float64": "<f8",
 }  # fmt: skip
 _NAMES = {"u1": "uchar", "i4": "int", "f4": "float"}
 _ENCODINGS = ("ascii", "binary_little_endian", "binary_big_endian")
+_MARK = b"\xef\xbb\xbf"  # which Windows' editors put before UTF-8
+
+Elements = dict[str, tuple[int, list[Property]]]  # name -> number of rows, properties
 
 
 @dataclass(frozen=True, eq=False)
 class Rows:
-    """The rows of one element (the vertices, the faces).
+    """The rows of one element (the vertices, the faces), its properties' names in lower case.
 
-    columns: scalar property -> (n,) in the type the header declares. lists: list property ->
-    (values, lengths): the rows' entries one after the other, and (n,) how many each row has.
+    columns: scalar property -> (n,) in the type the header declares; an ASCII file's as float64
+    where they are none of that type. lists: list property -> (values, lengths): the rows' entries
+    one after the other, and (n,) how many each row has.
     """
 
     columns: dict[str, np.ndarray] = field(default_factory=dict)
     lists: dict[str, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class _Property:
-    name: str
-    dtype: np.dtype  # of the values, as the header declares
-    count: np.dtype | None  # of a list's length; None for a scalar
 
 
 def parse_ply(content: bytes) -> tuple[dict[str, Rows], list[str]]:
@@ -47,25 +50,24 @@ def parse_ply(content: bytes) -> tuple[dict[str, Rows], list[str]]:
     Raises:
         ValueError: the content is no PLY file, or ends before its last row.
     """
-    header = re.match(rb"ply\s.*?\bend_header[^\n]*\n", content, re.DOTALL)
-    if header is None:
-        raise ValueError("no PLY header")
-    lines = header.group().decode("latin-1").splitlines()
+    lines, body = _split_header(content)
     encoding, elements, comments = _parse_header(lines)
-
-    body = content[header.end() :]
-    if encoding == "ascii":
-        body = np.array(body.split(), np.float64).tobytes()
-
-    offset, rows = 0, {}
-    for name, (count, properties) in elements.items():
-        stored = [_stored(p, encoding) for p in properties]
-        rows[name], offset = _read_rows(body, offset, count, stored)
-        for column in properties:
-            if column.count is None:  # what is ASCII has been read as double
-                rows[name].columns[column.name] = (
-                    rows[name].columns[column.name].astype(column.dtype)
-                )
+    if encoding != "ascii":
+        rows, left = _parse_body(body, elements, encoding)
+        if left.strip(b"\0\r\n\t "):
+            log.info("%d bytes behind the last row of a PLY file are not read", len(left))
+        return rows, comments
+    try:
+        rows, left = _parse_body(_numbers(body.split()), elements, encoding)
+        if left:
+            raise ValueError(f"holds {len(left) // 8} numbers more than its header says")
+    except ValueError as error:
+        try:
+            words = _words_of_rows(body, elements)
+        except (ValueError, IndexError, OverflowError):
+            raise error from None
+        rows, left = _parse_body(_numbers(words), elements, encoding)
+        log.info("a PLY file's rows are longer than its header says; their ends are not read")
     return rows, comments
 
 
@@ -99,28 +101,45 @@ def encode_ply(columns: dict[str, np.ndarray], faces: np.ndarray, comments: list
     return "\n".join(header).encode() + vertices.tobytes() + triangles.tobytes()
 
 
-def _parse_header(
-    lines: list[str],
-) -> tuple[str, dict[str, tuple[int, list[_Property]]], list[str]]:
-    """Encoding, element name -> (row count, properties), and comments."""
+def _split_header(content: bytes) -> tuple[list[str], bytes]:
+    """The header's lines between the first and the last, and what is behind it.
+
+    Lines end as the first one does; what is behind a lone CR may well begin with an LF.
+    """
+    content = content.removeprefix(_MARK)
+    first = re.match(rb"\s*ply[ \t]*(\r(?!\n)|\r?\n)", content)
+    ending = b"\r" if first and first[1] == b"\r" else b"\n"
+    last = re.compile(rb"%b[ \t]*end_header[^%b]*(%b|\Z)" % (ending, ending, ending))
+    end = last.search(content, first.end() - 1) if first else None
+    if first is None or end is None:
+        raise ValueError("no PLY header")
+    header = content[first.end() : max(first.end(), end.start())]
+    try:
+        text = header.decode()
+    except UnicodeDecodeError:
+        text = header.decode("latin-1")
+    return re.split(r"[\r\n]+", text), content[end.end() :]
+
+
+def _parse_header(lines: list[str]) -> tuple[str, Elements, list[str]]:
+    """Encoding, elements, and comments."""
     encoding, comments = "", []
-    elements: dict[str, tuple[int, list[_Property]]] = {}
-    for line in lines[1:-1]:
-        match line.split():
-            case ["format", word, _] if word in _ENCODINGS:
+    elements: Elements = {}
+    for line in lines:
+        match line.lower().split():
+            case ["format", word, *_] if word in _ENCODINGS:
                 encoding = word
             case ["comment" | "obj_info", *_]:
                 comments.append(line.strip().partition(" ")[2])
-            case ["element", name, count] if count.isdigit():
+            case ["element", name, count] if count.isdecimal() and name not in elements:
                 elements[name] = (int(count), [])
             case ["property", "list", length, dtype, name] if (
-                elements and length in _SCALARS and dtype in _SCALARS
+                elements and _SCALARS.get(length, "f")[-2] != "f" and dtype in _SCALARS
             ):
-                prop = _Property(name, np.dtype(_SCALARS[dtype]), np.dtype(_SCALARS[length]))
-                elements[next(reversed(elements))][1].append(prop)
+                prop = Property(name, np.dtype(_SCALARS[dtype]), np.dtype(_SCALARS[length]))
+                _add(elements, prop)
             case ["property", dtype, name] if elements and dtype in _SCALARS:
-                prop = _Property(name, np.dtype(_SCALARS[dtype]), None)
-                elements[next(reversed(elements))][1].append(prop)
+                _add(elements, Property(name, np.dtype(_SCALARS[dtype]), None))
             case []:
                 pass
             case _:
@@ -130,84 +149,69 @@ def _parse_header(
     return encoding, elements, comments
 
 
-def _stored(prop: _Property, encoding: str) -> _Property:
+def _add(elements: Elements, prop: Property) -> None:
+    name, (_, properties) = next(reversed(elements.items()))
+    if any(prop.name == other.name for other in properties):
+        raise ValueError(f"PLY header gives {name} the property {prop.name} twice")
+    properties.append(prop)
+
+
+def _parse_body(body: bytes, elements: Elements, encoding: str) -> tuple[dict[str, Rows], bytes]:
+    """The rows of all elements, and the bytes behind them."""
+    offset, rows = 0, {}
+    for name, (count, properties) in elements.items():
+        stored = [_stored(prop, encoding) for prop in properties]
+        columns, lists, offset = read_rows(body, offset, count, stored)
+        declared = {
+            p.name: _as_declared(columns[p.name], p.dtype) for p in properties if p.count is None
+        }
+        rows[name] = Rows(declared, lists)
+    return rows, body[offset:]
+
+
+def _stored(prop: Property, encoding: str) -> Property:
     """The property in the types its values have in the body; ASCII is parsed to double."""
     if encoding == "ascii":
         double = np.dtype(np.float64)
-        return _Property(prop.name, double, None if prop.count is None else double)
+        return Property(prop.name, double, None if prop.count is None else double)
     if encoding == "binary_little_endian":
         return prop
     count = None if prop.count is None else prop.count.newbyteorder(">")
-    return _Property(prop.name, prop.dtype.newbyteorder(">"), count)
+    return Property(prop.name, prop.dtype.newbyteorder(">"), count)
 
 
-def _read_rows(
-    body: bytes, offset: int, count: int, properties: list[_Property]
-) -> tuple[Rows, int]:
-    """Read `count` rows from `offset`: in one go if all rows have lists of the same lengths."""
-    if count == 0:
-        return Rows({p.name: np.empty(0) for p in properties if p.count is None}), offset
+def _as_declared(column: np.ndarray, dtype: np.dtype) -> np.ndarray:
+    """A column in its declared type, or in double where an ASCII file holds other numbers."""
+    if column.dtype.kind == "f" and dtype.kind != "f":
+        limits = np.iinfo(dtype)
+        inside = (column >= limits.min) & (column <= limits.max)  # NaN is not
+        if not (inside & (column == np.round(column))).all():
+            return column
+    with np.errstate(over="ignore"):  # infinite vertices are refused, by name
+        return column.astype(dtype)
 
-    _, lengths, _ = _read_row(body, offset, properties)
-    fields: list = []
-    for prop in properties:
-        if prop.count is not None:
-            fields += [(f"{prop.name} count", prop.count)]
-        shape = (lengths[prop.name],) if prop.count is not None else ()
-        fields += [(prop.name, prop.dtype, shape)]
-    dtype = np.dtype(fields)
-    lists = [p.name for p in properties if p.count is not None]
 
-    if offset + count * dtype.itemsize <= len(body):
-        table = np.frombuffer(body, dtype, count, offset)
-        if all((table[f"{name} count"] == lengths[name]).all() for name in lists):
-            columns = {p.name: table[p.name] for p in properties if p.count is None}
-            full = {n: (table[n].reshape(-1), np.full(count, lengths[n])) for n in lists}
-            return Rows(columns, full), offset + count * dtype.itemsize
-    if not lists:
+def _numbers(words: list[bytes]) -> bytes:
+    return np.array(words, np.float64).tobytes()
+
+
+def _words_of_rows(body: bytes, elements: Elements) -> list[bytes]:
+    """What an ASCII body holds if each row is a line, whatever else stands behind it there.
+
+    Raises:
+        ValueError, IndexError, OverflowError: there are fewer or shorter lines than rows.
+    """
+    lines, words = [line.split() for line in body.splitlines() if line.strip()], []
+    row_counts = [count for count, properties in elements.values() if properties]
+    if sum(row_counts) > len(lines):
         raise ValueError("the file ends too early")
-    return _read_ragged_rows(body, offset, count, properties)
-
-
-def _read_ragged_rows(
-    body: bytes, offset: int, count: int, properties: list[_Property]
-) -> tuple[Rows, int]:
-    """Read rows one by one: triangles and quads mixed."""
-    values: dict[str, list] = {p.name: [] for p in properties}
-    row_lengths: dict[str, list] = {p.name: [] for p in properties}
-    for _ in range(count):
-        row, lengths, offset = _read_row(body, offset, properties)
-        for name, value in row.items():
-            values[name].append(value)
-            row_lengths[name].append(lengths[name])
-
-    joined = {name: np.concatenate(v) for name, v in values.items()}
-    columns = {p.name: joined[p.name] for p in properties if p.count is None}
-    lists = {
-        p.name: (joined[p.name], np.array(row_lengths[p.name]))
-        for p in properties
-        if p.count is not None
-    }
-    return Rows(columns, lists), offset
-
-
-def _read_row(
-    body: bytes, offset: int, properties: list[_Property]
-) -> tuple[dict[str, np.ndarray], dict[str, int], int]:
-    """One row's values, how many each property has, and the offset behind the row."""
-    values, lengths = {}, {}
-    for prop in properties:
-        length = 1
-        if prop.count is not None:
-            length = int(_take(body, offset, 1, prop.count)[0])
-            offset += prop.count.itemsize
-        values[prop.name] = _take(body, offset, length, prop.dtype)
-        lengths[prop.name] = length
-        offset += length * prop.dtype.itemsize
-    return values, lengths, offset
-
-
-def _take(body: bytes, offset: int, count: int, dtype: np.dtype) -> np.ndarray:
-    if count < 0 or offset + count * dtype.itemsize > len(body):
-        raise ValueError("the file ends too early")
-    return np.frombuffer(body, dtype, count, offset)
+    for count, properties in elements.values():
+        for line in lines[: count if properties else 0]:
+            end = 0
+            for prop in properties:
+                end += 1 if prop.count is None else 1 + int(line[end])
+            if not 0 < end <= len(line):
+                raise ValueError("the file ends too early")
+            words += line[:end]
+        lines = lines[count if properties else 0 :]
+    return words

@@ -2,6 +2,10 @@
 
 import numpy as np
 
+MOST_WORK = 50_000_000  # corners looked at to cut one polygon, some seconds: those of no shape
+# at all take the third power of their number
+CALL = 200  # corners that could be looked at while one look begins
+
 
 def triangulate(
     vertices: np.ndarray, corners: np.ndarray, lengths: np.ndarray
@@ -18,6 +22,9 @@ def triangulate(
 
     Returns:
         (m, 3) positions in `corners`, and (m,) the polygon of each triangle.
+
+    Raises:
+        ValueError: a polygon of many corners crosses itself everywhere.
     """
     lengths = lengths.astype(np.int64)
     counts = np.maximum(lengths - 2, 0)
@@ -26,9 +33,10 @@ def triangulate(
     starts = np.cumsum(lengths) - lengths
     first = starts[polygon]
     triangles = np.stack([first, first + within + 1, first + within + 2], axis=1)
+    behind = np.cumsum(counts)
     for i in _not_fans(vertices[corners], triangles, polygon, len(lengths)):
         points = vertices[corners[starts[i] : starts[i] + lengths[i]]]
-        triangles[polygon == i] = starts[i] + _cut_ears(points)
+        triangles[behind[i] - counts[i] : behind[i]] = starts[i] + _cut_ears(points)
     return triangles, polygon
 
 
@@ -54,10 +62,14 @@ def _cut_ears(points: np.ndarray) -> np.ndarray:
     if (normal[axis] < 0) != (axis == 1):  # leaving y out turns the plane over
         flat = flat * [1, -1]
 
-    left, ears = list(range(len(points))), []
+    left, ears, work = list(range(len(points))), [], 0
     while len(left) > 3:
         # What is no simple polygon may have no ear: then any corner goes.
-        k = next((k for k in range(len(left)) if _is_ear(flat, left, k)), 0)
+        k = next((k for k in range(len(left)) if _is_ear(flat, left, k)), -1)
+        work += (len(left) if k < 0 else k + 1) * (CALL + len(left))
+        if work > MOST_WORK:
+            raise ValueError(f"a polygon of {len(points)} corners that is no simple one; cut it up")
+        k = max(k, 0)
         ears.append((left[k - 1], left[k], left[(k + 1) % len(left)]))
         del left[k]
     return np.array([*ears, left])
@@ -68,7 +80,8 @@ def _is_ear(flat: np.ndarray, left: list[int], k: int) -> bool:
     a, b, c = flat[left[k - 1]], flat[left[k]], flat[left[(k + 1) % len(left)]]
     if _turn(a, b, c) <= 0:
         return False
-    others = flat[[i for i in left if i not in (left[k - 1], left[k], left[(k + 1) % len(left)])]]
+    ear = (left[k - 1], left[k], left[(k + 1) % len(left)])
+    others = flat[[i for i in left if i not in ear]]
     inside = (_turn(a, b, others) >= 0) & (_turn(b, c, others) >= 0) & (_turn(c, a, others) >= 0)
     return not inside.any()
 
