@@ -2,7 +2,7 @@
 
 import numpy as np
 
-MOST_WORK = 50_000_000  # corners looked at to cut one polygon, some seconds: those of no shape
+MOST_WORK = 30_000_000  # corners looked at to cut one polygon, some seconds: those of no shape
 # at all take the third power of their number
 CALL = 200  # corners that could be looked at while one look begins
 

@@ -107,8 +107,11 @@ def _facet_colors(header: bytes, words: np.ndarray) -> np.ndarray | None:
 def _read_ascii(content: bytes) -> tuple[np.ndarray, np.ndarray]:
     """(m, 3) normals and (m, 3, 3) corners of the facets of all solids, in the file's order."""
     # The lines that begin and end a solid hold its name, which may be any words.
-    named = rb"^[^\S\n]*(\xef\xbb\xbf)?(end[^\S\n]*)?solid\b[^\n]*?(?=\bfacet\s+normal\b|$)"
-    text = re.sub(named, b"", re.sub(rb"\r\n?", b"\n", content), flags=re.M | re.I)
+    named = (
+        rb"(?:^[^\S\n]*|(?<=endfacet)[^\S\n]+)(?:\xef\xbb\xbf)?(?:end[^\S\n]*)?solid\b"
+        rb"[^\n]*?(?=\bfacet\s+normal\b|$)"
+    )
+    text = re.sub(named, b" ", re.sub(rb"\r\n?", b"\n", content), flags=re.M | re.I)
     words = text.lower().split()
     if max(map(len, words), default=0) > LONGEST_WORD:
         raise ValueError("words that are no numbers")
