@@ -43,7 +43,9 @@ def read_off(path: Path) -> list[Part]:
     if not (lengths > 2).any():
         return []
 
-    columns = np.array(vertex_rows, np.float64)  # refuses rows of different lengths
+    if len({len(row) for row in vertex_rows}) > 1:
+        raise ValueError("vertices of more numbers than others")
+    columns = np.array(vertex_rows, np.float64)
     if columns.ndim != 2 or columns.shape[1] < 3:
         raise ValueError("vertices without x, y and z")
     places = _places(letters, columns)

@@ -23,6 +23,7 @@ _SCALARS = {
 }  # fmt: skip
 _NAMES = {"u1": "uchar", "i4": "int", "f4": "float"}
 _ENCODINGS = ("ascii", "binary_little_endian", "binary_big_endian")
+PADDING = b"\0\r\n\t \x1a"  # what may stand behind the last row of a binary file
 _MARK = b"\xef\xbb\xbf"  # which Windows' editors put before UTF-8
 
 Elements = dict[str, tuple[int, list[Property]]]  # name -> number of rows, properties
@@ -54,8 +55,8 @@ def parse_ply(content: bytes) -> tuple[dict[str, Rows], list[str]]:
     encoding, elements, comments = _parse_header(lines)
     if encoding != "ascii":
         rows, left = _parse_body(body, elements, encoding)
-        if left.strip(b"\0\r\n\t "):
-            log.info("%d bytes behind the last row of a PLY file are not read", len(left))
+        if left.strip(PADDING):
+            raise ValueError(f"holds {len(left)} bytes more than its header says")
         return rows, comments
     try:
         rows, left = _parse_body(_numbers(body.split()), elements, encoding)
@@ -134,7 +135,7 @@ def _parse_header(lines: list[str]) -> tuple[str, Elements, list[str]]:
             case ["element", name, count] if count.isdecimal() and name not in elements:
                 elements[name] = (int(count), [])
             case ["property", "list", length, dtype, name] if (
-                elements and _SCALARS.get(length, "f")[-2] != "f" and dtype in _SCALARS
+                elements and _SCALARS.get(length, "f4")[-2] != "f" and dtype in _SCALARS
             ):
                 prop = Property(name, np.dtype(_SCALARS[dtype]), np.dtype(_SCALARS[length]))
                 _add(elements, prop)

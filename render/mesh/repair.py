@@ -44,7 +44,8 @@ def mend(
     the faces' weighted by angle, and what points against faces that were turned is turned, too.
 
     Args:
-        vertices: (n, 3). faces: (m, 3). normals: (n, 3), zero or NaN where the file has none.
+        vertices: (n, 3). faces: (m, 3).
+        normals: (n, 3), zero, NaN or infinite where the file has none.
         path: what the log calls it.
 
     Returns:
@@ -52,7 +53,9 @@ def mend(
     """
     kept, front_of = _fronts(faces, len(vertices))
     given = faces[kept]
-    missing = ~(np.einsum("ij,ij->i", normals, normals) > 1e-24)  # NaN compares as false
+    with np.errstate(over="ignore", invalid="ignore"):
+        squared = np.einsum("ij,ij->i", normals, normals)
+    missing = ~((squared > 1e-24) & (squared < np.inf))  # NaN is neither
     normals = np.where(missing[:, None], 0.0, normals)
     picked = 3 * np.flatnonzero(kept)[:, None] + np.arange(3)
     if len(given) < len(faces):
@@ -61,6 +64,8 @@ def mend(
 
     is_front = front_of == np.arange(len(given))
     turned = np.zeros(len(given), bool)
+    if not len(given):
+        return picked, normals
     turned[is_front] = _turned(vertices, given[is_front], normals)
     turned = turned[front_of]
     if turned.any():
@@ -80,8 +85,9 @@ def mend(
         missing |= at_turned & at_others & (np.abs(agreement) < OBLIQUE)
         against = at_turned & (agreement < 0)
     if not missing.all() and missing[given].any():
-        count = np.count_nonzero(missing & _named(mended, len(vertices)))
-        log.info("%s: computed %d normals from the faces", path, count)
+        count = np.count_nonzero(missing & computed.any(axis=1))
+        if count:
+            log.info("%s: computed %d normals from the faces", path, count)
     normals = np.where(against[:, None], -normals, normals)
     return picked, np.where(missing[:, None], computed, normals)
 

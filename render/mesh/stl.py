@@ -44,7 +44,8 @@ def read_stl(path: Path) -> list[Part]:
         colors = _facet_colors(content[:HEADER], facets["color"])
     if not len(corners):
         return []
-    vertices = corners.reshape(-1, 3).astype(np.float64)
+    with np.errstate(invalid="ignore"):  # of NaN, which is refused below
+        vertices = corners.reshape(-1, 3).astype(np.float64)
     faces = np.arange(len(vertices)).reshape(-1, 3)
     check(vertices, faces)
     if colors is None:

@@ -114,8 +114,11 @@ BAD = {
     "vertex not there": (off(faces=["3 0 1 9", FACES[1]]), "vertices 0 to 9"),
     "broken index": (off(faces=["3 0 1 2.5", FACES[1]]), "2.5"),
     "no colours": (off("COFF"), "do not fit"),
+    "two numbers": ("OFF\n3 1 0\n0 0\n1 0\n0 1\n3 0 1 2\n", "without x, y and z"),
+    "no vertices": ("OFF\n0 1 0\n3 0 1 2\n", "x, y and z|vertices 0 to 2"),
+    "corners in one": (off(faces=["3 0 0 1", "4 2 2 2 2"]), "no faces"),
     "infinite": (off("4OFF", [[0]] * 4), "NaN or infinite"),
-    "rows of two lengths": (off(extra=[[1], [], [], []]), "shape"),
+    "rows of two lengths": (off(extra=[[1], [], [], []]), "more numbers than others"),
     "no faces": (off(faces=["2 0 1", "1 2"]), "no faces"),
     "dark and bright": (off(faces=["3 0 1 2 1.5 0.2 0.1", FACES[1]]), "neither"),
 }

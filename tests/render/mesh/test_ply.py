@@ -139,6 +139,7 @@ BAD_HEADERS = {
     "unknown format": ("format binary 1.0\n", "not understood"),
     "unknown type": ("format ascii 1.0\nelement vertex 1\nproperty half x\n", "not understood"),
     "property of nothing": ("format ascii 1.0\nproperty int x\n", "not understood"),
+    "list of unknown length": ("format ascii 1.0\nelement f 1\nproperty list n int i\n", "underst"),
     "list of float length": (
         "format ascii 1.0\nelement f 1\nproperty list float int i\n", "not understood"
     ),
@@ -160,3 +161,11 @@ def test_a_list_of_negative_length_is_refused():
     content = write_ply_file([("face", ["list char int i"], [[[1]]])], "binary_little_endian")
     with pytest.raises(ValueError, match="-1 entries"):
         parse_ply(content[:-5] + b"\xff" + content[-4:])
+
+
+def test_bytes_behind_the_last_row_are_padding_or_refused():
+    """Those of a file whose rows have shifted, by a transfer that changed its line ends."""
+    content = write_ply_file([("vertex", XYZ, SQUARE)], "binary_little_endian")
+    assert len(parse_ply(content + b"\0\r\n\x1a")[0]["vertex"].columns["x"]) == 4
+    with pytest.raises(ValueError, match="13 bytes more"):
+        parse_ply(content + b"made by hand\n")

@@ -48,7 +48,7 @@ def test_a_mesh_that_is_fine_comes_back_as_it_is(lump, rng):
     np.testing.assert_array_equal(computed, lump.vertex_normals)
 
 
-@pytest.mark.parametrize("nothing", [0.0, np.nan, 1e-30])
+@pytest.mark.parametrize("nothing", [0.0, np.nan, 1e-30, np.inf, 1e200])
 def test_missing_normals_are_those_of_the_faces_and_the_others_the_files(lump, rng, nothing):
     normals = np.array(lump.vertex_normals) + 0.1 * rng.random(lump.vertices.shape)
     missing = rng.random(len(normals)) < 0.5
