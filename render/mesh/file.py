@@ -15,14 +15,15 @@ from render.mesh.stl import read_stl
 
 READERS = {
     ".ply": read_ply,
-    ".off": read_off,
-    ".stl": read_stl,
     ".obj": read_obj,
+    ".stl": read_stl,
     ".glb": read_gltf,
     ".gltf": read_gltf,
+    ".off": read_off,
 }
+SUFFIXES = tuple(READERS)
+MENDED = (".ply", ".off")  # by their readers, before colours of faces part the vertices
 MOST_OF_REASON = 200  # characters: it may quote the file
-SUFFIXES = (".ply", ".obj", ".stl", ".glb", ".gltf", ".off")
 
 
 def read_mesh_file(path: Path) -> Part:
@@ -37,7 +38,9 @@ def read_mesh_file(path: Path) -> Part:
     if kind not in SUFFIXES:
         raise InputError(f"{path}: not a mesh format that is read here; use {', '.join(SUFFIXES)}")
     try:
-        parts = [mend_part(part, path) for part in READERS[kind](path)]
+        parts = READERS[kind](path)
+        if kind not in MENDED:
+            parts = [mend_part(part, path) for part in parts]
         parts = [part for part in parts if len(part.faces)]
         if any(part.uv is not None and not np.isfinite(part.uv).all() for part in parts):
             raise ValueError("texture coordinates that are NaN or infinite")
@@ -47,8 +50,6 @@ def read_mesh_file(path: Path) -> Part:
     except Exception as error:  # the readers raise whatever a broken file makes them stumble on
         reason = " ".join(str(error).split()) or type(error).__name__
         reason = "".join(c if c.isprintable() else "?" for c in reason[:MOST_OF_REASON])
-        if isinstance(error, ImportError):  # trimesh would guess the encoding with another library
-            reason = "neither complete nor readable as text"
         raise InputError(
             f"{path}: damaged or not in {kind[1:].upper()} format ({reason}); export the mesh again"
         ) from None

@@ -13,7 +13,7 @@ import numpy as np
 
 from render.errors import InputError
 from render.input_file import read_bytes
-from render.mesh.part import PLAIN, Part, check, vertex_normals
+from render.mesh.part import PLAIN, Part, check
 
 log = logging.getLogger(__name__)
 
@@ -54,16 +54,19 @@ def read_stl(path: Path) -> list[Part]:
 
 
 def _normals(vertices: np.ndarray, normals: np.ndarray) -> np.ndarray:
-    """(3 m, 3) normals: those of the file's (m, 3) that fit to the facets' corners."""
+    """(3 m, 3) normals: those of the file's (m, 3) that fit to the facets' corners, else 0."""
     import trimesh  # here, since it takes a third of a second and most files are no STL
 
     faces = np.arange(len(vertices)).reshape(-1, 3)
     with np.errstate(all="ignore"):  # of normals that are infinite, NaN or not of unit length
         mesh = trimesh.Trimesh(vertices, faces, face_normals=normals, process=False)
-        normals = mesh.vertex_normals
-        computed = vertex_normals(vertices, faces)
-        fitting = np.einsum("ij,ij->i", normals, computed) >= AGREEMENT  # NaN does not
-    return np.where((fitting | ~computed.any(axis=1))[:, None], normals, computed)
+        read = mesh.vertex_normals
+        a, b, c = vertices[0::3], vertices[1::3], vertices[2::3]
+        across = np.cross(b - a, c - a)
+        fitting = np.einsum("ij,ij->i", read[::3], across) >= AGREEMENT * np.linalg.norm(
+            across, axis=1
+        )
+    return np.where(np.repeat(fitting, 3)[:, None], read, 0.0)
 
 
 def _is_ascii(content: bytes) -> bool:
