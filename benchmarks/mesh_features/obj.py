@@ -64,8 +64,9 @@ def _uv_features() -> list[Feature]:
         _feature("texture coordinates of 4e9", f"{huge}usemtl m\n{F_UV}", files, refused="texture"),
         _feature(
             "texture coordinates, NaN",
-            f"{V}vt nan 0\n{F_UV.replace('/2', '/1').replace('/3', '/1').replace('/4', '/1')}",
-            refused="a.obj",
+            f"mtllib a.mtl\n{V}vt nan 0\nvt 0 0\nvt 0 1\nvt 1 1\nusemtl m\n{F_UV}",
+            files,
+            refused="coordinates",
         ),
     ]
 

@@ -72,7 +72,7 @@ FEATURES = [
         _binary(b"COLOR=" + bytes(RED) + b"\xff", [1 << 15] * 4),
         colors=RED,
     ),
-    _stl("promises more faces than it has", _binary(count=4_000_000_000), refused="early"),
+    _stl("promises more faces than it has", _binary(count=4_000_000_000), refused="promises"),
     _stl("no faces", _binary()[:80] + struct.pack("<I", 0), refused="no faces"),
     _off("no colours", f"OFF\n4 4 6\n{V}\n{F}\n"),
     _off("counts on the first line, comments", f"OFF 4 4 6 # counts\n{V}\n# faces\n{F}\n"),

@@ -14,14 +14,16 @@ def companion(mesh: Path, name: str) -> Path:
     Raises:
         InputError: it is not there, or lies elsewhere: a mesh from a stranger opens no other file.
     """
-    named = PurePosixPath(name.strip().strip("\"'").replace("\\", "/"))
+    written = name.strip().strip("\"'").replace("\\ ", " ")  # "\ " as in a shell
+    named = PurePosixPath(written.replace("\\", "/"))
     if named.is_absolute() or ".." in named.parts or (named.parts[:1] and ":" in named.parts[0]):
         candidates = [mesh.parent / named.name]
     else:
-        candidates = [mesh.parent / named, mesh.parent / named.name]
+        # As it stands first: a name may well begin with a space.
+        candidates = [mesh.parent / name, mesh.parent / named, mesh.parent / named.name]
     root = mesh.parent.resolve()
     for candidate in candidates:
-        found = _in_any_case(mesh.parent, candidate.relative_to(mesh.parent))
+        found = _in_any_case(mesh.parent, candidate)
         if found is not None and found.resolve().is_relative_to(root):
             return found
     raise InputError(
@@ -29,13 +31,12 @@ def companion(mesh: Path, name: str) -> Path:
     )
 
 
-def _in_any_case(folder: Path, relative: Path) -> Path | None:
-    """The file of that name, or the only one whose name differs in upper and lower case alone."""
-    here = folder / relative
+def _in_any_case(folder: Path, file: Path) -> Path | None:
+    """The file in `folder`, or the only one whose name differs in upper and lower case alone."""
     try:
-        if here.is_file():
-            return here
-        for part in relative.parts:
+        if file.is_file():
+            return file
+        for part in file.relative_to(folder).parts:
             alike = [path for path in folder.iterdir() if path.name.lower() == part.lower()]
             if len(alike) != 1:
                 return None

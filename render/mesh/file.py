@@ -10,7 +10,7 @@ from render.mesh.obj import read_obj
 from render.mesh.off import read_off
 from render.mesh.part import Part, drop_unused, join
 from render.mesh.ply_mesh import read_ply
-from render.mesh.repair import mend_part
+from render.mesh.repair import Mended, mend_part
 from render.mesh.stl import read_stl
 
 READERS = {
@@ -22,7 +22,8 @@ READERS = {
     ".off": read_off,
 }
 SUFFIXES = tuple(READERS)
-MENDED = (".ply", ".off")  # by their readers, before colours of faces part the vertices
+# Mended by their readers: before colours of faces part the vertices, or nodes move them.
+MENDED = (".ply", ".off", ".glb", ".gltf")
 MOST_OF_REASON = 200  # characters: it may quote the file
 
 
@@ -40,7 +41,9 @@ def read_mesh_file(path: Path) -> Part:
     try:
         parts = READERS[kind](path)
         if kind not in MENDED:
-            parts = [mend_part(part, path) for part in parts]
+            mended = Mended()
+            parts = [mend_part(part, mended) for part in parts]
+            mended.say(path)
         parts = [part for part in parts if len(part.faces)]
         if any(part.uv is not None and not np.isfinite(part.uv).all() for part in parts):
             raise ValueError("texture coordinates that are NaN or infinite")

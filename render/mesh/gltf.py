@@ -26,6 +26,7 @@ from render.mesh.gltf_primitive import (
     used_vertices,
 )
 from render.mesh.part import PLAIN, Part, check, uniform
+from render.mesh.repair import Mended, mend_part
 from render.mesh.texture import lay_out
 from render.transforms import apply
 
@@ -52,6 +53,7 @@ class _Reader:
         self._accessors = Accessors(file)
         self._materials = Materials(file)
         self._nodes = Nodes(file, self._accessors)
+        self._mended = Mended()
         self._repeated: Counter[str] = Counter()  # how many nodes draw a mesh
         self._shapes: dict[tuple, tuple[Part, Geometry] | None] = {}
 
@@ -68,6 +70,7 @@ class _Reader:
                     passed_over = True
                 elif (shape := self._shape(node, mesh, place, primitive)) is not None:
                     parts += self._placed(i, *shape)
+        self._mended.say(self._file.path)
         if parts and passed_over:
             log.info("%s: has points and lines, which are not drawn", self._file.path)
         return parts
@@ -100,7 +103,8 @@ class _Reader:
         if len(corners):
             rows, faces = used_vertices(corners, self._accessors.count(attributes["POSITION"]))
             geometry = Geometry(self._accessors, attributes, rows, targets)
-            shape = self._painted(geometry, faces, primitive.get("material")), geometry
+            part = self._painted(geometry, faces, primitive.get("material"))
+            shape = mend_part(part, self._mended), geometry
         if self._repeated[str(node["mesh"])] > 1:
             self._shapes[key] = shape
         return shape
@@ -128,12 +132,12 @@ class _Reader:
         colors = geometry.colors()
         if number is None:
             colors = uniform(PLAIN, vertices) if colors is None else colors
-            return Part(vertices, faces, geometry.normals(vertices, faces), colors)
+            return Part(vertices, faces, geometry.normals(), colors)
         material = self._materials.get(number)
         part = Part(
             vertices,
             faces,
-            geometry.normals(vertices, faces),
+            geometry.normals(),
             material.vertex_colors(colors, len(vertices)),
         )
         if material.texture is None:

@@ -7,7 +7,7 @@ import numpy as np
 
 from render.mesh.gltf_accessor import Accessors
 from render.mesh.gltf_file import member, number, objects
-from render.mesh.part import to_uint8, vertex_normals
+from render.mesh.part import to_uint8
 
 TRIANGLES, STRIP, FAN = 4, 5, 6
 
@@ -45,10 +45,10 @@ class Geometry:
     def has(self, name: str) -> bool:
         return name in self._attributes
 
-    def normals(self, vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
-        """(n, 3) of the file, or where it has none, the faces' weighted by angle."""
-        normals = self.get("NORMAL", ("VEC3",)) if self.has("NORMAL") else np.zeros((0, 3))
-        return normals if normals.any() else vertex_normals(vertices, faces)
+    def normals(self) -> np.ndarray:
+        """(n, 3), zero where the file has none."""
+        missing = not self.has("NORMAL")
+        return np.zeros((len(self._rows), 3)) if missing else self.get("NORMAL", ("VEC3",))
 
     def colors(self) -> np.ndarray | None:
         """(n, 3) uint8, as they are displayed."""

@@ -12,7 +12,7 @@ from render.input_file import read_bytes
 from render.mesh.companion import companion
 from render.mesh.mtl import Entry, Material, fractions, material_of, read_mtl
 from render.mesh.obj_text import ObjText, parse_obj
-from render.mesh.part import PLAIN, WHITE, Part, check, to_uint8, uniform, vertex_normals
+from render.mesh.part import PLAIN, WHITE, Part, check, to_uint8, uniform
 from render.mesh.polygons import triangulate
 from render.mesh.texture import decode_texture, lay_out
 
@@ -210,12 +210,9 @@ def _part(
     v = shared[:, 0]
     part = Part(vertices[v] + 0.0, faces.reshape(-1, 3), np.zeros((len(v), 3)), uniform(PLAIN, v))
 
-    own = shared[:, -1] if has_normals and len(text.normals) else np.full(len(v), -1)
-    if (own < 0).any():
-        part = replace(part, normals=vertex_normals(part.vertices, part.faces))
-    if (own >= 0).any():
-        part = replace(part, normals=np.where(own[:, None] < 0, part.normals, text.normals[own]))
-    part = replace(part, normals=part.normals + 0.0)
+    if has_normals and len(text.normals):
+        own = shared[:, -1:]  # -1 where a corner has none
+        part = replace(part, normals=np.where(own < 0, 0.0, text.normals[own[:, 0]]) + 0.0)
     if drawn.texture is not None:
         return replace(part, colors=uniform(WHITE, v), uv=text.uv[shared[:, 1]])
     part = replace(part, colors=uniform(drawn.color or PLAIN, v))

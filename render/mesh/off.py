@@ -15,7 +15,7 @@ from render.errors import InputError
 from render.input_file import read_bytes
 from render.mesh.part import PLAIN, Part, check, split, to_uint8, uniform
 from render.mesh.polygons import triangulate
-from render.mesh.repair import mend
+from render.mesh.repair import Mended, mend
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +54,9 @@ def read_off(path: Path) -> list[Part]:
     corners = np.array(named, np.int64)
     check(vertices, corners)
     positions, polygon = triangulate(vertices, corners, lengths)
-    picked, normals = mend(vertices, corners[positions], normals, path)
+    mended = Mended()
+    picked, normals = mend(vertices, corners[positions], normals, mended)
+    mended.say(path)
     faces, polygon = corners[positions.reshape(-1)[picked]], polygon[picked[:, 0] // 3]
     part = Part(vertices, faces, normals, uniform(PLAIN, vertices))
 

@@ -8,14 +8,14 @@ from pathlib import Path
 import numpy as np
 
 from render.errors import InputError
-from render.image_file import read_rgb
 from render.input_file import read_bytes
 from render.mesh.companion import companion
 from render.mesh.part import PLAIN, WHITE, Part, check, drop_unused, split, to_uint8, uniform
 from render.mesh.ply import Rows, parse_ply
 from render.mesh.ply_colors import colors_of
 from render.mesh.polygons import triangulate
-from render.mesh.repair import mend
+from render.mesh.repair import Mended, mend
+from render.mesh.texture import decode_texture
 
 log = logging.getLogger(__name__)
 
@@ -51,7 +51,9 @@ def read_ply(path: Path) -> list[Part]:
     corners, polygon_of_face = triangulate(vertices, named, lengths)
     normals = _first_stack(vertex, NORMAL_NAMES)
     bare = np.zeros_like(vertices) if normals is None else normals
-    picked, normals = mend(vertices, named[corners], bare, path)
+    mended = Mended()
+    picked, normals = mend(vertices, named[corners], bare, mended)
+    mended.say(path)
     corners, polygon_of_face = corners.reshape(-1)[picked], polygon_of_face[picked[:, 0] // 3]
     part = Part(vertices, named[corners], normals, uniform(PLAIN, vertices))
 
@@ -189,7 +191,8 @@ def _textured(
             parts.append(replace(one, uv=None))
             continue
         colors = one.colors if tinted else uniform(WHITE, one.vertices)
-        texture = read_rgb(companion(path, names[number]))
+        file = companion(path, names[number])
+        texture = decode_texture(read_bytes(file), file)
         parts.append(replace(one, colors=colors, texture=texture))
     return parts
 

@@ -5,7 +5,7 @@ not seen; but normals are computed from it, and so is what lies inside of an obj
 """
 
 import logging
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -24,14 +24,36 @@ OBLIQUE = 0.5  # cosine; a file's own normal that leans more than this from the 
 # faces of either winding
 
 
-def mend_part(part: Part, path: Path) -> Part:
+@dataclass
+class Mended:
+    """How much was mended of a file, all its parts together."""
+
+    left_out: int = 0  # faces
+    turned: int = 0  # faces
+    normals: int = 0
+
+    def say(self, path: Path) -> None:
+        """Say it of a file, once."""
+        if self.left_out:
+            log.info(
+                "%s: left out %d faces, with a corner twice or there twice", path, self.left_out
+            )
+        if self.turned:
+            log.info(
+                "%s: turned %d faces, to be wound as the others or outwards", path, self.turned
+            )
+        if self.normals:
+            log.info("%s: computed %d normals from the faces", path, self.normals)
+
+
+def mend_part(part: Part, mended: Mended) -> Part:
     """A part as `mend` leaves it."""
-    picked, normals = mend(part.vertices, part.faces, part.normals, path)
+    picked, normals = mend(part.vertices, part.faces, part.normals, mended)
     return replace(part, faces=part.faces.reshape(-1)[picked], normals=normals)
 
 
 def mend(
-    vertices: np.ndarray, faces: np.ndarray, normals: np.ndarray, path: Path
+    vertices: np.ndarray, faces: np.ndarray, normals: np.ndarray, mended: Mended
 ) -> tuple[np.ndarray, np.ndarray]:
     """Mend the faces and normals of a mesh; what is fine comes back as it is.
 
@@ -46,7 +68,7 @@ def mend(
     Args:
         vertices: (n, 3). faces: (m, 3).
         normals: (n, 3), zero, NaN or infinite where the file has none.
-        path: what the log calls it.
+        mended: counts what was done.
 
     Returns:
         (k, 3) which of the 3 m corners those of the k faces are, and (n, 3) normals.
@@ -58,9 +80,7 @@ def mend(
     missing = ~((squared > 1e-24) & (squared < np.inf))  # NaN is neither
     normals = np.where(missing[:, None], 0.0, normals)
     picked = 3 * np.flatnonzero(kept)[:, None] + np.arange(3)
-    if len(given) < len(faces):
-        left_out = len(faces) - len(given)
-        log.info("%s: left out %d faces, with a corner twice or there twice", path, left_out)
+    mended.left_out += len(faces) - len(given)
 
     is_front = front_of == np.arange(len(given))
     turned = np.zeros(len(given), bool)
@@ -70,24 +90,22 @@ def mend(
     turned = turned[front_of]
     if turned.any():
         picked[turned] = picked[turned][:, [0, 2, 1]]
-        log.info("%s: turned %d faces, to be wound as the others or outwards", path, turned.sum())
+        mended.turned += int(turned.sum())
     if not turned.any() and not missing[given].any():
         return picked, normals
 
-    mended, turned = faces.reshape(-1)[picked[is_front]], turned[is_front]
-    computed = vertex_normals(vertices, mended)
+    wound, turned = faces.reshape(-1)[picked[is_front]], turned[is_front]
+    computed = vertex_normals(vertices, wound)
     against = np.zeros(len(vertices), bool)
     if turned.any():
-        at_turned, at_others = (_named(mended[which], len(vertices)) for which in (turned, ~turned))
+        at_turned, at_others = (_named(wound[which], len(vertices)) for which in (turned, ~turned))
         agreement = np.einsum("ij,ij->i", normals, computed) / np.sqrt(
             np.maximum(np.einsum("ij,ij->i", normals, normals), 1e-24)
         )
         missing |= at_turned & at_others & (np.abs(agreement) < OBLIQUE)
         against = at_turned & (agreement < 0)
     if not missing.all() and missing[given].any():
-        count = np.count_nonzero(missing & computed.any(axis=1))
-        if count:
-            log.info("%s: computed %d normals from the faces", path, count)
+        mended.normals += int((missing & computed.any(axis=1)).sum())
     normals = np.where(against[:, None], -normals, normals)
     return picked, np.where(missing[:, None], computed, normals)
 

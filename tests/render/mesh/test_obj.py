@@ -117,10 +117,10 @@ def test_what_is_done_grows_with_the_lines_and_no_faster(tmp_path):
 
 
 def test_faces_of_different_forms_share_what_they_name(tmp_path):
-    text = SQUARE + "vt 0 0\nvn 0 0 1\nvn 0 1 0\nf 1 2 3\nf 1/1 3/1 4/1\nf 1//2 2//2 4//2\n"
+    text = SQUARE + "vt 0 0\nvn 0 0 1\nvn 0 1 0\nf 1 2 3\nf 1/1 3/1 4/1\nf 2//2 1//2 4//2\n"
     part = read(tmp_path, text)
     np.testing.assert_array_equal(
-        corners_of(part, "vertices")[:, :, 0], [[0, 0.1, 0.1], [0, 0.1, 0], [0, 0.1, 0]]
+        corners_of(part, "vertices")[:, :, 0], [[0, 0.1, 0.1], [0, 0.1, 0], [0.1, 0, 0]]
     )
     np.testing.assert_array_equal(corners_of(part, "normals")[2], [[0, 1, 0]] * 3)
     np.testing.assert_allclose(corners_of(part, "normals")[:2], [[[0, 0, 1]] * 3] * 2)
@@ -179,7 +179,7 @@ def test_a_weight_of_vertices_is_left_out_with_a_word(tmp_path, caplog):
 
 def test_parts_of_materials_come_in_the_order_of_their_names(tmp_path):
     (tmp_path / "a.mtl").write_text("newmtl b\nKd 0 0 1\nnewmtl a\nKd 1 0 0\n")
-    text = f"mtllib a.mtl\n{SQUARE}usemtl b\nf 1 2 3\nusemtl a\nf 1 3 4\nusemtl b\nf 1 2 4\n"
+    text = f"mtllib a.mtl\n{SQUARE}usemtl b\nf 1 2 3\nusemtl a\nf 1 3 4\nusemtl b\nf 2 1 4\n"
     part = read(tmp_path, text)
     expected = [[255, 0, 0], [0, 0, 255], [0, 0, 255]]
     np.testing.assert_array_equal(part.colors[part.faces[:, 0]], expected)
