@@ -158,7 +158,7 @@ def _say_of_materials(
     unknown = [name for name in used if name is not None and _entry(library, name) is None]
     if unknown:
         listed = ", ".join(unknown[:3]) + f" and {len(unknown) - 3} more" * (len(unknown) > 3)
-        log.warning("%s: its materials %s are in no file that it names", path, listed)
+        log.warning("%s: no file that it names has %s: drawn plain grey", path, listed)
     if len(unknown) < len(used) and not np.isnan(colors).all() and library:
         log.info("%s: its vertices' colours are drawn in place of its materials'", path)
 
