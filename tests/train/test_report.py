@@ -174,7 +174,7 @@ def test_damaged_pictures_and_folders_without_results_are_refused(folder, tmp_pa
         write_page(tmp_path)
     broken = folder / "obj_000005" / "pairs.png"
     broken.write_bytes(b"no picture")
-    with pytest.raises(InputError, match=r"pairs\.png: is no picture"):
+    with pytest.raises(InputError, match=r"pairs\.png: not an image"):
         write_page(folder)
     assert not (folder / "report.html").exists()
 

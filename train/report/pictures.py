@@ -7,7 +7,7 @@ from pathlib import Path
 
 import cv2
 
-from render.errors import InputError
+from render.image_file import read_rgb
 from train.report.curves import Plot
 
 MOST_FILM = 32 << 20  # bytes; a longer film is named, and not put into the page
@@ -82,9 +82,7 @@ def read_picture(file: Path, heading: str, alt: str) -> Picture:
     Raises:
         InputError: it cannot be read.
     """
-    pixels = cv2.imread(str(file), cv2.IMREAD_COLOR)
-    if pixels is None:
-        raise InputError(f"{file}: is no picture that can be read; remove it, and run again")
+    pixels = cv2.cvtColor(read_rgb(file), cv2.COLOR_RGB2BGR)
     height, width = pixels.shape[:2]
     kind = "webp" if max(width, height) <= WEBP_SIDE else "png"
     quality = [cv2.IMWRITE_WEBP_QUALITY, 90] if kind == "webp" else []
