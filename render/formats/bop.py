@@ -20,6 +20,7 @@ from render.formats.bop_records import (
     parse_depth_scale,
     read_records,
     refuse_distortion,
+    require_boxes,
 )
 from render.formats.surface import nocs_path, normals_path, read_nocs, read_normals
 from render.frame import Annotation
@@ -195,6 +196,8 @@ def _read_scene(
 
         where = f"{camera_path}, image {im_id}"
         camera = parse_camera(record, _image_size(scene_dir, im_id, sensor), where)
+        for i, annotation in enumerate(annotations):
+            require_boxes(annotation, camera.size, f"{info_path}, image {im_id}, gt {i}")
         depth_scale = parse_depth_scale(record, where)
         rest = {k: v for k, v in record.items() if k not in ("cam_K", "depth_scale")}
         images.append(

@@ -20,6 +20,10 @@ from render.transforms import rigid
 NEAREST_MM = 20.0
 # Norm of R^T R - I; Occlusion-LINEMOD's published poses are up to 0.016 away from rotations.
 ROTATION_SLACK = 0.05
+# Times an image's longer side: no object is seen so large, and beyond its border a crop is mirrored
+# once for each.
+LARGEST_BOX = 100
+NO_BOX = (-1, -1, -1, -1)  # BOP's box of what is not seen
 DISTORTION_KEY = re.compile(r"k[1-6]|p[12]|.*dist.*")
 
 
@@ -168,6 +172,40 @@ def parse_box(record: Mapping[str, Any], key: str, where: str) -> Box:
     values = numbers(record, key, 4, where).tolist()
     x, y, width, height = (int(v) if v.is_integer() else v for v in values)
     return x, y, width, height
+
+
+def require_box(box: Box, size: tuple[int, int], name: str) -> None:
+    """Raise InputError unless a box shows a part of an image of size (width, height).
+
+    Args:
+        name: what the message calls the box.
+    """
+    x, y, width, height = box
+    shown, most = f"{name} [{', '.join(f'{v:.10g}' for v in box)}]", LARGEST_BOX * max(size)
+    if width < 0 or height < 0:
+        raise InputError(f"{shown} has a negative width or height; a box is x, y, width, height")
+    if max(width, height) > most:
+        raise InputError(
+            f"{shown} is larger than {most} pixels, {LARGEST_BOX} times its image of"
+            f" {size[0]}x{size[1]}; a box is x, y, width, height in pixels"
+        )
+    # BOP's width is max - min: 0 for what is one pixel wide.
+    if x + max(width, 1) <= 0 or y + max(height, 1) <= 0 or x >= size[0] or y >= size[1]:
+        raise InputError(f"{shown} lies outside its image of {size[0]}x{size[1]} pixels")
+
+
+def require_boxes(annotation: Annotation, size: tuple[int, int], where: str) -> None:
+    """`require_box` of an annotation's boxes.
+
+    The whole object's may lie outside the image as long as none of the object is visible.
+    """
+    visib, whole = annotation.bbox_visib, annotation.bbox_obj
+    if visib is not None and visib != NO_BOX:
+        require_box(visib, size, f"{where}: bbox_visib")
+    if whole is not None and whole != NO_BOX:
+        if visib == NO_BOX:
+            whole = (0, 0, *whole[2:])
+        require_box(whole, size, f"{where}: bbox_obj")
 
 
 def parse_float(record: Mapping[str, Any], key: str, where: str) -> float:

@@ -1,6 +1,6 @@
 """BOP's result files: pose estimates as CSV, detections as JSON."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from render.formats.bop_records import (
     parse_integer,
     pose_from_mm,
     pose_to_mm,
+    require_box,
 )
 from render.frame import Box
 from render.json_file import read_json, write_text
@@ -108,15 +109,22 @@ def write_results(path: Path, estimates: Sequence[Estimate]) -> None:
     write_text(path, "\n".join(lines) + "\n")
 
 
-def read_detections(path: Path) -> list[Detection]:
-    """Read detections in the JSON of BOP's default detections.
+def read_detections(
+    path: Path, sizes: Mapping[tuple[int, int], tuple[int, int]]
+) -> list[Detection]:
+    """Read detections in some images from the JSON of BOP's default detections.
 
     A list of objects with scene_id, image_id, category_id, score and bbox (x, y, width, height).
 
+    Args:
+        sizes: (scene id, image id) of the images -> (width, height); what is detected in others is
+            left out.
+
     Raises:
-        InputError: the file is missing or malformed; the message names the entry.
+        InputError: the file is missing or malformed, a box does not fit its image, or all are of
+            other images; the message names the entry.
     """
-    detections = []
+    detections, others = [], 0
     for i, entry in enumerate(read_json(path, list)):
         where = f"{path}, entry {i}"
         if not isinstance(entry, dict):
@@ -127,8 +135,17 @@ def read_detections(path: Path) -> list[Detection]:
         scene_id, im_id, obj_id = (
             parse_integer(entry, key, where) for key in ("scene_id", "image_id", "category_id")
         )
-        detections.append(
-            Detection(scene_id, im_id, obj_id, parse_float(entry, "score", where), box)
+        score = parse_float(entry, "score", where)
+        size = sizes.get((scene_id, im_id))
+        if size is None:
+            others += 1
+            continue
+        require_box(box, size, f"{where}: bbox")
+        detections.append(Detection(scene_id, im_id, obj_id, score, box))
+    if others and not detections:
+        raise InputError(
+            f"{path}: none of its {others} detections is in one of the {len(sizes)} images asked"
+            " for, by scene_id and image_id"
         )
     return detections
 

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -12,7 +12,6 @@ from render.camera import Camera
 from render.config import option
 from render.errors import InputError
 from render.formats.bop import BopImage, read_split
-from render.formats.bop_results import Detection
 from render.frame import Annotation, Box
 from render.mesh.box import box_corners
 from render.mesh.mesh import ObjectModel
@@ -64,7 +63,7 @@ class Instance:
     key: scene id, image id, gt id. window: (h, w, 3) uint8, the part of the image that crops may
     need; its first pixel is `corner` (x, y) of the image. camera: of the whole image. box: the one
     crops come from, image pixels. corners: (s, 8, 2) image positions of the box corners under each
-    of the object's s symmetries.
+    of the object's s symmetries. box_score: of the detection that the box is; 1 if it is annotated.
     """
 
     key: tuple[int, int, int]
@@ -74,6 +73,7 @@ class Instance:
     box: Box
     annotation: Annotation
     corners: np.ndarray
+    box_score: float = 1.0
 
 
 def find_dataset(name: str) -> Path:
@@ -208,24 +208,6 @@ def load_twins(
             f" {instances[0].annotation.obj_id}; run `pair` with this one"
         )
     return twins
-
-
-def with_boxes(instances: Sequence[Instance], detections: Collection[Detection]) -> list[Instance]:
-    """Instances whose boxes come from a detector: each image's best-scored one of the object.
-
-    Instances without a detection are left out; the caller counts them as failures.
-    """
-    best: dict[tuple[int, int, int], Detection] = {}
-    for detection in detections:
-        key = (detection.scene_id, detection.im_id, detection.obj_id)
-        if key not in best or detection.score > best[key].score:
-            best[key] = detection
-    found = []
-    for instance in instances:
-        key = (*instance.key[:2], instance.annotation.obj_id)
-        if key in best:
-            found.append(replace(instance, box=best[key].box))
-    return found
 
 
 def _instance(

@@ -25,14 +25,15 @@ from train.objects.data import (
     choose_images,
     find_dataset,
     load_instances,
-    with_boxes,
 )
+from train.objects.detections import with_boxes
 from train.objects.exemplar import METHOD as EXEMPLAR
 from train.objects.exemplar import exemplar_reader
 from train.objects.metrics import pose_errors
 from train.objects.predict import Prediction, predict
 from train.objects.report import extreme_sheet, test_sheet
 from train.objects.results import Outcome, results, write_estimates, write_results
+from train.options import CropConfig
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,7 +60,7 @@ def evaluate_run(
     if localiser is not None:
         raise InputError(f"--localiser belongs to networks for hands; {run} is for an object")
     torch_device, exemplars = choose_device(device), config["exemplar"]
-    checkpoint = Checkpoint.load_finished(run, torch_device)
+    checkpoint = _with_test_jitter(Checkpoint.load_finished(run, torch_device), config["crop"])
     obj_id, method = checkpoint.object.obj_id, checkpoint.method
     data = replace(config["data"], objects=(obj_id,))
     root = find_dataset(data.dataset)
@@ -89,6 +90,12 @@ def evaluate_run(
     return write_results(results(outcomes, models, list(readers)), about, heading, out)
 
 
+def _with_test_jitter(checkpoint: Checkpoint, crop: CropConfig) -> Checkpoint:
+    """How exact test boxes are is the test's to say; all else of crops is the network's."""
+    tested = replace(checkpoint.crop, test_shift=crop.test_shift, test_scale=crop.test_scale)
+    return replace(checkpoint, crop=tested)
+
+
 def measured_model(root: Path, obj_id: int) -> ObjectModel:
     """The mesh that errors are measured on: BOP's choice is models_eval, where there is one."""
     folder = root / "models_eval" if (root / "models_eval").is_dir() else root / "models"
@@ -110,7 +117,8 @@ def test_sets(data: DataConfig, root: Path, model: ObjectModel, seed: int) -> li
             continue
         # Whole images, since a detector may see the object anywhere.
         instances = load_instances(images, model, "bbox_obj", data.min_visib, reach=np.inf)
-        found = with_boxes(instances, read_detections(Path(boxes)))
+        sizes = {(image.scene_id, image.im_id): image.camera.size for image in images}
+        found = with_boxes(instances, read_detections(Path(boxes), sizes))
         keys = {instance.key for instance in found}
         missed = [instance for instance in instances if instance.key not in keys]
         sets.append(TestSet("detections", found, missed))
@@ -133,7 +141,8 @@ def evaluate_method(
         model: the mesh that errors are measured on.
 
     Returns:
-        Outcomes on all test sets, and the poses of the first one, each image timed.
+        Outcomes on all test sets, and the poses of the first one, each image timed. A pose's score
+        is that of its detection.
     """
     outcomes: list[Outcome] = []
     estimates: list[Estimate] = []
@@ -147,9 +156,9 @@ def evaluate_method(
             seconds = time.perf_counter() - start
             for instance, prediction in zip(instances, predictions, strict=True):
                 outcomes.append(_outcome(method, test.boxes, instance, prediction, model))
-                if test is tests[0] and prediction.cam_from_obj is not None:
-                    pose = prediction.cam_from_obj
-                    estimates.append(Estimate(scene_id, im_id, model.obj_id, 1.0, pose, seconds))
+                pose, score = prediction.cam_from_obj, instance.box_score
+                if test is tests[0] and pose is not None:
+                    estimates.append(Estimate(scene_id, im_id, model.obj_id, score, pose, seconds))
         for instance in test.boxless:
             side = checkpoint.crop.margin * max(instance.box[2:])
             outcomes.append(

@@ -10,6 +10,7 @@ import torch
 from render.camera import Camera
 from render.errors import InputError
 from render.formats.bop import BopImage, read_split
+from render.formats.bop_records import require_box
 from render.frame import Box
 from render.image_file import read_rgb, write_png
 from render.mesh.box import box_corners
@@ -106,8 +107,7 @@ def _parse_box(text: str, size: tuple[int, int]) -> Box:
     x, y, width, height = _numbers(text, "--box", "x,y,width,height in pixels")
     if width <= 0 or height <= 0:
         raise InputError(f"--box {text}: width and height must be positive")
-    if x + width <= 0 or y + height <= 0 or x >= size[0] or y >= size[1]:
-        raise InputError(f"--box {text} lies outside the image of {size[0]}x{size[1]} pixels")
+    require_box((x, y, width, height), size, "--box")
     return x, y, width, height
 
 

@@ -108,9 +108,13 @@ ENTRY = {
 }
 
 
-def test_detections_are_read(tmp_path):
-    (tmp_path / "a.json").write_text(json.dumps([ENTRY]))
-    assert read_detections(tmp_path / "a.json") == [Detection(2, 3, 5, 0.9, (1, 2.5, 30, 40))]
+SIZES = {(2, 3): (640, 480)}
+
+
+def test_detections_in_the_images_asked_for_are_read(tmp_path):
+    (tmp_path / "a.json").write_text(json.dumps([ENTRY, ENTRY | {"image_id": 4}]))
+    found = [Detection(2, 3, 5, 0.9, (1, 2.5, 30, 40))]
+    assert read_detections(tmp_path / "a.json", SIZES) == found
 
 
 @pytest.mark.parametrize(
@@ -118,6 +122,12 @@ def test_detections_are_read(tmp_path):
     [
         ({"bbox": [1, 2, 3]}, "bbox must be 4 finite numbers"),
         ({"bbox": [1, 2, 0, 4]}, "positive width and height"),
+        ({"bbox": [1, 2, 3, -4]}, "positive width and height"),
+        ({"bbox": [1, 2, 3, float("inf")]}, "bbox must be 4 finite numbers"),
+        ({"bbox": [0, 0, 2**31, 12]}, "larger than 64000 pixels, 100 times its image of 640x480"),
+        ({"bbox": [-(2**31), 0, 2**31 + 9, 12]}, "larger than 64000 pixels"),
+        ({"bbox": [640, 2, 30, 40]}, "lies outside its image of 640x480 pixels"),
+        ({"bbox": [-1e300, 2, 30, 40]}, "lies outside its image of 640x480 pixels"),
         ({"score": None}, "score"),
         ({"category_id": "can"}, "category_id"),
     ],
@@ -125,11 +135,19 @@ def test_detections_are_read(tmp_path):
 def test_a_faulty_detection_is_named_by_its_place(tmp_path, change, message):
     (tmp_path / "a.json").write_text(json.dumps([ENTRY, ENTRY | change]))
     with pytest.raises(InputError, match=rf"a\.json, entry 1: .*{message}"):
-        read_detections(tmp_path / "a.json")
+        read_detections(tmp_path / "a.json", SIZES)
+
+
+def test_detections_of_other_images_alone_are_refused(tmp_path):
+    (tmp_path / "a.json").write_text(json.dumps([ENTRY] * 4))
+    with pytest.raises(InputError, match=r"none of its 4 detections is in one of the 1 images"):
+        read_detections(tmp_path / "a.json", {(2, 4): (640, 480)})
+    (tmp_path / "a.json").write_text("[]")  # a detector may find nothing
+    assert read_detections(tmp_path / "a.json", SIZES) == []
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[1]"])
 def test_what_is_no_list_of_detections_is_named(tmp_path, text):
     (tmp_path / "a.json").write_text(text)
     with pytest.raises(InputError, match=r"a\.json"):
-        read_detections(tmp_path / "a.json")
+        read_detections(tmp_path / "a.json", SIZES)

@@ -7,7 +7,6 @@ import pytest
 
 from render.errors import InputError
 from render.formats.bop import read_split
-from render.formats.bop_results import Detection
 from render.frame import Annotation
 from render.mesh.box import box_corners
 from render.transforms import apply, rigid
@@ -20,7 +19,6 @@ from train.objects.data import (
     find_dataset,
     load_instances,
     load_twins,
-    with_boxes,
     write_split,
 )
 from train.objects.sources import check_frames
@@ -224,26 +222,6 @@ def test_a_dataset_that_does_not_say_what_is_visible_is_refused(tmp_path, frames
     write_dataset(tmp_path, MODELS, {1: replace(frames[1], annotations=(first,))})
     with pytest.raises(InputError, match=r"no scene_gt_info\.json with boxes and visib_fract"):
         load_instances(read_split(tmp_path, "test"), MODELS[1])
-
-
-# Boxes of a detector
-
-
-def test_the_surest_detection_of_the_object_in_the_image_is_taken(images):
-    instances = load_instances(images, MODELS[1])[:3]
-    (scene_id, first, _), (_, second, _), _ = (instance.key for instance in instances)
-    detections = [
-        Detection(scene_id, first, 1, 0.3, (0, 0, 5, 5)),
-        Detection(scene_id, first, 1, 0.8, (10, 11, 12, 13)),
-        Detection(scene_id, first, 2, 0.9, (1, 1, 1, 1)),
-        Detection(scene_id, second, 1, 0.1, (7, 7, 7, 7)),
-        Detection(scene_id + 1, 7, 1, 0.9, (2, 2, 2, 2)),
-    ]
-    found = with_boxes(instances, detections)
-    assert [(i.key, i.box) for i in found] == [
-        (instances[0].key, (10, 11, 12, 13)),
-        (instances[1].key, (7, 7, 7, 7)),
-    ]
 
 
 # Twins

@@ -189,7 +189,7 @@ def test_evaluate_writes_bops_file_and_results(root, oracle, tmp_path, frames):
     (tmp_path / "run").mkdir()
     checkpoint_of(2).save(tmp_path / "run" / "checkpoint.pt")
     out = tmp_path / "out"
-    config = {"data": data_of(root, 2), "exemplar": ExemplarConfig()}
+    config = {"data": data_of(root, 2), "exemplar": ExemplarConfig(), "crop": CropConfig()}
     text = evaluate.evaluate_run(config, tmp_path / "run", None, out, SEED, "cpu")
 
     names = ["real_mydatasetv2-test.csv", "results.json", "results.txt"]
@@ -202,7 +202,7 @@ def test_evaluate_writes_bops_file_and_results(root, oracle, tmp_path, frames):
     for estimate in estimates:
         truth = frames[estimate.im_id].annotations[1].cam_from_obj
         np.testing.assert_allclose(estimate.cam_from_obj, truth, atol=1e-6)
-        assert estimate.time_s > 0
+        assert estimate.time_s > 0 and estimate.score == pytest.approx(1, abs=1e-6)
 
     record = json.loads((out / "results.json").read_text())
     assert record["methods"] == ["real"] and record["seed"] == SEED

@@ -4,6 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from render.camera import Camera
 from render.errors import InputError
@@ -25,6 +26,16 @@ MODEL = cuboids()[1]
 POINTS = box_corners(MODEL.box)
 LMO = Camera(np.array([[572.4114, 0, 325.2611], [0, 573.57043, 242.04899], [0, 0, 1]]), 640, 480)
 CROP = CropConfig(size=32)
+# EXIF's orientation -> what turns an upright picture into what is stored under it.
+UNDONE = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_90,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_270,
+}
 
 
 def random_poses(rng, count: int) -> list[np.ndarray]:
@@ -201,6 +212,24 @@ def test_a_lone_image_needs_a_box_and_a_camera(root, frame, tmp_path, from_run, 
     assert (tmp_path / "photo_pose.png").is_file()
 
 
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_photograph_is_read_as_its_exif_orientation_shows_it(root, frame, tmp_path, orientation):
+    """The same pixels, stored as each of EXIF's orientations has them, give pose and overlay."""
+    upright = Image.open(root / "test" / "000002" / "rgb" / "000001.png")
+    stored = upright if orientation == 1 else upright.transpose(UNDONE[orientation])
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    stored.save(tmp_path / "photo.png", exif=exif)
+    run, out = (
+        save_run(tmp_path / "run", frame, (30.0, 20.0, 90.0, 80.0), CAMERA),
+        tmp_path / "o.png",
+    )
+    text = predict_image(run, tmp_path / "photo.png", Asked("30,20,90,80"), out, "cpu")
+    np.testing.assert_allclose(read_pose(text), frame.annotations[0].cam_from_obj, atol=1e-4)
+    corners = CAMERA.project(apply(read_pose(text), POINTS))
+    np.testing.assert_array_equal(read_rgb(out), draw_box(frame.rgb, corners, (255, 70, 40), 2))
+
+
 def test_an_image_in_a_folder_that_is_no_bop_scene_is_a_lone_image(root, frame, tmp_path):
     (root / "test" / "000002").rename(root / "test" / "kitchen")
     run = save_run(tmp_path / "run", frame, (30.0, 20.0, 90.0, 80.0), CAMERA)
@@ -232,8 +261,9 @@ def test_no_pose_is_said_and_nothing_is_drawn(root, frame, tmp_path):
 @pytest.mark.parametrize(
     ("box", "camera", "what"),
     [
-        ("160,10,20,20", None, "--box 160,10,20,20 lies outside the image of 160x120 pixels"),
-        ("-30,10,20,20", None, "--box -30,10,20,20 lies outside the image"),
+        ("160,10,20,20", None, "--box [160, 10, 20, 20] lies outside its image of 160x120"),
+        ("-30,10,20,20", None, "--box [-30, 10, 20, 20] lies outside its image"),
+        ("1,1,2147483648,9", None, "--box [1, 1, 2147483648, 9] is larger than 16000"),
         ("10,10,0,20", None, "--box 10,10,0,20: width and height must be positive"),
         ("1,2,3", None, "--box 1,2,3: must be x,y,width,height in pixels"),
         ("1,2,3,nan", None, "--box 1,2,3,nan: must be x,y,width,height in pixels, all finite"),
