@@ -26,8 +26,8 @@ class Group:
     """What was found of one object in one image.
 
     errors: a row for each estimate, the surest first, and in it a column for each target, that is,
-    each visible instance of the object; no more rows than columns. missing_px: for each target,
-    what corner_px counts where no pose was found.
+    each instance of the object that is to be found. missing_px: for each target, what corner_px
+    counts where no pose was found.
     """
 
     errors: tuple[tuple[PoseErrors, ...], ...]
