@@ -142,7 +142,7 @@ def evaluate_method(
 
     Returns:
         Outcomes on all test sets, and the poses of the first one, each image timed. A pose's score
-        is that of its detection.
+        is its own confidence times that of the detection.
     """
     outcomes: list[Outcome] = []
     estimates: list[Estimate] = []
@@ -156,7 +156,7 @@ def evaluate_method(
             seconds = time.perf_counter() - start
             for instance, prediction in zip(instances, predictions, strict=True):
                 outcomes.append(_outcome(method, test.boxes, instance, prediction, model))
-                pose, score = prediction.cam_from_obj, instance.box_score
+                pose, score = prediction.cam_from_obj, instance.box_score * prediction.confidence
                 if test is tests[0] and pose is not None:
                     estimates.append(Estimate(scene_id, im_id, model.obj_id, score, pose, seconds))
         for instance in test.boxless:
@@ -176,7 +176,15 @@ def _outcome(
         errors = pose_errors(pose, instance.annotation.cam_from_obj, model, instance.camera)
         corners = instance.camera.project(apply(pose, box_corners(model.box)))
     return Outcome(
-        model.obj_id, method, boxes, instance, errors, corners, prediction.side, float(raw)
+        model.obj_id,
+        method,
+        boxes,
+        instance,
+        errors,
+        corners,
+        prediction.side,
+        float(raw),
+        prediction.confidence,
     )
 
 

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -20,7 +21,7 @@ from train.learn.checkpoint import Checkpoint
 from train.learn.device import choose_device
 from train.learn.task import Asked
 from train.objects.crops import square_crop, warp
-from train.objects.predict import predict
+from train.objects.predict import Prediction, predict
 
 
 def predict_image(run: Path, image: Path, asked: Asked, out: Path | None, device: str) -> str:
@@ -50,12 +51,9 @@ def predict_image(run: Path, image: Path, asked: Asked, out: Path | None, device
             f"{image} is {size[0]}x{size[1]} and its camera unknown: give --camera fx,fy,cx,cy"
         )
 
-    lines, poses = [], predict_boxes(checkpoint, rgb, boxes, used_camera, torch_device)
-    for pose in poses:
-        record: dict = {"obj_id": checkpoint.object.obj_id, "R": None, "t_mm": None}
-        if pose is not None:
-            record |= {"R": pose[:3, :3].tolist(), "t_mm": (1000 * pose[:3, 3]).tolist()}
-        lines.append(json.dumps(record))
+    found = _read_boxes(checkpoint, rgb, boxes, used_camera, torch_device)
+    lines = [json.dumps(_record(checkpoint.object.obj_id, one)) for one in found]
+    poses = [one.cam_from_obj for one in found]
     overlay = out or Path(f"{image.stem}_pose.png")
     write_png(overlay, draw_poses(rgb, poses, checkpoint.object.box, used_camera))
     return "\n".join([*lines, f"overlay: {overlay}"])
@@ -69,11 +67,31 @@ def predict_boxes(
     device: torch.device,
 ) -> list[np.ndarray | None]:
     """Read the object's pose, (4, 4) cam_from_obj in metres, in boxes of an image (H, W, 3)."""
+    return [one.cam_from_obj for one in _read_boxes(checkpoint, rgb, boxes, camera, device)]
+
+
+def _read_boxes(
+    checkpoint: Checkpoint,
+    rgb: np.ndarray,
+    boxes: Sequence[Box],
+    camera: Camera,
+    device: torch.device,
+) -> list[Prediction]:
     maps = [square_crop(box, checkpoint.crop) for box in boxes]
     size = checkpoint.crop.size
     crops = np.array([warp(rgb, m, size) for m in maps], np.uint8).reshape(-1, size, size, 3)
-    found = predict(checkpoint, crops, maps, [camera] * len(maps), device)
-    return [one.cam_from_obj for one in found]
+    return predict(checkpoint, crops, maps, [camera] * len(maps), device)
+
+
+def _record(obj_id: int, found: Prediction) -> dict[str, Any]:
+    """What is printed of one box."""
+    pose = found.cam_from_obj
+    return {
+        "obj_id": obj_id,
+        "R": None if pose is None else pose[:3, :3].tolist(),
+        "t_mm": None if pose is None else (1000 * pose[:3, 3]).tolist(),
+        "confidence": round(found.confidence, 4),
+    }
 
 
 def draw_poses(

@@ -13,6 +13,8 @@ from render.transforms import apply, rigid
 from train.learn.checkpoint import Checkpoint
 from train.objects.crops import from_crop, normalize
 
+HALF_SURE = 0.05  # of the crop's side: corners that are so far from the pose's are half believed
+
 
 @dataclass(frozen=True, eq=False)
 class Prediction:
@@ -21,11 +23,13 @@ class Prediction:
     corners: (8, 2) box corners in the full image, pixels, as the network gave them.
     cam_from_obj: (4, 4) pose from PnP, metres, or None where PnP found none.
     side: the crop's side in pixels of the full image.
+    confidence: see `agreement`; 0 where there is no pose.
     """
 
     corners: np.ndarray
     cam_from_obj: np.ndarray | None
     side: float
+    confidence: float
 
 
 def predict_corners(
@@ -63,9 +67,28 @@ def predict(
     ):
         in_image = from_crop(corners, crop_from_image, size)
         side = size / float(np.sqrt(abs(np.linalg.det(crop_from_image[:, :2]))))
-        pose = solve_pose(in_image, box_corners(checkpoint.object.box), camera)
-        predictions.append(Prediction(in_image, pose, side))
+        points = box_corners(checkpoint.object.box)
+        pose = solve_pose(in_image, points, camera)
+        sure = 0.0
+        if pose is not None:
+            sure = agreement(in_image, camera.project(apply(pose, points)), side)
+        predictions.append(Prediction(in_image, pose, side, sure))
     return predictions
+
+
+def agreement(read: np.ndarray, posed: np.ndarray, side: float) -> float:
+    """How well eight corners that were read one by one are those of one box in one pose, in (0, 1].
+
+    A network that is lost rarely says eight corners that fit together; one that is wrong as a whole
+    may. So it ranks poses of one network, and is no probability. 1 / (1 + r), r the corners' mean
+    distance from the pose's in units of HALF_SURE.
+
+    Args:
+        read: (8, 2) px, as the network gave them. posed: (8, 2) px, under the pose.
+        side: of the crop, px.
+    """
+    distance = float(np.linalg.norm(read - posed, axis=-1).mean())
+    return 1 / (1 + distance / (HALF_SURE * side))
 
 
 def solve_pose(pixels: np.ndarray, points: np.ndarray, camera: Camera) -> np.ndarray | None:

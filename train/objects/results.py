@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from scipy.stats import rankdata
 
 from render.errors import InputError
 from render.formats.bop_results import Estimate, results_name
@@ -31,7 +32,7 @@ class Outcome:
 
     corners: (8, 2) box corners under the final pose, image pixels. errors, corners: None where no
     pose was found. side: of the crop, image pixels; it stands in for corner_px there.
-    corner_raw_px: error of the network's own corners, before PnP.
+    corner_raw_px: error of the network's own corners, before PnP. confidence: the pose's own.
     """
 
     obj_id: int
@@ -42,6 +43,7 @@ class Outcome:
     corners: np.ndarray | None
     side: float
     corner_raw_px: float
+    confidence: float = 0.0
 
 
 def write_estimates(
@@ -129,7 +131,23 @@ def _table(
 
 
 def _summary(outcomes: Sequence[Outcome], diameter: float) -> dict:
-    """metrics of `summarize`, and the network's own corners, before PnP."""
+    """metrics of `summarize`, the network's own corners, before PnP, and what confidence is worth.
+
+    confidence_rho: Spearman's rank correlation of confidence and MSSD, over poses that were found:
+    -1 where the surest are the best, 0 where it says nothing, None where there is no ranking.
+    """
     groups = [Group(((o.errors,),) if o.errors else (), (o.side,)) for o in outcomes]
     raw = [o.corner_raw_px for o in outcomes]
-    return {**summarize(groups, diameter), "corner_raw_px": float(np.mean(raw))}
+    found = [(o.confidence, o.errors.mssd) for o in outcomes if o.errors]
+    return {
+        **summarize(groups, diameter),
+        "corner_raw_px": float(np.mean(raw)),
+        "confidence_rho": _spearman(np.array(found).reshape(-1, 2)),
+    }
+
+
+def _spearman(pairs: np.ndarray) -> float | None:
+    """Rank correlation of (n, 2) values; None of fewer than three, or where one is constant."""
+    if len(pairs) < 3 or (np.ptp(pairs, axis=0) == 0).any():
+        return None
+    return float(np.corrcoef(rankdata(pairs, axis=0).T)[0, 1])

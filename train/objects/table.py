@@ -14,6 +14,7 @@ COLUMNS = (
     ("mspd_recall", "MSPD"),
     ("vsd_recall", "VSD"),
     ("ar", "AR"),
+    ("confidence_rho", "conf rho"),
     ("n", "n"),
     ("n_failed", "failed"),
 )
@@ -31,7 +32,7 @@ def format_rows(
     columns = [c for c in COLUMNS if any(metrics.get(c[0]) is not None for _, metrics in rows)]
     lines = [[*names, *(title for _, title in columns)]]
     for labels, metrics in rows:
-        lines.append([*labels, *(_cell(metrics.get(key)) for key, _ in columns)])
+        lines.append([*labels, *(_cell(key, metrics.get(key)) for key, _ in columns)])
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     return "\n".join(
         "  ".join(cell.rjust(width) for cell, width in zip(line, widths, strict=True))
@@ -39,7 +40,8 @@ def format_rows(
     )
 
 
-def _cell(value: float | None) -> str:
+def _cell(key: str, value: float | None) -> str:
     if value is None:
         return "-"
-    return str(value) if isinstance(value, int) else f"{value:.1f}"
+    digits = 2 if key == "confidence_rho" else 1
+    return str(value) if isinstance(value, int) else f"{value:.{digits}f}"

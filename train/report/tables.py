@@ -40,6 +40,11 @@ METRICS: dict[str, tuple[str, str, str | None]] = {
     "vsd_recall": ("VSD", "BOP's recall by visible surface, percent", MORE),
     "ar": ("AR", "mean of BOP's three recalls, percent", MORE),
     "corner_raw_px": ("raw px", "the network's own corners, before PnP", LESS),
+    "confidence_rho": (
+        "conf rho",
+        "rank correlation of confidence and MSSD: -1 where the surest poses are the best",
+        LESS,
+    ),
     "n": ("n", "test instances, or frames", None),
     "n_failed": ("failed", "instances for which no pose was found", LESS),
     "center_mm": ("centre mm", "mean distance of the crop's centre from the palm", LESS),

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from scipy.stats import spearmanr
 
 from render.errors import InputError
 from render.formats.bop_results import read_results
@@ -126,6 +127,60 @@ def test_the_networks_own_corners_are_measured_in_pixels_of_the_image(root, orac
         assert 4 < metrics["corner_px"] < 6
 
 
+def test_confidence_ranks_poses_by_how_well_their_corners_fit(root, oracle, tmp_path):
+    """Corners that are pulled apart, image by image further, make poses worse and less sure."""
+    tests = sets_of(root, 1)[:1]
+    apart = np.array([[1, 0], [0, 1], [-1, 0], [0, -1], [-1, 0], [0, -1], [1, 0], [0, 1]])
+    pulls = (8, 1, 4, 0, 2)
+    for instance, pull in zip(tests[0].instances, pulls, strict=True):
+        oracle.learn_instance(instance, instance.corners[0] + pull * apart)
+    outcomes, estimates = evaluate.evaluate_method(
+        checkpoint_of(1), "real", tests, MODELS[1], CPU, SEED
+    )
+    scores = [estimate.score for estimate in estimates]
+    assert scores == [outcome.confidence for outcome in outcomes]
+    assert list(np.argsort(scores)) == list(np.argsort(pulls)[::-1])
+    assert max(scores) == pytest.approx(1, abs=1e-6) and min(scores) > 0
+    errors = [outcome.errors.mssd for outcome in outcomes]
+    rho = tables_of(tests, 1)["bbox_visib"]["confidence_rho"]
+    assert rho == pytest.approx(spearmanr(scores, errors).statistic) and rho < -0.5
+
+
+def test_every_instance_is_read_from_its_own_detection(root, oracle, tmp_path, rng):
+    """Of two instances in an image: figures of their true boxes, rows with the detections' scores.
+
+    A third detection is less sure than both, and one instance in the second image has none.
+    """
+    frames = {}
+    for im_id in (1, 4):
+        one, two = (random_frames(rng, {1: MODELS[1]}, 1)[1] for _ in range(2))
+        frames[im_id] = replace(one, annotations=one.annotations + two.annotations)
+    data = write_dataset(tmp_path / "two", MODELS, frames)
+    (data / "split.json").write_text(json.dumps({"train": [], "test": [[2, 1], [2, 4]]}))
+
+    boxes = {(i, k): a.bbox_visib for i, f in frames.items() for k, a in enumerate(f.annotations)}
+    shown = [(1, 1, 0.6), (1, 0, 0.9), (4, 1, 0.8)]  # image, instance, score
+    entries = [(2, i, 1, score, boxes[i, k]) for i, k, score in shown]
+    entries.append((2, 1, 1, 0.5, (3, 3, 9, 9)))
+    keys = ("scene_id", "image_id", "category_id", "score", "bbox")
+    file = tmp_path / "detections.json"
+    file.write_text(json.dumps([dict(zip(keys, entry, strict=True)) for entry in entries]))
+
+    tests = sets_of(data, 1, boxes=str(file))[:1]
+    for instance in tests[0].instances:
+        crop_from_image = square_crop(boxes[instance.key[1:]], CROP)
+        crop = cut(instance, crop_from_image, CROP.size)
+        oracle.learn(crop, crop_from_image, instance.corners[0])
+    _, estimates = evaluate.evaluate_method(checkpoint_of(1), "real", tests, MODELS[1], CPU, SEED)
+    assert [i.key[1:] for i in tests[0].boxless] == [(4, 0)]
+    assert [(e.im_id, round(e.score, 4)) for e in estimates] == [(1, 0.9), (1, 0.6), (4, 0.8)]
+    truths = [frames[i].annotations[k].cam_from_obj for i, k in ((1, 0), (1, 1), (4, 1))]
+    for estimate, truth in zip(estimates, truths, strict=True):
+        np.testing.assert_allclose(estimate.cam_from_obj, truth, atol=1e-5)
+    metrics = tables_of(tests, 1)["detections"]
+    assert (metrics["n"], metrics["n_failed"], metrics["proj_5px"]) == (4, 1, 75)
+
+
 def test_where_no_pose_is_found_the_crops_side_counts(root, oracle):
     tests = sets_of(root, 1)
     for instance in (i for test in tests for i in test.instances):
@@ -211,6 +266,22 @@ def test_evaluate_writes_bops_file_and_results(root, oracle, tmp_path, frames):
     assert metrics["n"] == 5 and metrics["corner_px"] < 1e-5
     assert record["mean"]["real"]["corner_px"] == metrics["corner_px"]
     assert (out / "results.txt").read_text() == text + "\n" and "5 test instances" in text
+
+
+def test_how_exact_test_boxes_are_is_for_evaluate_to_say(root, oracle, tmp_path):
+    """Not for the training that the network came from."""
+    exact = CropConfig(test_shift=0, test_scale=0)
+    for instance in (i for test in sets_of(root, 2) for i in test.instances):
+        crop_from_image = square_crop(instance.box, CROP)
+        crop = cut(instance, crop_from_image, CROP.size)
+        oracle.learn(crop, crop_from_image, instance.corners[0])
+    (tmp_path / "run").mkdir()
+    checkpoint_of(2).save(tmp_path / "run" / "checkpoint.pt")
+    config = {"data": data_of(root, 2), "exemplar": ExemplarConfig(), "crop": exact}
+    evaluate.evaluate_run(config, tmp_path / "run", None, tmp_path / "out", SEED, "cpu")
+    with pytest.raises(KeyError):  # the oracle has not seen the jittered crops
+        config = {**config, "crop": CropConfig()}
+        evaluate.evaluate_run(config, tmp_path / "run", None, tmp_path / "out", SEED, "cpu")
 
 
 def test_errors_are_measured_on_the_evaluation_meshes_where_there_are_some(root, tmp_path):

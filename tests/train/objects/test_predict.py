@@ -19,7 +19,7 @@ from train.learn.targets import ObjectInfo
 from train.learn.task import Asked
 from train.objects.crops import square_crop, to_crop, training_crop
 from train.objects.image import predict_image
-from train.objects.predict import predict, predict_corners, solve_pose
+from train.objects.predict import agreement, predict, predict_corners, solve_pose
 from train.options import CropConfig
 
 MODEL = cuboids()[1]
@@ -128,6 +128,24 @@ def test_corners_come_back_from_a_turned_crop_to_the_image_and_the_pose(rng):
             np.testing.assert_allclose(found.corners, pixels, atol=1e-4)
             np.testing.assert_allclose(found.cam_from_obj, pose, atol=1e-4)
             assert found.side == pytest.approx(32 / np.sqrt(np.linalg.det(crop_from_image[:, :2])))
+
+
+def test_confidence_is_the_nearer_to_one_the_better_the_corners_fit_a_pose(rng):
+    pose = rigid(random_rotation(rng), [0.02, -0.03, 0.9])
+    pixels, side = LMO.project(apply(pose, POINTS)), 200.0
+    assert agreement(pixels, pixels, side) == 1
+    # Everywhere a twentieth of the crop's side away from the pose's corners.
+    assert agreement(pixels + [6, 8], pixels, side) == pytest.approx(0.5)
+
+    crop_from_image = square_crop((200, 100, 200, 200), CROP)
+    crops, noise, before = np.zeros((1, 32, 32, 3), np.uint8), rng.normal(size=(8, 2)), 1.1
+    for scale in (0, 1, 3, 9):
+        corners = to_crop(pixels + scale * noise, crop_from_image, CROP.size)
+        net = net_that_answers(corners)
+        (found,) = predict(checkpoint_of(net), crops, [crop_from_image], [LMO], "cpu")
+        shown = LMO.project(apply(found.cam_from_obj, POINTS))
+        assert found.confidence == agreement(found.corners, shown, found.side) < before
+        before = found.confidence
 
 
 def test_real_images_pass_through_the_mapping(rng):
@@ -254,7 +272,8 @@ def test_no_pose_is_said_and_nothing_is_drawn(root, frame, tmp_path):
     checkpoint.save(run / "checkpoint.pt")
     image, out = root / "test" / "000002" / "rgb" / "000001.png", tmp_path / "overlay.png"
     text = predict_image(run, image, Asked(), out, "cpu")
-    assert json.loads(text.splitlines()[0]) == {"obj_id": 1, "R": None, "t_mm": None}
+    record = {"obj_id": 1, "R": None, "t_mm": None, "confidence": 0}
+    assert json.loads(text.splitlines()[0]) == record
     np.testing.assert_array_equal(read_rgb(out), frame.rgb)
 
 
