@@ -3,13 +3,27 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from itertools import groupby
+from pathlib import Path
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from render.formats.bop_results import Detection
+from render.formats.bop import BopImage
+from render.formats.bop_results import Detection, read_detections
 from render.frame import Box
 from train.objects.data import Instance
+
+ANNOTATED = ("bbox_visib", "bbox_obj")  # values of data.boxes that are no file of detections
+
+
+def read_boxes(boxes: str, images: Iterable[BopImage]) -> list[Detection]:
+    """What `data.boxes` names a file of: the detections in test images.
+
+    Raises:
+        InputError: see `read_detections`.
+    """
+    sizes = {(image.scene_id, image.im_id): image.camera.size for image in images}
+    return read_detections(Path(boxes), sizes)
 
 
 def with_boxes(instances: Sequence[Instance], detections: Iterable[Detection]) -> list[Instance]:

@@ -12,7 +12,7 @@ import torch
 
 from render.errors import InputError
 from render.formats.bop import read_split
-from render.formats.bop_results import Estimate, read_detections
+from render.formats.bop_results import Estimate
 from render.mesh.box import box_corners
 from render.mesh.mesh import ObjectModel, load_models
 from render.transforms import apply
@@ -26,7 +26,7 @@ from train.objects.data import (
     find_dataset,
     load_instances,
 )
-from train.objects.detections import with_boxes
+from train.objects.detections import ANNOTATED, read_boxes, with_boxes
 from train.objects.exemplar import METHOD as EXEMPLAR
 from train.objects.exemplar import exemplar_reader
 from train.objects.metrics import pose_errors
@@ -111,14 +111,13 @@ def test_sets(data: DataConfig, root: Path, model: ObjectModel, seed: int) -> li
     images = read_split(root, data.split, choose_images(data, root, "test", seed))
     sets = []
     for boxes in dict.fromkeys([data.boxes, "bbox_obj"]):
-        if boxes in ("bbox_visib", "bbox_obj"):
+        if boxes in ANNOTATED:
             instances = load_instances(images, model, boxes, data.min_visib)
             sets.append(TestSet(boxes, instances, []))
             continue
         # Whole images, since a detector may see the object anywhere.
         instances = load_instances(images, model, "bbox_obj", data.min_visib, reach=np.inf)
-        sizes = {(image.scene_id, image.im_id): image.camera.size for image in images}
-        found = with_boxes(instances, read_detections(Path(boxes), sizes))
+        found = with_boxes(instances, read_boxes(boxes, images))
         keys = {instance.key for instance in found}
         missed = [instance for instance in instances if instance.key not in keys]
         sets.append(TestSet("detections", found, missed))

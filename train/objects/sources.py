@@ -17,6 +17,7 @@ from render.whole_file import whole_folder
 from train.learn.distributed import first_alone
 from train.learn.stream import Live
 from train.objects.data import DataConfig, choose_images
+from train.objects.detections import ANNOTATED, read_boxes
 from train.objects.live import ObjectSource
 from train.objects.pairs import pair
 from train.options import RunConfig
@@ -103,13 +104,15 @@ def check_frames(data: DataConfig, root: Path, obj_ids: Sequence[int], seed: int
     """See, before long work, that the real frames to train and to test on are there.
 
     Raises:
-        InputError: a split, its file or a record is missing or damaged, or no training frame shows
-            an object; names all.
+        InputError: a split, its file, a record or the file of detections is missing or damaged, or
+            no training frame shows an object; names all.
     """
 
     def check(part: str) -> None:
         images = read_split(root, data.split, choose_images(data, root, part, seed))
         if part == "train" and data.split_file:  # else they are chosen by what they show
             require_objects(images, obj_ids)
+        if part == "test" and data.boxes not in ANNOTATED:
+            read_boxes(data.boxes, images)
 
     all_of(("train", "test"), check, "faults")

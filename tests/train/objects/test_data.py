@@ -64,6 +64,10 @@ def test_real_frames_are_looked_for_before_long_work(root, tmp_path):
     assert "2 faults: " in str(caught.value)
     assert "no image shows object 2" in str(caught.value) and "image 999" in str(caught.value)
 
+    split.write_text(json.dumps({"train": [[2, 10]], "test": [[2, 13]]}))
+    with pytest.raises(InputError, match=r"boxes\.json: no such file"):
+        check_frames(replace(data, boxes=str(tmp_path / "boxes.json")), root, [1, 2], seed=0)
+
 
 def twin_dataset(folder: Path, frames) -> list:
     """Other pictures under the same ids and poses, all of them drawn, as two splits."""
