@@ -1,10 +1,8 @@
 """Pose estimates and a dataset's ground truth -> metrics, by the rules of the BOP benchmark."""
 
 import json
-import logging
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -22,16 +20,13 @@ from render.frame import Annotation
 from render.mesh.box import box_corners
 from render.mesh.mesh import ObjectModel, load_models
 from render.progress import progress
-from render.scene.spec import Placed, SceneSpec, near_of, rows
 from render.transforms import apply
 from train.objects.data import DataConfig, choose_images
+from train.objects.depth import RenderDepth, depth_renderer
 from train.objects.metrics import PoseErrors, pose_errors, vsd
 from train.objects.summary import Group, mean_over_objects, mean_over_targets, summarize
 from train.objects.table import format_rows
 
-log = logging.getLogger(__name__)
-
-RenderDepth = Callable[[Camera, int, np.ndarray], np.ndarray]
 ToFind = Callable[[BopImage, int], tuple[list[np.ndarray], int]]  # see `_to_find`
 
 
@@ -106,7 +101,7 @@ def score_file(data: DataConfig, results: Path, dataset: Path, as_json: bool) ->
     folder = dataset / "models_eval" if (dataset / "models_eval").is_dir() else dataset / "models"
     models = load_models([folder], unit="mm")
     obj_ids = data.objects or None
-    with _depth_renderer(images, models) as render_depth:
+    with depth_renderer(images, models) as render_depth:
         scores = score(estimates, images, models, data.min_visib, obj_ids, render_depth, targets)
     scores["scored"] = _what_is_scored(data, images, estimates, targets)
     return json.dumps(scores, indent=2) if as_json else format_table(scores)
@@ -267,31 +262,3 @@ def _box_side(cam_from_obj: np.ndarray, model: ObjectModel, camera: Camera) -> f
     """The longer side of the projected box, px."""
     corners = camera.project(apply(cam_from_obj, box_corners(model.box)))
     return float(np.ptp(corners, axis=0).max())
-
-
-@contextmanager
-def _depth_renderer(
-    images: Sequence[BopImage], models: Mapping[int, ObjectModel]
-) -> Iterator[RenderDepth | None]:
-    """The rasteriser as a RenderDepth; None where images have no depth, or without OpenGL."""
-    if not all(image.has_depth for image in images):
-        yield None
-        return
-    from render.draw.rasterizer import Rasterizer
-
-    try:
-        rasterizer = Rasterizer({obj_id: model.mesh for obj_id, model in models.items()})
-    except InputError as error:
-        log.warning("without VSD: %s", error)
-        yield None
-        return
-
-    def render_depth(camera: Camera, obj_id: int, cam_from_obj: np.ndarray) -> np.ndarray:
-        placed = Placed(obj_id, rows(cam_from_obj))
-        spec = SceneSpec(rows(camera.K), camera.size, (placed,), near=near_of([placed]))
-        (frame,) = rasterizer.render([spec])
-        assert frame.depth is not None  # the rasteriser draws every modality
-        return frame.depth
-
-    with rasterizer:
-        yield render_depth
