@@ -128,8 +128,8 @@ def table(ours: dict[str, float], toolkits: dict[str, float]) -> str:
     """Text: a measure a line."""
     lines = [f"{'average recall':14} {'ours':>9} {'theirs':>9} {'difference':>11}"]
     for name in MEASURES:
-        values = ours[name], toolkits[name]
-        lines.append(f"{name:14} {values[0]:9.4f} {values[1]:9.4f} {values[0] - values[1]:11.4f}")
+        difference = round(ours[name] - toolkits[name], 4) + 0.0  # no -0
+        lines.append(f"{name:14} {ours[name]:9.4f} {toolkits[name]:9.4f} {difference:11.4f}")
     return "\n".join(lines)
 
 
