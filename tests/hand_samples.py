@@ -40,3 +40,20 @@ def stick_hand() -> HandModel:
         pose_directions=None,
         colors=np.full((len(vertices), 3), 200, np.uint8),
     )
+
+
+def as_mano(hand: HandModel) -> dict[str, np.ndarray]:
+    """A hand in the arrays of MANO's files, with a regressor that finds its joints."""
+    known = np.column_stack([hand.vertices, np.ones(len(hand.vertices))])
+    wanted = np.column_stack([hand.joints, np.ones(len(hand.joints))])
+    regressor = np.linalg.lstsq(known.T, wanted.T, rcond=None)[0].T
+    bent = hand.pose_directions
+    return {
+        "v_template": hand.vertices,
+        "f": hand.faces,
+        "J_regressor": regressor,
+        "kintree_table": np.array([np.array(PARENTS) % 2**32, range(16)]),
+        "weights": hand.weights,
+        "shapedirs": hand.shape_directions,
+        "posedirs": np.zeros((len(hand.vertices), 3, 135)) if bent is None else bent,
+    }

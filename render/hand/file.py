@@ -8,9 +8,11 @@ import assets
 from render.errors import InputError
 from render.hand.gltf import read_gltf_hand
 from render.hand.mano import read_mano
-from render.hand.model import HandModel, mirrored
+from render.hand.model import FINGERS, HandModel, mirrored
 
 BUNDLED = {"bundled": "right", "bundled-left": "left"}
+REACH_M = (0.05, 0.3)  # from the wrist to the tip of the middle finger, of any hand
+MIDDLE = FINGERS.index("middle")
 READERS = {".glb": read_gltf_hand, ".gltf": read_gltf_hand, ".pkl": read_mano, ".npz": read_mano}
 
 
@@ -23,7 +25,7 @@ def load_hand(source: str | Path) -> HandModel:
             MANO's arrays.
 
     Raises:
-        InputError: the file is missing, damaged, or not a hand of these kinds.
+        InputError: the file is missing, damaged, or not a hand of these kinds and of a hand's size.
     """
     if source in BUNDLED:
         right = _read_bundled(assets.FOLDER / "hand.npz")
@@ -34,7 +36,14 @@ def load_hand(source: str | Path) -> HandModel:
         raise InputError(f"{source}: no hand of that name or format; use one of {known}")
     if not path.is_file():
         raise InputError(f"{path}: no such file; a hand model was expected")
-    return READERS[path.suffix.lower()](path)
+    hand = READERS[path.suffix.lower()](path)
+    reach = float(np.linalg.norm(hand.vertices[hand.tips[MIDDLE]] - hand.joints[0]))
+    if not REACH_M[0] <= reach <= REACH_M[1]:
+        raise InputError(
+            f"{path}: its hand is {reach:.3g} m from wrist to middle fingertip; {REACH_M[0]:g} to"
+            f" {REACH_M[1]:g} was expected: export it in metres"
+        )
+    return hand
 
 
 def _read_bundled(path: Path) -> HandModel:

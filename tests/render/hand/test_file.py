@@ -7,6 +7,7 @@ import pickle
 import struct
 import sys
 import types
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -277,6 +278,17 @@ def test_a_skinned_gltf_hand_is_read_in_its_place_in_the_scene(tmp_path, suffix)
     assert read.side == "right"
     wider = shaped(read, np.ones((1, 1)))[0][0] - read.joints[0]
     np.testing.assert_allclose(wider, 1.06 * (read.vertices - read.joints[0]), atol=1e-15)
+
+
+@pytest.mark.parametrize("scale", [0.01, 100, 1000])
+def test_a_gltf_in_another_unit_than_metres_is_refused(tmp_path, scale):
+    scene_from_mesh = np.diag([scale, scale, scale, 1.0])
+    hand = stick_hand()
+    large = replace(hand, joints=scale * hand.joints, vertices=scale * hand.vertices)
+    path = tmp_path / "hand.glb"
+    write_gltf(path, gltf(large, scene_from_mesh))
+    with pytest.raises(InputError, match=r"m from wrist to middle fingertip.*export it in metres"):
+        load_hand(path)
 
 
 def test_a_gltf_without_a_hand_in_it_is_refused(tmp_path):
