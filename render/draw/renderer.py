@@ -26,7 +26,7 @@ class RenderConfig:
     objects: tuple[str, ...] = option(
         (),
         "assets, a folder of meshes, a BOP models folder, or mesh files; none: assets, and in `run`"
-        " the dataset's own models",
+        " the dataset's own models. `run`: real frames that are simulated show them too",
     )
     unit: Literal["m", "cm", "mm"] | None = option(
         None, "Unit of the meshes; default mm in a BOP models folder, else m"

@@ -5,12 +5,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from render.config import fill, load_preset
 from render.dataset.generate import generate
 from render.draw.renderer import RenderConfig
-from render.errors import all_of
+from render.errors import InputError, all_of
 from render.formats.bop import read_split, require_objects
-from render.mesh.mesh import ObjectModel
+from render.mesh.mesh import ObjectModel, load_models
 from render.scene.randomize import SceneConfig
 from render.sensor.config import SensorConfig
 from render.whole_file import whole_folder
@@ -23,14 +25,21 @@ from train.objects.pairs import pair
 from train.options import RunConfig
 
 SIMULATED_SEED = 1_000_003  # added to the seed for simulated real frames
+OF_MESHES = ("objects", "unit")  # the options of `render` that say what is drawn, not how
+APART = 0.1  # how far two meshes of one object may be apart, as a share of its diameter
 
 
-def simulate(run: RunConfig, out: Path, seed: int, workers: int) -> Path:
-    """Render the frames that play the real ones, and return their dataset's folder."""
+def simulate(run: RunConfig, asked: RenderConfig, out: Path, seed: int, workers: int) -> Path:
+    """Render the frames that play the real ones, and return their dataset's folder.
+
+    Args:
+        asked: how the synthetic images are rendered; the real ones show the same meshes.
+    """
     sections = load_preset(run.simulated)
-    render = fill(RenderConfig, sections["render"], "render")
-    render = replace(render, frames=run.simulated_frames)
-    scene = fill(SceneConfig, sections["scene"], "scene")
+    render = fill(RenderConfig, sections.get("render", {}), "render")
+    meshes = {name: getattr(asked, name) for name in OF_MESHES} if asked.objects else {}
+    render = replace(render, frames=run.simulated_frames, **meshes)
+    scene = fill(SceneConfig, sections.get("scene", {}), "scene")
     sensor = fill(SensorConfig, sections.get("sensor", {}), "sensor")
     folder = out / "simulated_real"
     # A seed of its own: no scene of it is one of the synthetic training images'.
@@ -82,6 +91,50 @@ def _scene(config: Mapping[str, Any], root: Path, folder: Path, seed: int) -> Sc
     if not config["run"].real_background:
         return config["scene"]
     return before_real_frames(config["scene"], config["data"], root, folder / "backgrounds", seed)
+
+
+def check_meshes(render: RenderConfig, root: Path, obj_ids: Sequence[int]) -> None:
+    """See that the meshes which are named for synthetic images are those of the dataset's objects.
+
+    Its poses are those of its own meshes: one in another frame or unit would be drawn elsewhere
+    than where a network is told that it is.
+
+    Raises:
+        InputError: one is not there, or not where the dataset's is.
+    """
+    if not render.objects:
+        if render.unit is not None:
+            raise InputError(
+                "render.unit belongs to render.objects; the dataset's own meshes are in mm"
+            )
+        return
+    named = load_models(render.objects, unit=render.unit)
+    own = load_models([root / "models"], obj_ids=obj_ids)
+    for obj_id, model in own.items():
+        if obj_id not in named:
+            raise InputError(
+                f"render.objects: no object {obj_id}, which data.objects asks for; there are"
+                f" {', '.join(map(str, named))}, numbered by name, or as in obj_000005.ply"
+            )
+        _require_same_place(named[obj_id], model, f"render.objects: {named[obj_id].source}")
+
+
+def require_same_models(folder: Path, own: ObjectModel) -> None:
+    """Raise InputError if a dataset's mesh of an object lies elsewhere than `own`."""
+    file = folder / "models" / f"obj_{own.obj_id:06d}.ply"
+    if file.is_file():
+        _require_same_place(load_models([file])[own.obj_id], own, str(file))
+
+
+def _require_same_place(model: ObjectModel, own: ObjectModel, name: str) -> None:
+    if np.abs(model.box - own.box).max() > APART * own.diameter:
+        boxes = (
+            " to ".join(str((1000 * c).round(1).tolist()) for c in m.box) for m in (model, own)
+        )
+        raise InputError(
+            f"{name} is another mesh than object {own.obj_id} of {own.source}: its box is from"
+            f" {next(boxes)} mm, not from {next(boxes)} mm; give it the same origin, axes and unit"
+        )
 
 
 def before_real_frames(

@@ -33,7 +33,14 @@ from train.objects.metrics import PoseErrors
 from train.objects.pairs import twin_splits
 from train.objects.report import contact_sheet, extreme_sheet, test_sheet
 from train.objects.results import Outcome, results, write_estimates, write_results
-from train.objects.sources import check_frames, live_images, prepare, simulate
+from train.objects.sources import (
+    check_frames,
+    check_meshes,
+    live_images,
+    prepare,
+    require_same_models,
+    simulate,
+)
 from train.objects.summary import Group, summarize
 from train.options import COMPOSITION
 
@@ -54,11 +61,13 @@ class ObjectTask:
 
     def with_sources(self) -> "ObjectTask":
         data: DataConfig = self.config["data"]
-        if self.config["run"].simulated:
+        run, render = self.config["run"], self.config["render"]
+        if run.simulated:
             with first_alone():
-                folder = simulate(self.config["run"], self.out, self.seed, self.workers)
+                folder = simulate(run, render, self.out, self.seed, self.workers)
             data = replace(data, dataset=str(folder))
         task = replace(self, config={**self.config, "data": data})
+        check_meshes(render, task.root, [int(subject) for subject in task.subjects])
         check_frames(data, task.root, [int(subject) for subject in task.subjects], self.seed)
         return task
 
@@ -115,9 +124,11 @@ class ObjectTask:
         if twin_share and folders.twins is not None:
             inputs = replace(inputs, twins=twins_in(folders.twins, inputs.real))
         if synthetic_share and self.config["run"].live:
+            check_meshes(self.config["render"], root, data.objects)
             live = live_images(self.config, root, model, self.out, seed)
             inputs = replace(inputs, synthetic=live)
         elif synthetic_share and synthetic is not None:
+            require_same_models(synthetic, model)
             inputs = replace(inputs, synthetic=load_synthetic(synthetic, model, data.min_visib))
         return Material(inputs, object_target(model, inputs), self.config["crop"])
 
