@@ -67,16 +67,15 @@ def _arguments(workload: Workload, folder: Path, workers: int | None, default: b
         mesh = mesh_of("blob", workload.obj_id, workload.faces)
         write_ply(folder / f"obj_{workload.obj_id:06d}.ply", mesh)
         source, unit = str(folder), ["--unit=mm"]
-    layout = "crop" if workload.size == CROP else "upright"
+    layout = ["scene.layout=upright", f"scene.objects_per_frame={workload.count},{workload.count}"]
+    if workload.size == CROP:
+        layout = ["scene.layout=crop", "scene.occluder_chance=0", "scene.distractor_chance=0"]
     return [
         f"--objects={source}",
         f"--obj-ids={workload.obj_id}",
         *unit,
         f"--size={workload.size[0]}x{workload.size[1]}",
-        f"--set=scene.layout={layout}",
-        f"--set=scene.objects_per_frame={workload.count},{workload.count}",
-        "--set=scene.occluder_chance=0",
-        "--set=scene.distractor_chance=0",
+        *(f"--set={setting}" for setting in layout),
         *([] if default else [f"--set={setting}" for setting in PERFECT_CAMERA]),
         *([] if workers is None else [f"--workers={workers}"]),
     ]

@@ -69,6 +69,8 @@ def options_page() -> str:
         " `--config FILE.toml` has a table for each section. The later wins: preset, file, `--set`,"
         " then a command's own options, such as `--frames`. `python pipeline.py options SECTION`"
         " prints the same.",
+        "One that is given on the command line and would have no effect beside the others is"
+        " refused; what belongs to another command is said to have none.",
         "A file of your own may begin with a preset and change some of it:",
         '```toml\nextends = "lmo"\n\n[data]\nobjects = [5]\n\n[train]\nsteps = 3000\n```',
         "## Presets",

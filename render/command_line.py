@@ -1,7 +1,7 @@
 """What all commands have in common: options under headings, examples, and how they are filled."""
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from functools import wraps
 from pathlib import Path
@@ -10,7 +10,8 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from render.config import explicit, options_of, resolve
+from render.config import explicit, flag, options_of, parse_set, resolve
+from render.unused import Unused, refuse_unused
 
 PATH = click.Path(path_type=Path)
 SHARED = ("preset", "config", "sets", "seed", "out", "workers", "device", "help")
@@ -51,11 +52,16 @@ class SectionedCommand(click.Command):
                     formatter.write(f"{'':>{formatter.current_indent}}{line}\n")
 
 
-def configured(**sections: Any) -> Callable[[Callable], Callable]:
+def configured(
+    passed_over: Sequence[Unused] = (), **sections: Any
+) -> Callable[[Callable], Callable]:
     """Give a command --preset, --config, --set, --seed and the named sections' own options.
 
     The command receives `config`, section name -> filled dataclass, of all sections that the
     program has (the obj of the click context), and `seed`.
+
+    Args:
+        passed_over: settings that are refused on the command line, as they would have no effect.
     """
 
     names = {section: tuple(f.name for f in fields(cls)) for section, cls in sections.items()}
@@ -66,8 +72,9 @@ def configured(**sections: Any) -> Callable[[Callable], Callable]:
         def with_config(preset, config, sets, **kwargs):
             flags = {name: explicit(kwargs, cls) for name, cls in sections.items()}
             rest = {name: value for name, value in kwargs.items() if name not in own}
-            every = click.get_current_context().find_root().obj
-            return command(config=resolve(every, preset, config, sets, flags), **rest)
+            chosen = resolve(_sections(), preset, config, sets, flags)
+            refuse_unused(_named(sets, flags), chosen, rest, passed_over)
+            return command(config=chosen, **rest)
 
         filled: Callable = with_config
         for cls in reversed(sections.values()):
@@ -111,6 +118,18 @@ device_option = click.option(
 out_option = click.option(
     "--out", type=PATH, required=True, metavar="DIR", help="Where the result goes."
 )
+
+
+def _sections() -> Mapping[str, type]:
+    """All that the program has."""
+    return click.get_current_context().find_root().obj
+
+
+def _named(sets: Sequence[str], flags: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
+    """ "section.name" of what the user set on the command line -> how it was written."""
+    of_sets = [".".join(parse_set(text)[:2]) for text in sets]
+    of_flags = {f"{section}.{n}": flag(n) for section, given in flags.items() for n in given}
+    return {name: name for name in of_sets} | of_flags
 
 
 def given(name: str) -> bool:

@@ -16,6 +16,7 @@ from render.command_line import (
 from render.config import OptionError, preset_files
 from render.draw.renderer import RenderConfig
 from render.option_help import explain, preset_summary, summary_of
+from render.unused import RENDER
 
 
 @click.command(
@@ -26,7 +27,7 @@ from render.option_help import explain, preset_summary, summary_of
         "python pipeline.py render --hand bundled --format nyu --frames 1000 --out out/hands",
     ),
 )
-@configured(render=RenderConfig)
+@configured(RENDER, render=RenderConfig)
 @click.option(
     "--replay",
     type=PATH,
@@ -54,6 +55,10 @@ def render(config, seed, out, workers, replay, shard, cluster) -> None:
     if replay is not None:
         from render.dataset.replay import replay_frame
 
+        for name in ("shard", "cluster", "workers", "seed", "preset", "config"):
+            if given(name):
+                flag = "ray" if name == "cluster" else name
+                raise OptionError(f"--{flag} has no effect with --replay; leave it")
         replay_frame(replay, out)
         click.echo(f"{out}: {replay} drawn again")
         return

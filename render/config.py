@@ -87,7 +87,7 @@ def resolve(
         section, key, value = parse_set(text)
         layers.append(("--set", {section: {key: value}}))
     for section, given in flags.items():
-        layers += [(_flag(key), {section: {key: value}}) for key, value in given.items()]
+        layers += [(flag(key), {section: {key: value}}) for key, value in given.items()]
 
     merged: dict[str, dict[str, Any]] = {section: {} for section in sections}
     for source, layer in layers:
@@ -156,10 +156,10 @@ def options_of(cls: type) -> Callable[[Callable], Callable]:
             help_text, default = kind.field.metadata["help"], kind.text(kind.field.default)
             help_text += f"  [default: {default}]" if default else ""
             if kind.item is bool:
-                names = f"{_flag(name)}/{_flag('no_' + name)}"
+                names = f"{flag(name)}/{flag('no_' + name)}"
                 command = click.option(names, default=None, help=help_text)(command)
             else:
-                command = click.option(_flag(name), metavar=kind.metavar, help=help_text)(command)
+                command = click.option(flag(name), metavar=kind.metavar, help=help_text)(command)
         return command
 
     return decorate
@@ -256,7 +256,8 @@ def _typed(cls: type, values: Mapping[str, Any], section: str, source: str = "")
     return typed
 
 
-def _flag(name: str) -> str:
+def flag(name: str) -> str:
+    """The command line's option of a field."""
     return "--" + name.replace("_", "-")
 
 

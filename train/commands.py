@@ -21,6 +21,7 @@ from train.objects.data import DataConfig
 from train.objects.pairs import PairConfig
 from train.options import METHODS, CropConfig, ExemplarConfig, RunConfig, TrainConfig
 from train.study.config import StudyConfig
+from train.unused import EVALUATE, PAIR, RUN, SCORE, STUDY, TRAIN
 
 localiser_option = click.option(
     "--localiser", type=PATH, metavar="RUN", help="Hands: the network that finds the palm."
@@ -41,7 +42,7 @@ localiser_option = click.option(
     show_default=True,
     help="nyu: hands, hand.dataset or NYU_PATH; --split train (where none is given) or test.",
 )
-@configured(data=DataConfig, pair=PairConfig)
+@configured(PAIR, data=DataConfig, pair=PairConfig)
 @out_option
 @workers_option
 def pair(config, seed, out, real, workers) -> None:
@@ -72,7 +73,7 @@ def pair(config, seed, out, real, workers) -> None:
         " --twins out/twins --start out/pretrained --out out/mapping",
     ),
 )
-@configured(data=DataConfig, crop=CropConfig, train=TrainConfig)
+@configured(TRAIN, data=DataConfig, crop=CropConfig, train=TrainConfig)
 @click.option("--method", type=click.Choice(METHODS), required=True)
 @click.option("--synthetic", type=PATH, metavar="DIR", help="A dataset that `render` made.")
 @click.option("--twins", type=PATH, metavar="DIR", help="What `pair` made of the real frames.")
@@ -96,7 +97,7 @@ def train(config, seed, out, device, method, synthetic, twins, start, localiser)
     cls=SectionedCommand,
     examples=("python pipeline.py evaluate out/mapping --preset lmo --out out/evaluation",),
 )
-@configured(data=DataConfig, exemplar=ExemplarConfig)
+@configured(EVALUATE, data=DataConfig, exemplar=ExemplarConfig)
 @click.argument("run_folder", metavar="RUN", type=PATH)
 @localiser_option
 @out_option
@@ -127,7 +128,7 @@ def evaluate(config, seed, out, device, run_folder, localiser) -> None:
     show_default=True,
     help="bop: CSV of object poses. nyu: a line a frame, u v d of 14 joints of a hand.",
 )
-@configured(data=DataConfig)
+@configured(SCORE, data=DataConfig)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 @click.option("--plot", type=PATH, metavar="CURVE.png", help="nyu: draw the success curves.")
 @click.option(
@@ -221,7 +222,7 @@ def predict(
         "python pipeline.py run --preset lmo --set data.objects=5 --out runs/lmo-5",
     ),
 )
-@configured(run=RunConfig, data=DataConfig)
+@configured(RUN, run=RunConfig, data=DataConfig)
 @out_option
 @workers_option
 @device_option
@@ -239,7 +240,7 @@ def run(config, seed, out, workers, device) -> None:
     cls=SectionedCommand,
     examples=("python pipeline.py study --preset lmo-study-small --out runs/study",),
 )
-@configured(study=StudyConfig)
+@configured(STUDY, study=StudyConfig)
 @out_option
 @click.option(
     "--workers",

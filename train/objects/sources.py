@@ -60,7 +60,8 @@ def prepare(
     sensor = config["sensor"]
     if not config["run"].live:
         render, scene = _render_config(config, root, model), _scene(config, root, folder, seed)
-        generate(render, scene, folder / "synthetic_images", seed, workers, sensor)
+        images, hands = folder / "synthetic_images", config["hand_scene"]
+        generate(render, scene, images, seed, workers, sensor, hand_scene=hands)
     pair(config["pair"], config["scene"], config["data"], folder / "twins", seed, sensor)
 
 

@@ -1,0 +1,209 @@
+"""Settings that a command would pass over: refused where a user names them on the command line.
+
+Presets and files hold settings for many commands, so what of them a command does not need is passed
+over; who writes --set or an option expects something of it. What belongs to another command is only
+said, for one list of --set may be given to all; an option of the command itself is refused.
+"""
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Any
+
+from render.config import OptionError
+
+log = logging.getLogger(__name__)
+
+# (section -> options, a command's other arguments by name) -> whether the settings are passed over
+When = Callable[[Mapping[str, Any], Mapping[str, Any]], bool]
+
+
+def always(config: Mapping[str, Any], arguments: Mapping[str, Any]) -> bool:
+    """Whatever else is set."""
+    return True
+
+
+@dataclass(frozen=True)
+class Unused:
+    """Settings that are passed over, and when.
+
+    names: "section.name" or "section.*", separated by blanks. but: names among them that are used.
+    why: what makes them so, and what to do; a sentence that the setting's name begins. is_refused:
+    else --set is only said to be without effect.
+    """
+
+    names: str
+    why: str
+    when: When = always
+    but: str = ""
+    is_refused: bool = True
+
+    def covers(self, name: str) -> bool:
+        """Whether it is about a setting, "section.name"."""
+        named, used = (
+            any(fnmatchcase(name, pattern) for pattern in patterns.split())
+            for patterns in (self.names, self.but)
+        )
+        return named and not used
+
+
+def refuse_unused(
+    named: Mapping[str, str],
+    config: Mapping[str, Any],
+    arguments: Mapping[str, Any],
+    rules: Sequence[Unused],
+) -> None:
+    """Refuse, or say of, settings that have no effect.
+
+    Args:
+        named: "section.name" of what the user set -> how it was written, such as --frames.
+        arguments: what else the command was given.
+
+    Raises:
+        OptionError: for the first rule that refuses one.
+    """
+    for rule in rules:
+        for name, written in named.items():
+            if rule.covers(name) and rule.when(config, arguments):
+                if rule.is_refused or written.startswith("--"):
+                    raise OptionError(f"{written} {rule.why}")
+                log.info("%s %s", written, rule.why)
+
+
+def all_but(sections: str, command: str) -> Unused:
+    """Of every section that a command does not read: these, separated by blanks, it does."""
+    used = " ".join(f"{section}.*" for section in sections.split())
+    why = f"has no effect here: `{command}` reads settings of {sections}"
+    return Unused("*", why, but=used, is_refused=False)
+
+
+def _layout(*names: str) -> When:
+    return lambda config, _: config["scene"].layout not in names
+
+
+def _kinds(*names: str) -> When:
+    return lambda config, _: not set(names) & set(config["scene"].light_kinds)
+
+
+def _depth(name: str) -> When:
+    return lambda config, _: config["sensor"].depth != name
+
+
+COLOR = "gain white_balance gamma blur_px noise motion_px full_well_e read_noise_e bayer"
+COLOR = " ".join(f"sensor.{name}" for name in (*COLOR.split(), "jpeg_quality"))
+LIGHT = "lights ambient light light_color light_kinds light_distance spot_deg shadow_chance"
+LIGHT = " ".join(
+    f"scene.{n}" for n in (*LIGHT.split(), *["tint", "tint_spread", "gloss", "shininess"])
+)
+
+# What only some kinds of scenes, lights and cameras have.
+OF_KINDS = (
+    Unused(
+        "scene.clutter_per_frame scene.spread scene.upright_chance scene.table",
+        "belongs to scene.layout=tabletop",
+        _layout("tabletop"),
+    ),
+    Unused(
+        "scene.objects_per_frame",
+        "belongs to scene.layout tabletop or upright; crop shows one object",
+        _layout("tabletop", "upright"),
+    ),
+    Unused(
+        "scene.occluder_chance",
+        "belongs to scene.layout tabletop or crop",
+        _layout("tabletop", "crop"),
+    ),
+    Unused("scene.distractor_chance", "belongs to scene.layout=crop", _layout("crop")),
+    Unused(
+        "scene.zoom",
+        "has no effect on full frames with a scene.distance; leave one of them",
+        lambda c, _: c["scene"].layout != "crop" and c["scene"].distance is not None,
+    ),
+    Unused(
+        "scene.light_distance",
+        "belongs to scene.light_kinds point or spot",
+        _kinds("point", "spot"),
+    ),
+    Unused("scene.spot_deg", "belongs to scene.light_kinds=spot", _kinds("spot")),
+    Unused(
+        COLOR,
+        "has no effect with sensor.color=perfect; leave one of them",
+        lambda c, _: c["sensor"].color == "perfect",
+    ),
+    Unused(
+        "sensor.read_noise_e",
+        "is counted in electrons of sensor.full_well_e; set that, too",
+        lambda c, _: not c["sensor"].full_well_e[1],
+    ),
+    Unused(
+        "sensor.baseline sensor.disparity_step_px sensor.disparity_noise_px sensor.lateral_px"
+        " sensor.grain_px sensor.shadows sensor.grazing_deg",
+        "belongs to sensor.depth=structured-light",
+        _depth("structured-light"),
+    ),
+    Unused(
+        "sensor.distance_noise sensor.ambient sensor.least_amplitude sensor.mixing_px",
+        "belongs to sensor.depth=time-of-flight",
+        _depth("time-of-flight"),
+    ),
+    Unused(
+        "sensor.depth_focal_px",
+        "belongs to sensor.depth structured-light or time-of-flight",
+        lambda c, _: c["sensor"].depth == "perfect",
+    ),
+)
+
+
+def _nyu(config: Mapping[str, Any], _: Mapping[str, Any]) -> bool:
+    return config["render"].format == "nyu"
+
+
+AROUND = "hand_scene.forearm_chance hand_scene.body_chance hand_scene.wall_chance"
+AROUND += " hand_scene.second_chance"
+
+
+def of_hands(alone: When) -> tuple[Unused, ...]:
+    """What only hands have, and what they lack; `alone`: before a depth camera, in NYU's layout."""
+
+    def among(config: Mapping[str, Any], arguments: Mapping[str, Any]) -> bool:
+        return not alone(config, arguments)
+
+    return (
+        Unused(
+            "hand_scene.*",
+            "belongs to hands; add --hand bundled, or another hand",
+            lambda c, _: not c["render"].hand,
+        ),
+        Unused("scene.*", "belongs to objects; hands alone have hand_scene", alone),
+        Unused(f"sensor.color {COLOR}", "has no effect on hands alone, seen in depth", alone),
+        Unused(
+            f"hand_scene.distance hand_scene.place hand_scene.joints hand_scene.images {AROUND}",
+            "belongs to --format nyu, a hand alone; among objects it has no effect",
+            among,
+        ),
+        Unused(
+            f"sensor.* {AROUND}",
+            "has no effect with hand_scene.images=alone, without a sensor; leave one of them",
+            lambda c, a: alone(c, a) and c["hand_scene"].images == "alone",
+        ),
+        Unused(
+            "hand_scene.bend hand_scene.tilt_deg hand_scene.twist_deg",
+            "has no effect with hand_scene.poses, which bends the hand; leave one of them",
+            lambda c, a: (
+                c["hand_scene"].poses and (among(c, a) or not c["hand_scene"].second_chance)
+            ),
+        ),
+    )
+
+
+RENDER = (
+    all_but("render scene hand_scene sensor", "render"),
+    Unused(
+        "*",
+        "has no effect with --replay, which draws a frame as its dataset says; leave it",
+        lambda _, a: a["replay"],
+    ),
+    *of_hands(lambda config, _: config["render"].format == "nyu"),
+    *OF_KINDS,
+)

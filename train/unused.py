@@ -1,0 +1,265 @@
+"""Settings that these commands would pass over; see `render.unused`."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from render.unused import COLOR, LIGHT, OF_KINDS, Unused, When, all_but, of_hands
+from train.options import COMPOSITION
+
+Config = Mapping[str, Any]
+Arguments = Mapping[str, Any]
+
+REAL_FRAMES = "data.dataset data.split data.split_file data.train_fraction data.folds data.fold"
+
+
+def _target(name: str) -> When:
+    return lambda config, _: config["run"].target == name
+
+
+def _lacks(setting: str) -> When:
+    """Whether a setting, "section.name", is empty, 0 or false."""
+    section, _, name = setting.partition(".")
+    return lambda config, _: not getattr(config[section], name)
+
+
+def _has(setting: str) -> When:
+    return lambda config, arguments: not _lacks(setting)(config, arguments)
+
+
+def _both(first: When, second: When) -> When:
+    return lambda config, arguments: first(config, arguments) and second(config, arguments)
+
+
+def _no_method(*names: str) -> When:
+    """Whether none of these is trained: of run.methods, or --method."""
+
+    def when(config: Config, arguments: Arguments) -> bool:
+        methods = (arguments["method"],) if "method" in arguments else config["run"].methods
+        return not set(names) & set(methods)
+
+    return when
+
+
+def _reads(name: str) -> When:
+    """Whether the network that is judged reads "object" or "hand"."""
+
+    def when(_: Config, arguments: Arguments) -> bool:
+        from train.tasks import kind_of  # torch, which other commands start without
+
+        return kind_of(arguments["run_folder"]) == name
+
+    return when
+
+
+def _other_object(config: Config, arguments: Arguments) -> bool:
+    from train.learn.checkpoint import Checkpoint
+
+    target = Checkpoint.load_finished(arguments["run_folder"]).object
+    return tuple(config["data"].objects) != (target.obj_id,)
+
+
+_object, _hand = _target("object"), _target("hand")
+_simulated, _live = _has("run.simulated"), _has("run.live")
+WITH_REAL = tuple(method for method, shares in COMPOSITION.items() if shares[0])
+WITH_TWINS = tuple(method for method, shares in COMPOSITION.items() if shares[1])
+
+FRAMES = (
+    Unused(
+        "data.train_fraction",
+        "has no effect with data.split_file, which says what is trained on; leave one of them",
+        _has("data.split_file"),
+    ),
+    Unused("data.fold", "belongs to data.folds; set that, too", _lacks("data.folds")),
+)
+METHODS = (
+    Unused("train.beta train.detach_twin", "belongs to the method mapping", _no_method("mapping")),
+    Unused("train.twin_pose", "belongs to methods with twins", _no_method(*WITH_TWINS)),
+    Unused(
+        "train.gamma train.validation",
+        "belongs to methods with real frames",
+        _no_method(*WITH_REAL),
+    ),
+)
+LIVE = (
+    Unused("run.live_workers", "belongs to run.live; set that, too", _lacks("run.live")),
+    Unused(
+        "render.frames",
+        "has no effect with run.live: images are rendered as long as training lasts",
+        _live,
+        is_refused=False,
+    ),
+    Unused(
+        "render.split render.frames_per_scene render.format render.hand"
+        " render.normals render.coordinates",
+        "has no effect with run.live, which shows training colour images of objects; leave one",
+        _live,
+    ),
+    Unused(
+        "render.obj_ids",
+        "has no effect: each of data.objects is annotated in turn; leave it",
+        _object,
+    ),
+    Unused(
+        "scene.background",
+        "has no effect with run.real_background; leave one of them",
+        _has("run.real_background"),
+    ),
+)
+_rendered = "belongs to synthetic hands, which run.target=hand renders with render.hand only"
+_RUN = (
+    Unused(
+        "render.format",
+        "must be bop for objects, whose scene folders are read",
+        lambda c, a: _object(c, a) and c["render"].format != "bop",
+    ),
+    Unused("hand.* hand_crop.* localiser.* pair.hand", "belongs to run.target=hand", _object),
+    Unused(
+        "data.* crop.* scene.* pair.variants pair.models run.live_workers",
+        "belongs to run.target=object",
+        lambda c, a: _hand(c, a) and not (c["run"].live or c["run"].real_background),  # refused
+    ),
+    Unused(
+        "run.simulated_frames",
+        "belongs to run.simulated, of objects; of hands hand.train_frames and hand.test_frames are",
+        lambda c, a: _hand(c, a) or not _simulated(c, a),
+    ),
+    Unused(
+        "data.dataset",
+        "has no effect with run.simulated, which renders the real frames; leave one of them",
+        _simulated,
+    ),
+    Unused(
+        "hand.dataset hand.twins",
+        "has no effect with run.simulated, which renders them; leave one of them",
+        _simulated,
+    ),
+    Unused(
+        "pair.hand",
+        "belongs to run.simulated; twins of other frames are made by `pair --real nyu`",
+        _lacks("run.simulated"),
+    ),
+    Unused(
+        "hand.synthetic",
+        "has no effect with render.hand, which renders them; leave one of them",
+        _has("render.hand"),
+    ),
+    Unused("render.*", _rendered, _both(_hand, _lacks("render.hand"))),
+    Unused("hand_scene.* sensor.*", _rendered, _both(_hand, _lacks("render.hand"))),
+    *FRAMES,
+    *METHODS,
+    *LIVE,
+    *of_hands(_hand),
+    *OF_KINDS,
+)
+OF_RUN = "run data render scene hand_scene sensor pair crop hand hand_crop localiser train"
+RUN = (all_but(OF_RUN, "run"), *_RUN)
+STUDY = (
+    all_but(f"{OF_RUN} study", "study"),
+    Unused("data.folds data.fold", "has no effect: study cuts folds by study.tune_folds; leave it"),
+    Unused(
+        "study.tune_objects study.tune_folds study.tune_judged",
+        "belongs to study.tuning; set that, too",
+        _lacks("study.tuning"),
+    ),
+    Unused("study.tune_objects study.visib", "belongs to run.target=object", _hand),
+    *_RUN,
+)
+
+PAIR = (
+    Unused(
+        "*",
+        "belongs to --real bop, not to --real nyu",
+        lambda _, a: a["real"] == "nyu",
+        but="hand.dataset pair.hand data.split",
+    ),
+    Unused(
+        "pair.hand hand.*",
+        "belongs to --real nyu, not to --real bop",
+        lambda _, a: a["real"] == "bop",
+    ),
+    all_but("data pair scene sensor hand", "pair"),
+    Unused(
+        "data.boxes data.min_visib",
+        "has no effect on twins, made of all instances; leave it",
+    ),
+    Unused(
+        "scene.*",
+        "has no effect on twins but for the light; leave it",
+        but=LIGHT,
+    ),
+    Unused(
+        "sensor.*",
+        "has no effect on twins, which have no depth; leave it",
+        but=f"sensor.color {COLOR}",
+    ),
+    *FRAMES,
+    *OF_KINDS,
+)
+
+TRAIN = (
+    all_but("run data render scene sensor crop train hand hand_crop", "train"),
+    Unused("run.methods", "has no effect here: --method says which", is_refused=False),
+    Unused(
+        "run.simulated run.simulated_frames",
+        "belongs to run and study; train reads --dataset",
+        _simulated,
+    ),
+    Unused(
+        "train.pretrain_steps",
+        "has no effect here: train by --method synthetic first, and give that as --start RUN",
+        is_refused=False,
+    ),
+    Unused("data.boxes", "belongs to tests; training crops around bbox_visib"),
+    Unused("hand.* hand_crop.*", "belongs to run.target=hand", _object),
+    Unused("data.* crop.* run.live_workers", "belongs to run.target=object", _hand),
+    Unused(
+        "render.* scene.* sensor.* run.real_background",
+        "belongs to run.live, without which train renders nothing",
+        _lacks("run.live"),
+    ),
+    Unused(
+        REAL_FRAMES,
+        "belongs to methods with real frames; this one reads --synthetic DIR alone",
+        _both(_lacks("run.live"), _no_method(*WITH_REAL)),
+    ),
+    *FRAMES,
+    *METHODS,
+    *LIVE,
+    *OF_KINDS,
+)
+
+EVALUATE = (
+    all_but("data exemplar hand", "evaluate"),
+    Unused("data.*", "belongs to networks for objects, and this one is for hands", _reads("hand")),
+    Unused(
+        "hand.*", "belongs to networks for hands, and this one is for an object", _reads("object")
+    ),
+    Unused(
+        "hand.*",
+        "belongs to training",
+        but="hand.dataset hand.test_frames hand.small_from",
+    ),
+    Unused("data.objects", "is another object than the one this network is for", _other_object),
+    Unused(
+        "exemplar.synthetic exemplar.approximate",
+        "belongs to exemplar.exemplars; set that, too",
+        _lacks("exemplar.exemplars"),
+    ),
+    *FRAMES,
+)
+
+SCORE = (
+    all_but("data", "score"),
+    Unused("data.dataset", "has no effect: --ground-truth names the dataset"),
+    Unused("data.boxes", "has no effect: poses are scored, whatever boxes they were read in"),
+    Unused(
+        "data.train_fraction",
+        "has no effect: all is scored, or what data.split_file tests on",
+    ),
+    Unused(
+        "data.folds data.fold",
+        "belongs to data.split_file; set that, too",
+        _lacks("data.split_file"),
+    ),
+    *FRAMES,
+)
