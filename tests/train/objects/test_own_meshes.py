@@ -1,16 +1,19 @@
 """Meshes that a user names: the same ones in the frames that play the real ones."""
 
 import json
+from dataclasses import fields
 
 import numpy as np
 import pytest
 from click.testing import CliRunner
 
 from pipeline import main
+from render.draw.renderer import RenderConfig
 from render.formats.bop_records import read_records
 from render.json_file import read_json
 from render.mesh.mesh import write_models
 from tests.small_dataset import cuboid, cuboids, random_frames, write_dataset
+from train.objects.sources import OF_MESHES
 
 TINY = [
     *("--device", "cpu", "--workers", "1", "--set", "run.methods=synthetic"),
@@ -64,6 +67,13 @@ def test_simulated_real_frames_show_the_meshes_that_are_named(own, tmp_path, com
             assert ours == theirs
         settings = (read_json(d / "generation.json")["settings"] for d in (real, synthetic))
         assert len({json.dumps(some["meshes"]) for some in settings}) == 1
+
+
+def test_every_option_of_render_is_of_what_is_drawn_or_of_how():
+    """An option that says how a mesh is read must be in OF_MESHES, and drawn live alike."""
+    how = {"obj_ids", "frames", "size", "camera", "split", "frames_per_scene", "format", "hand"}
+    how |= {"antialias", "normals", "coordinates", "exact", "renderer"}
+    assert {field.name for field in fields(RenderConfig)} - how == set(OF_MESHES)
 
 
 @pytest.fixture(scope="module")
