@@ -67,7 +67,10 @@ def read_gray16(path: Path) -> np.ndarray:
     """
     image = _load(path)
     if not image.mode.startswith("I;16"):
-        raise InputError(f"{path}: expected 16 bits and one channel, got mode {image.mode}")
+        raise InputError(
+            f"{path}: expected 16 bits and one channel, got mode {image.mode}; depth is stored in"
+            " whole numbers of depth_scale mm"
+        )
     return np.array(image).astype(np.uint16)
 
 
@@ -94,15 +97,28 @@ def read_rgb16(path: Path) -> np.ndarray:
 
 
 def read_mask(path: Path) -> np.ndarray:
-    """Read a single-channel image of at most 8 bits as (H, W) bool, True where it is not zero.
+    """Read a black and white image of at most 8 bits as (H, W) bool, True where it is not black.
+
+    It may have several channels, as long as they say the same, and no transparent pixel.
 
     Raises:
         InputError: the file is missing, truncated, not an image, or of another type.
     """
     image = _load(path)
-    if image.mode not in ("1", "L"):
+    if image.mode not in ("1", "L", "LA", "RGB", "RGBA"):
         raise InputError(f"{path}: expected a mask of one 8-bit channel, got mode {image.mode}")
-    return np.array(image) > 0
+    channels = np.array(image)
+    if channels.ndim == 2:
+        return channels > 0
+    colors = channels[..., : -1 if image.mode.endswith("A") else None]
+    if (colors != colors[..., :1]).any() or (
+        image.mode.endswith("A") and channels[..., -1].min() < 255
+    ):
+        raise InputError(
+            f"{path}: expected a mask in black and white, got colours or transparency in mode"
+            f" {image.mode}; save one channel, 0 where the object is not"
+        )
+    return colors[..., 0] > 0
 
 
 def image_size(path: Path) -> tuple[int, int]:

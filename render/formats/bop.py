@@ -26,6 +26,11 @@ from render.formats.surface import nocs_path, normals_path, read_nocs, read_norm
 from render.frame import Annotation
 from render.json_file import read_json
 
+# Of images, in the order in which they are looked for.
+SUFFIXES = (".png", ".jpg", ".tif", ".jpeg", ".tiff", ".PNG", ".JPG", ".JPEG", ".TIF", ".TIFF")
+
+KINDS = {"depth": "16-bit PNG or TIFF", "mask": "PNG", "mask_visib": "PNG"}  # of other folders all
+
 
 @dataclass(frozen=True, eq=False)
 class BopImage:
@@ -55,7 +60,8 @@ class BopImage:
 
     def read_rgb(self) -> np.ndarray:
         """The image as (H, W, 3) uint8; raises InputError if it is missing or damaged."""
-        return self._fitting(self.rgb_path, image_file.read_rgb(self.rgb_path))
+        path = _present(self.rgb_path)
+        return self._fitting(path, image_file.read_rgb(path))
 
     def read_depth(self) -> np.ndarray | None:
         """(H, W) float32 metres, 0 where nothing was seen; None if the scene has no depth.
@@ -68,7 +74,7 @@ class BopImage:
         path = depth_path(self.scene_dir, self.im_id)
         if self.depth_scale is None:
             raise InputError(f"{self.scene_dir / 'scene_camera.json'}: no depth_scale for {path}")
-        depth = self._fitting(path, image_file.read_gray16(path))
+        depth = self._fitting(path, image_file.read_gray16(_present(path)))
         return (depth * (self.depth_scale / 1000)).astype(np.float32)
 
     def read_mask(self, gt_id: int, visible: bool) -> np.ndarray | None:
@@ -79,7 +85,7 @@ class BopImage:
         path = mask_path(self.scene_dir, self.im_id, gt_id, visible)
         if not path.parent.is_dir():
             return None
-        return self._fitting(path, image_file.read_mask(path))
+        return self._fitting(path, image_file.read_mask(_present(path)))
 
     def read_normals(self) -> np.ndarray | None:
         """(H, W, 3) float32 unit normals in the camera frame, 0 where there is none.
@@ -221,7 +227,7 @@ def rgb_path(scene_dir: Path, im_id: int) -> Path:
     return _first_file(
         scene_dir / folder / f"{im_id:06d}{suffix}"
         for folder in ("rgb", "gray")
-        for suffix in (".png", ".jpg", ".tif")
+        for suffix in SUFFIXES
     )
 
 
@@ -233,6 +239,22 @@ def depth_path(scene_dir: Path, im_id: int) -> Path:
 def mask_path(scene_dir: Path, im_id: int, gt_id: int, visible: bool) -> Path:
     """Where the mask of an object's visible part, or of its whole silhouette, is or should be."""
     return scene_dir / ("mask_visib" if visible else "mask") / f"{im_id:06d}_{gt_id:06d}.png"
+
+
+def _present(path: Path) -> Path:
+    """The path; raises InputError, with what is there instead, where it is no file."""
+    if path.exists():
+        return path
+    folder = path.parent
+    names = sorted(f.name for f in folder.iterdir()) if folder.is_dir() else []
+    number = path.stem.partition("_")[0]
+    of_image = [name for name in names if name.lstrip("0").startswith(number.lstrip("0") or ".")]
+    there = (of_image or names or ["nothing"])[0]
+    kinds = KINDS.get(folder.name, "PNG, JPEG or TIFF")
+    raise InputError(
+        f"{path}: no such file, {folder.name} holds {there}; images are {kinds}, named by their"
+        " number in six digits"
+    )
 
 
 def _first_file(candidates: Iterable[Path]) -> Path:

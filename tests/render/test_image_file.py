@@ -143,3 +143,19 @@ def test_the_bytes_of_a_file_do_not_depend_on_where_memory_lies(tmp_path, rng):
     for i in range(len(images)):
         files = [file.read_bytes() for file in tmp_path.glob(f"{i}-*.png")]
         assert len(files) == 200 and len(set(files)) == 1
+
+
+def test_a_mask_may_have_several_channels_that_say_the_same(tmp_path, rng):
+    mask = rng.random((20, 30)) < 0.3
+    gray = Image.fromarray(200 * mask.astype(np.uint8))
+    for mode in ("L", "RGB", "LA", "RGBA"):
+        gray.convert(mode).save(tmp_path / f"{mode}.png")
+        np.testing.assert_array_equal(read_mask(tmp_path / f"{mode}.png"), mask)
+    clear = gray.convert("RGBA")
+    clear.putpixel((3, 4), (0, 0, 0, 0))
+    colored = gray.convert("RGB")
+    colored.putpixel((3, 4), (0, 0, 255))
+    for wrong in (clear, colored):
+        wrong.save(tmp_path / "wrong.png")
+        with pytest.raises(InputError, match=r"wrong\.png: expected a mask in black and white"):
+            read_mask(tmp_path / "wrong.png")
