@@ -1,9 +1,11 @@
 """Image files: RGB colours, 16-bit depth, masks. A damaged file is refused, never guessed."""
 
 import io
+import logging
 import os
 import struct
 import zlib
+from functools import cache
 from pathlib import Path
 
 import cv2
@@ -14,11 +16,31 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from render.errors import InputError
 from render.input_file import read_bytes
 
+log = logging.getLogger(__name__)
+
 PNG_START, PNG_END = b"\x89PNG\r\n\x1a\n", b"IEND\xaeB`\x82"
 STORED = 16  # bytes at the start that are not compressed
 # What is decoded, whatever a file's name says. Pillow knows forty more: some start another program
 # (EPS starts Ghostscript), others are decoded in slow Python.
 FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP", "GIF", "TGA", "PPM")
+# What people have beside them: where in the file, by which bytes, and what it is.
+FOREIGN = (
+    (4, b"ftyphei", "a HEIC photograph"),
+    (4, b"ftypmif1", "a HEIC photograph"),
+    (4, b"ftypavif", "an AVIF image"),
+    (4, b"ftypcrx", "a camera's raw image"),
+    (4, b"ftyp", "a film"),
+    (8, b"AVI ", "a film"),
+    (4, b"jP  ", "a JPEG 2000 image"),
+    (4, b"JXL ", "a JPEG XL image"),
+    (0, b"v/1\x01", "an OpenEXR image"),
+    (0, b"#?RADIANCE", "a Radiance HDR image"),
+    (0, b"8BPS", "a Photoshop file"),
+    (0, b"\x93NUMPY", "a NumPy array"),
+    (0, b"%PDF", "a PDF file"),
+    (0, b"%!PS", "a PostScript file"),
+    (0, b"\xc5\xd0\xd3\xc6", "a PostScript file"),
+)
 MAX_PIXELS = 178_956_970  # a header that promises more is not believed; Pillow's own limit
 ORIENTATION, UPRIGHT = 0x0112, (1, 2, 3, 4)  # EXIF's tag, and what of it leaves the sides as stored
 
@@ -39,6 +61,8 @@ def decode_rgb(content: bytes, name: Path | str) -> np.ndarray:
     image = decode_image(content, name)
     if image.mode not in ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr"):
         raise InputError(f"{name}: expected 8 bits a channel, got an image of mode {image.mode}")
+    if image.has_transparency_data and np.array(image.convert("RGBA"))[..., 3].min() < 255:
+        _say_dropped(Path(name).parent)
     return np.array(ImageOps.exif_transpose(image).convert("RGB"))
 
 
@@ -53,7 +77,7 @@ def decode_image(content: bytes, name: Path | str) -> Image.Image:
         _check_size(image)
         image.load()
     except Exception as error:  # Pillow's decoders raise whatever they stumble on
-        raise _unreadable(name, error) from None
+        raise _unreadable(name, error, content) from None
     if image.format == "PNG" and PNG_END not in content:
         raise InputError(f"{name}: the image is truncated")
     return image
@@ -86,7 +110,7 @@ def read_rgb16(path: Path) -> np.ndarray:
         _check_size(png)
         png.verify()  # checksums of all its parts
     except Exception as error:  # Pillow's decoders raise whatever they stumble on
-        raise _unreadable(path, error) from None
+        raise _unreadable(path, error, content) from None
     if PNG_END not in content:
         raise InputError(f"{path}: the image is truncated")
     # Pillow would drop the lower 8 bits.
@@ -136,7 +160,7 @@ def image_size(path: Path) -> tuple[int, int]:
             return width, height
         turned = image.getexif().get(ORIENTATION, 1) not in UPRIGHT
     except Exception as error:  # Pillow's decoders raise whatever they stumble on
-        raise _unreadable(path, error) from None
+        raise _unreadable(path, error, content) from None
     return (height, width) if turned else (width, height)
 
 
@@ -215,7 +239,17 @@ def _check_size(image: Image.Image) -> None:
         raise ValueError(f"its header promises {width} x {height} pixels")
 
 
-def _unreadable(name: Path | str, error: Exception) -> InputError:
+@cache
+def _say_dropped(folder: Path) -> None:
+    """Once for a folder, not for each of thousands of images."""
+    log.info("%s: what is transparent in its images is read as the colour below", folder)
+
+
+def _unreadable(name: Path | str, error: Exception, content: bytes) -> InputError:
+    kinds = (kind for at, mark, kind in FOREIGN if content[at : at + len(mark)] == mark)
+    kind = next(kinds, None)
+    if kind is not None:
+        return InputError(f"{name}: {kind}, which is not read; save it as PNG or JPEG")
     if isinstance(error, UnidentifiedImageError):
         return InputError(
             f"{name}: not an image, or truncated within its header; read are {', '.join(FORMATS)}"

@@ -1,5 +1,6 @@
 """What stands behind the objects: a plain colour, an image, or procedural clutter."""
 
+import logging
 from functools import lru_cache
 from pathlib import Path
 
@@ -10,27 +11,39 @@ from render.errors import InputError
 from render.image_file import image_size, read_rgb
 from render.scene.spec import Background, rows
 
+log = logging.getLogger(__name__)
+
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg")
+OTHER_SUFFIXES = (".heic", ".heif", ".avif", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".dng")
 
 
 def background_files(background: str) -> list[Path]:
     """The images of a folder, sorted; none for a kind that needs none.
+
+    Images of other formats are passed over, and that is said.
 
     Raises:
         InputError: there are no images.
     """
     if background in ("noise", "plain"):
         return []
-    files = sorted(
-        path
-        for path in Path(background).rglob("*")
-        # What macOS leaves beside files on other systems' disks looks like images by its name.
-        if path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith("._")
-    )
+    # What macOS leaves beside files on other systems' disks looks like images by its name.
+    there = sorted(p for p in Path(background).rglob("*") if not p.name.startswith("._"))
+    files = [path for path in there if path.suffix.lower() in IMAGE_SUFFIXES]
+    others = [path for path in there if path.suffix.lower() in OTHER_SUFFIXES]
     if not files:
+        save = f"; save {others[0].name} as one of these" if others else ""
         raise InputError(
             f"scene.background: {background} is no folder with PNG or JPEG images;"
-            " give such a folder, 'noise' or 'plain'"
+            f" give such a folder, 'noise' or 'plain'{save}"
+        )
+    if others:
+        log.info(
+            "scene.background: %s holds %d images that are neither PNG nor JPEG, such as %s;"
+            " they are not used",
+            background,
+            len(others),
+            others[0].name,
         )
     return files
 

@@ -49,7 +49,7 @@ class Contact:
 def dataset_contact(root: Path, split: str | None = None) -> Contact | None:
     """The deepest contact and the highest gap in a dataset that `render` made; all splits if None.
 
-    None if no frame of it has a table, or it was not rendered from specs.
+    None if no frame of it has a table, it was not rendered from specs, or a mesh of it is missing.
 
     Raises:
         InputError: a file of it is missing or damaged.
@@ -59,11 +59,10 @@ def dataset_contact(root: Path, split: str | None = None) -> Contact | None:
         models = load_models([root / "models"], "mm")
         meshes |= {obj_id: model.mesh for obj_id, model in models.items()}
     hulls: dict[int, np.ndarray] = {}
-    found = [
-        scene_contact(spec, meshes, hulls)
-        for spec in _specs(root, split)
-        if any(placed.obj_id in TABLES for placed in spec.objects)
-    ]
+    specs = [s for s in _specs(root, split) if any(p.obj_id in TABLES for p in s.objects)]
+    if not {p.obj_id for s in specs for p in s.objects if p.posture is None} <= set(meshes):
+        return None
+    found = [scene_contact(spec, meshes, hulls) for spec in specs]
     if not found:
         return None
     return Contact(max(c.depth for c in found), max(c.gap for c in found), len(found))
@@ -83,9 +82,9 @@ def scene_contact(
     bodies: list[tuple[_Solid, np.ndarray]] = []
     tables: list[np.ndarray] = []
     for placed in spec.objects:
-        obj_id, mesh = placed.obj_id, meshes[placed.obj_id]
         if placed.posture is not None:
             continue
+        obj_id, mesh = placed.obj_id, meshes[placed.obj_id]
         if obj_id in TABLES:
             tables.append(placed.matrix)
             continue

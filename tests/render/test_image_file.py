@@ -1,3 +1,4 @@
+import logging
 import threading
 
 import numpy as np
@@ -159,3 +160,37 @@ def test_a_mask_may_have_several_channels_that_say_the_same(tmp_path, rng):
         wrong.save(tmp_path / "wrong.png")
         with pytest.raises(InputError, match=r"wrong\.png: expected a mask in black and white"):
             read_mask(tmp_path / "wrong.png")
+
+
+@pytest.mark.parametrize(
+    ("start", "kind"),
+    [
+        (b"\0\0\0\x18ftypheic", "a HEIC photograph"),
+        (b"\0\0\0\x18ftypmif1", "a HEIC photograph"),
+        (b"\0\0\0\x1cftypavif", "an AVIF image"),
+        (b"\0\0\0\x20ftypisom", "a film"),
+        (b"v/1\x01\2\0\0\0", "an OpenEXR image"),
+        (b"\x93NUMPY\1\0", "a NumPy array"),
+        (b"%!PS-Adobe-3.0 EPSF-3.0\n", "a PostScript file"),
+    ],
+)
+@pytest.mark.parametrize("name", ["photo.jpg", "photo.heic"])
+def test_what_people_have_instead_of_an_image_is_named(tmp_path, start, kind, name):
+    (tmp_path / name).write_bytes(start + bytes(100))
+    line = f"{name}: {kind}, which is not read; save it as PNG or JPEG"
+    for read in (read_rgb, image_size, read_mask):
+        with pytest.raises(InputError, match=line):
+            read(tmp_path / name)
+
+
+def test_dropped_transparency_is_said_once_for_a_folder(tmp_path, caplog):
+    caplog.set_level(logging.INFO)
+    opaque = Image.new("RGBA", (4, 4), (10, 20, 30, 255))
+    opaque.save(tmp_path / "opaque.png")
+    read_rgb(tmp_path / "opaque.png")
+    assert not caplog.text
+    opaque.putpixel((1, 2), (10, 20, 30, 0))
+    for name in ("a.png", "b.png"):
+        opaque.save(tmp_path / name)
+        np.testing.assert_array_equal(read_rgb(tmp_path / name), np.array(opaque)[..., :3])
+    assert caplog.text.count("transparent") == 1 and str(tmp_path) in caplog.text

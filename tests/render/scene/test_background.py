@@ -1,9 +1,11 @@
+import logging
+
 import numpy as np
 import pytest
 
 from render.errors import InputError
 from render.image_file import write_png
-from render.scene.background import draw_background
+from render.scene.background import background_files, draw_background
 from render.scene.spec import Background
 
 
@@ -58,3 +60,14 @@ def test_procedural_clutter_varies_in_colour_and_contrast():
 def test_an_unknown_kind_is_a_value_error():
     with pytest.raises(ValueError, match="plain, image or noise, got 'fog'"):
         draw_background(Background("fog"), (4, 4))
+
+
+def test_photographs_in_other_formats_are_said_to_be_passed_over(tmp_path, caplog):
+    caplog.set_level(logging.INFO)
+    (tmp_path / "IMG_1.HEIC").write_bytes(b"")
+    with pytest.raises(InputError, match=r"no folder with PNG or JPEG images.*save IMG_1\.HEIC as"):
+        background_files(str(tmp_path))
+    for name in ("a.JPG", "._a.JPG", "notes.txt"):
+        (tmp_path / name).write_bytes(b"")
+    assert [file.name for file in background_files(str(tmp_path))] == ["a.JPG"]
+    assert "holds 1 images that are neither PNG nor JPEG, such as IMG_1.HEIC" in caplog.text
