@@ -94,14 +94,19 @@ def write_joints(path: Path, uvd: np.ndarray) -> None:
 
 
 def read_depth(path: Path) -> np.ndarray:
-    """Read a depth PNG, 256 * green + blue in mm, as (H, W) float32 metres; red is not looked at.
+    """Read a depth PNG, 256 * green + blue in mm, as (H, W) float32 metres.
 
     The sensor's own images hold 2001 mm where nothing was measured, or nothing that near.
 
     Raises:
-        InputError: the file is missing, truncated, or no image of 8 bits a channel.
+        InputError: the file is missing, truncated, no image of 8 bits a channel, or has red in it,
+            as photographs do.
     """
-    _, green, blue = np.moveaxis(read_rgb(path).astype(np.uint16), -1, 0)
+    red, green, blue = np.moveaxis(read_rgb(path).astype(np.uint16), -1, 0)
+    if red.any():
+        raise InputError(
+            f"{path}: a picture with red in it; NYU's depth is 256 * green + blue, in mm, without"
+        )
     return ((256 * green + blue) / np.float32(1000)).astype(np.float32)
 
 

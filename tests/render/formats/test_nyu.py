@@ -16,6 +16,7 @@ from render.formats.nyu import (
     write_joints,
     xyz_from_uvd,
 )
+from render.image_file import write_png
 
 LINE = " ".join(["100.5", "200.25", "750"] * 14)
 SUBJECT_1 = slice(0, 2440)
@@ -167,6 +168,12 @@ def test_every_depth_that_a_png_can_hold_comes_back(tmp_path):
     blue, green, red = np.moveaxis(cv2.imread(str(tmp_path / "a.png")).astype(int), -1, 0)
     np.testing.assert_array_equal(256 * green + blue, np.arange(1 << 16).reshape(256, 256))
     assert not red.any()
+
+
+def test_a_photograph_is_not_taken_for_depth(tmp_path, rng):
+    write_png(tmp_path / "photo.png", rng.integers(0, 256, (480, 640, 3), dtype=np.uint8))
+    with pytest.raises(InputError, match=r"photo\.png: a picture with red in it; NYU's depth is"):
+        read_depth(tmp_path / "photo.png")
 
 
 def test_depth_is_rounded_to_the_nearest_millimetre(tmp_path):
