@@ -12,10 +12,6 @@ Arguments = Mapping[str, Any]
 REAL_FRAMES = "data.dataset data.split data.split_file data.train_fraction data.folds data.fold"
 
 
-def _target(name: str) -> When:
-    return lambda config, _: config["run"].target == name
-
-
 def _lacks(setting: str) -> When:
     """Whether a setting, "section.name", is empty, 0 or false."""
     section, _, name = setting.partition(".")
@@ -58,7 +54,16 @@ def _other_object(config: Config, arguments: Arguments) -> bool:
     return tuple(config["data"].objects) != (target.obj_id,)
 
 
-_object, _hand = _target("object"), _target("hand")
+def _hand(config: Config, arguments: Arguments) -> bool:
+    """Whether hands are read, and by options that are not refused for them in any case."""
+    run = config["run"]
+    return run.target == "hand" and not (run.live or run.real_background)
+
+
+def _object(config: Config, arguments: Arguments) -> bool:
+    return config["run"].target == "object"
+
+
 _simulated, _live = _has("run.simulated"), _has("run.live")
 WITH_REAL = tuple(method for method, shares in COMPOSITION.items() if shares[0])
 WITH_TWINS = tuple(method for method, shares in COMPOSITION.items() if shares[1])
@@ -116,7 +121,7 @@ _RUN = (
     Unused(
         "data.* crop.* scene.* pair.variants pair.models run.live_workers",
         "belongs to run.target=object",
-        lambda c, a: _hand(c, a) and not (c["run"].live or c["run"].real_background),  # refused
+        _hand,
     ),
     Unused(
         "run.simulated_frames",

@@ -269,4 +269,10 @@ def _read_split_file(name: str, root: Path) -> tuple[list[ImageKey], list[ImageK
             f"data.split_file: {path} must hold lists of [scene, image] under train and test"
             f" ({type(error).__name__}: {error})"
         ) from None
+    both = sorted(set(train) & set(test))
+    if both:
+        raise InputError(
+            f"data.split_file: {path} has {len(both)} images under train and under test, such as"
+            f" {list(both[0])}; a test on what was trained on says nothing"
+        )
     return train, test
