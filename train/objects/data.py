@@ -240,7 +240,10 @@ def _is_seen(image: BopImage, annotation: Annotation, min_visib: float) -> bool:
     """Whether enough of an object is visible."""
     fract, box = annotation.visib_fract, annotation.bbox_visib
     if fract is None or box is None or annotation.bbox_obj is None:
-        raise InputError(f"{image.scene_dir} has no scene_gt_info.json with boxes and visib_fract")
+        raise InputError(
+            f"{image.scene_dir} has no scene_gt_info.json with boxes and visib_fract; bop_toolkit's"
+            " calc_gt_info.py makes it from poses, meshes and depth"
+        )
     return fract >= min_visib and box[2] >= 0  # BOP's box of nothing is -1, -1, -1, -1
 
 
