@@ -16,6 +16,7 @@ from click.testing import CliRunner
 from torch.utils.tensorboard import SummaryWriter
 
 import pipeline
+from render.draw.renderer import RenderConfig
 from render.errors import InputError
 from render.image_file import write_png
 from tests.chromium import chromium, find_chromium
@@ -167,6 +168,7 @@ def test_called_from_python_there_is_no_command(folder):
 
 def test_options_at_their_defaults_are_no_change():
     assert changed({"train": TrainConfig(), "crop": CropConfig()}) == {}
+    assert changed({"render": RenderConfig(up="y")}) == {"render": {"up": ["y", None]}}
 
 
 def test_damaged_pictures_and_folders_without_results_are_refused(folder, tmp_path):

@@ -64,7 +64,8 @@ def changed(config: Mapping[str, Any]) -> dict[str, dict[str, list[Any]]]:
     found = {}
     for section, options in config.items():
         values, defaults = to_dict(options), to_dict(type(options)())
-        differing = {n: [v, defaults[n]] for n, v in values.items() if v != defaults[n]}
+        # A default that older records lack is not written down.
+        differing = {n: [v, defaults.get(n)] for n, v in values.items() if v != defaults.get(n)}
         if differing:
             found[section] = differing
     return found
