@@ -25,7 +25,7 @@ from train.objects.pairs import pair
 from train.options import RunConfig
 
 SIMULATED_SEED = 1_000_003  # added to the seed for simulated real frames
-OF_MESHES = ("objects", "unit")  # the options of `render` that say what is drawn, not how
+OF_MESHES = ("objects", "unit", "up")  # the options of `render` that say what is drawn, not how
 APART = 0.1  # how far two meshes of one object may be apart, as a share of its diameter
 
 
@@ -104,12 +104,14 @@ def check_meshes(render: RenderConfig, root: Path, obj_ids: Sequence[int]) -> No
         InputError: one is not there, or not where the dataset's is.
     """
     if not render.objects:
-        if render.unit is not None:
+        alone = [name for name in OF_MESHES if getattr(render, name)]
+        if alone:
             raise InputError(
-                "render.unit belongs to render.objects; the dataset's own meshes are in mm"
+                f"render.{alone[0]} belongs to render.objects; the dataset's own meshes are BOP's,"
+                " in mm and z up"
             )
         return
-    named = load_models(render.objects, unit=render.unit)
+    named = load_models(render.objects, render.unit, up=render.up)
     own = load_models([root / "models"], obj_ids=obj_ids)
     for obj_id, model in own.items():
         if obj_id not in named:

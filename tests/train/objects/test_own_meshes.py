@@ -47,7 +47,7 @@ def call(command, *arguments):
 def test_simulated_real_frames_show_the_meshes_that_are_named(own, tmp_path, command, live):
     """One object's mesh, byte for byte, in both datasets, and what poses are measured on."""
     more = ["--set", "run.live=true", "--set", "run.live_workers=0"] if live else []
-    meshes = ["--set", f"render.objects={own}", "--set", "render.unit=cm"]
+    meshes = ["--set", f"render.objects={own}", "--set", "render.unit=cm", "--set", "render.up=y"]
     arguments = [*SIMULATED, *meshes, *more, "--out", tmp_path]
     if command == "study":
         arguments += ["--set", "study.seeds=1"]
@@ -58,6 +58,7 @@ def test_simulated_real_frames_show_the_meshes_that_are_named(own, tmp_path, com
     record = read_json(real / "models" / "models_info.json")
     assert set(record) == {"1"}
     assert record["1"]["size_x"] == pytest.approx(2500 * HALF_M, abs=1e-3)
+    assert record["1"]["size_y"] == pytest.approx(1250 * HALF_M, abs=1e-3)  # z before the turn
     records = read_records(real / "real" / "000000" / "scene_gt.json")
     assert {a["obj_id"] for frame in records.values() for a in frame} == {1}
     if not live:
@@ -113,6 +114,7 @@ def test_real_frames_take_a_finer_mesh_in_the_same_place_and_refuse_another(data
     ("setting", "message"),
     [
         ("render.unit=cm", "render.unit belongs to render.objects"),
+        ("render.up=y", "render.up belongs to render.objects"),
         ("render.objects=assets", "is another mesh than object 1"),
     ],
 )
