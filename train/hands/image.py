@@ -7,7 +7,7 @@ import numpy as np
 
 from render.errors import InputError
 from render.formats.nyu import BONES, CAMERA, JOINTS, read_depth
-from render.image_file import write_png
+from render.image_file import image_size, write_png
 from render.show.overlay import draw_skeleton
 from train.hands.crops import hand_frame
 from train.hands.localiser import Localiser
@@ -52,11 +52,10 @@ def predict_image(run: Path, image: Path, asked: Asked, out: Path | None, device
 
 def read_sensor(image: Path) -> np.ndarray:
     """(480, 640) metres; InputError where the image is unusable or of another size."""
-    depth = read_depth(image)
-    if depth.shape[::-1] != CAMERA.size:
-        width, height = depth.shape[::-1]
+    width, height = image_size(image)
+    if (width, height) != CAMERA.size:
         raise InputError(f"{image}: must be 640x480 as NYU's images are, got {width}x{height}")
-    return depth
+    return read_depth(image)
 
 
 def draw_hand(depth: np.ndarray, z: float, joints: np.ndarray) -> np.ndarray:
