@@ -2,7 +2,6 @@
 
 import io
 import logging
-import os
 import struct
 import zlib
 from functools import cache
@@ -15,6 +14,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from render.errors import InputError
 from render.input_file import read_bytes
+from render.whole_file import write_whole
 
 log = logging.getLogger(__name__)
 
@@ -114,10 +114,10 @@ def read_rgb16(path: Path) -> np.ndarray:
     if PNG_END not in content:
         raise InputError(f"{path}: the image is truncated")
     # Pillow would drop the lower 8 bits.
-    image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
-    if image is None or image.dtype != np.uint16 or image.shape[2:] != (3,):
+    bgr = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
+    if bgr is None or bgr.dtype != np.uint16 or bgr.shape[2:] != (3,):
         raise InputError(f"{path}: expected a PNG of three 16-bit channels")
-    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+    return cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
 
 
 def read_mask(path: Path) -> np.ndarray:
@@ -183,10 +183,7 @@ def write_png(path: Path, image: np.ndarray, level: int | None = None) -> None:
     rows = _png_rows(image).data
     pixels = _compress(rows) if level is None else zlib.compress(rows, level)
     chunks = _png_chunk(b"IHDR", header), _png_chunk(b"IDAT", pixels), _png_chunk(b"IEND", b"")
-    partial = os.path.join(path.parent, f".{path.name}.partial")
-    with open(partial, "wb") as file:
-        file.write(PNG_START + b"".join(chunks))
-    os.replace(partial, path)
+    write_whole(path, PNG_START + b"".join(chunks))
 
 
 def _png_rows(image: np.ndarray) -> np.ndarray:

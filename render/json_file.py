@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from render.errors import InputError
+from render.whole_file import write_whole
 
 
 def read_json(path: Path, kind: type = dict) -> Any:
@@ -23,6 +24,4 @@ def read_json(path: Path, kind: type = dict) -> Any:
 
 def write_text(path: Path, text: str) -> None:
     """Write a text file, whole or not at all."""
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_text(text)
-    partial.replace(path)
+    write_whole(path, text.encode())

@@ -5,21 +5,29 @@ area belongs to one process and is locked while that process lives, so that any 
 on any number of machines that share the folder, may write to it at once: nobody clears away what
 another is still writing, whoever is first to complete a folder has made it, and what killed
 processes left is found by its lost lock.
+
+A folder that bears only one writer is `held` by a lock of the same kind.
 """
 
 import errno
 import fcntl
 import os
+import re
 import secrets
 import shutil
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from typing import IO
 
 from render.errors import InputError
 
 AREA, LOCK = ".partial-", "lock"
+AREA_NAME = re.compile(re.escape(AREA) + "[0-9a-f]{16}")
+IN_AREA = re.compile(f"(^|/){AREA_NAME.pattern}/")
+HELD = ".lock"
 
 
 @contextmanager
@@ -56,18 +64,56 @@ def whole_file(path: Path) -> Iterator[Path]:
     """`with whole_file(path) as partial`: the file `partial` becomes `path` if nothing failed.
 
     What else is built beside `partial` goes.
+
+    Raises:
+        InputError: the place cannot be written to, is full, or is a folder, a device or a pipe.
     """
+    check_file(path)
     with written(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        with work_area(path.parent) as area:
+        _sweep_once(path.parent)
+        with _area(path.parent) as area:
             yield area / path.name
             (area / path.name).replace(path)
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file, whole or not at all: a reader never meets a half-written one.
+
+    In a work area, which nobody reads before it is complete, it is simply written.
+    """
+    name = str(path)
+    if IN_AREA.search(name):
+        with open(name, "wb") as file:
+            file.write(content)
+        return
+    with whole_file(path) as partial:
+        partial.write_bytes(content)
+
+
+def check_file(path: Path) -> None:
+    """Refuse, before much is done for it, a place of a file where a folder or device is.
+
+    Raises:
+        InputError: it is one.
+    """
+    with written(path), suppress(FileNotFoundError):
+        mode = path.stat().st_mode
+        if not stat.S_ISREG(mode):
+            kind = "a folder" if stat.S_ISDIR(mode) else "a device or pipe"
+            raise InputError(f"{path}: {kind}; name a file to be written")
 
 
 @contextmanager
 def work_area(folder: Path) -> Iterator[Path]:
     """A hidden folder in `folder`, gone after the block, to build what is then moved elsewhere."""
     sweep(folder)
+    with _area(folder) as area:
+        yield area
+
+
+@contextmanager
+def _area(folder: Path) -> Iterator[Path]:
     area, lock = _claim(folder)
     with lock:
         try:
@@ -76,18 +122,90 @@ def work_area(folder: Path) -> Iterator[Path]:
             shutil.rmtree(area, ignore_errors=True)
 
 
+@cache
+def _sweep_once(folder: Path) -> None:
+    """Sweep once in a process: a folder of many files is not looked through for each of them."""
+    sweep(folder)
+
+
 def sweep(folder: Path) -> None:
-    """Clear away the work areas in `folder` whose processes have died.
+    """Clear away the work areas in `folder` whose processes have died, and nothing else.
 
     On a file system without locks none can be told from those in use, and all stay.
     """
     for area in folder.glob(f"{AREA}*"):
-        dead = area.with_name(AREA + secrets.token_hex(8))
+        if not AREA_NAME.fullmatch(area.name) or area.is_symlink():
+            continue  # not ours
         # In use, gone meanwhile, another user's, or without locks: each is left alone.
-        with suppress(OSError), (area / LOCK).open("a") as lock:
+        with suppress(OSError):
+            area.rmdir()  # of one that was killed before it had made its lock
+        with suppress(OSError), _open_lock(area / LOCK, 0) as lock:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            dead = area.with_name(AREA + secrets.token_hex(8))
             area.rename(dead)  # at once, so that nobody goes on in what is half removed
             shutil.rmtree(dead, ignore_errors=True)
+
+
+@contextmanager
+def held(folder: Path) -> Iterator[None]:
+    """Hold a folder, made if missing, for this process alone; its lock goes with the block.
+
+    A file system without locks, or on which nothing can be written, is not locked.
+
+    Raises:
+        InputError: another process holds it, or it cannot be made.
+    """
+    with written(folder):
+        found = folder.is_dir()
+        folder.mkdir(parents=True, exist_ok=True)
+    lock = _take(folder)
+    try:
+        yield
+    finally:
+        if lock is not None:
+            with suppress(OSError):
+                (folder / HELD).unlink()
+            lock.close()
+        if not found:
+            with suppress(OSError):  # there is something in it
+                folder.rmdir()
+
+
+def _take(folder: Path) -> IO | None:
+    """The locked file that says that a folder is held; None where there are no locks."""
+    while True:
+        try:
+            lock = _open_lock(folder / HELD)
+        except OSError:
+            return None
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if os.path.samestat(os.fstat(lock.fileno()), (folder / HELD).stat()):
+                return lock
+        except BlockingIOError:
+            lock.close()
+            raise InputError(
+                f"{folder}: another process works in this folder; wait for it, stop it, or give"
+                " another --out"
+            ) from None
+        except FileNotFoundError:  # the one before has just ended, and removed it
+            pass
+        except OSError:
+            with suppress(OSError):
+                (folder / HELD).unlink()
+            lock.close()
+            return None
+        lock.close()
+
+
+def _open_lock(path: Path, creating: int = os.O_CREAT) -> IO:
+    """Open a lock's file; a link is not followed, and of what is no file nothing is waited for."""
+    descriptor = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | creating, 0o666)
+    lock = os.fdopen(descriptor, "r+b", buffering=0)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        lock.close()
+        raise OSError(errno.EINVAL, os.strerror(errno.EINVAL), str(path))
+    return lock
 
 
 def _claim(folder: Path) -> tuple[Path, IO]:
@@ -96,9 +214,12 @@ def _claim(folder: Path) -> tuple[Path, IO]:
         area = folder / (AREA + secrets.token_hex(8))
         area.mkdir()
         try:
-            lock = (area / LOCK).open("a")
+            lock = _open_lock(area / LOCK)
         except FileNotFoundError:  # another process took it for a dead one's before it was locked
             continue
+        except OSError:
+            area.rmdir()
+            raise
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -138,6 +259,6 @@ def written(path: Path) -> Iterator[None]:
         if not (path.is_relative_to(name) or name.is_relative_to(path.parent)):
             raise
         raise InputError(
-            f"{path}: cannot be written ({error.strerror}); what is finished is kept: run the same"
-            " command again when it can, or give another --out"
+            f"{path}: cannot be written ({error.strerror or error}); what is finished is kept: run"
+            " the same command again when it can, or give another --out"
         ) from None

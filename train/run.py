@@ -8,7 +8,7 @@ import torch
 
 from render.errors import InputError
 from train.learn.device import choose_device
-from train.learn.distributed import rank
+from train.learn.distributed import held_by_first, rank
 from train.learn.methods import train_methods, train_network
 from train.learn.neighbours import write_neighbours
 from train.learn.task import NO_FOLDERS, Asked, Folders, Task
@@ -32,12 +32,16 @@ def train_one(
     Args:
         start: a run whose weights to start from.
         folders: of datasets, and of the localiser for hands.
+
+    Raises:
+        InputError: what is trained on is unusable, or another process works in `out`.
     """
-    torch_device = choose_device(device)
-    material = make_task(config, out, seed).material(method, folders, torch_device)
-    options = config["train"]
-    training = Training(method, options.steps, material.target, options, material.crop, seed, start)
-    return train_network(training, material.inputs, out, torch_device)
+    torch_device, options = choose_device(device), config["train"]
+    with held_by_first(out):
+        material = make_task(config, out, seed).material(method, folders, torch_device)
+        target, crop = material.target, material.crop
+        training = Training(method, options.steps, target, options, crop, seed, start)
+        return train_network(training, material.inputs, out, torch_device)
 
 
 def evaluate_one(
@@ -59,22 +63,26 @@ def run_all(config: Mapping[str, Any], out: Path, seed: int, workers: int, devic
 
     Returns:
         The table of results; report.html is in `out`.
+
+    Raises:
+        InputError: an option or an input is unusable, or another process works in `out`.
     """
     methods = config["run"].methods
     unknown = [method for method in methods if method not in METHODS]
     if unknown:
         raise InputError(f"run.methods: no method {unknown[0]}; there are {', '.join(METHODS)}")
     torch_device = choose_device(device)
-    task = make_task(config, out, seed, workers).with_sources()
-    found = {}
-    for subject in task.subjects:
-        task.prepare(subject, torch_device)
-        found[subject] = _compare(task, subject, torch_device)
-    if rank() != 0:
-        return ""
-    text = task.write(found, torch_device)
-    leave_report(config, out, seed)
-    return text
+    with held_by_first(out):
+        task = make_task(config, out, seed, workers).with_sources()
+        found = {}
+        for subject in task.subjects:
+            task.prepare(subject, torch_device)
+            found[subject] = _compare(task, subject, torch_device)
+        if rank() != 0:
+            return ""
+        text = task.write(found, torch_device)
+        leave_report(config, out, seed)
+        return text
 
 
 def _compare(task: Task, name: str, device: torch.device) -> dict[str, Any]:

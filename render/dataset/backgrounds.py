@@ -9,9 +9,8 @@ from pathlib import Path
 
 from render.errors import InputError, PartError, all_of
 from render.image_file import read_rgb
-from render.json_file import read_json
+from render.json_file import read_json, write_text
 from render.scene.spec import SceneSpec
-from render.whole_file import whole_file
 
 log = logging.getLogger(__name__)
 
@@ -37,8 +36,7 @@ def write_list(out: Path, files: Iterable[Path], folder: Path) -> None:
     """Write the list, unless it is there."""
     if not (out / LIST).is_file():
         listed = {str(file.relative_to(folder)): file.stat().st_size for file in files}
-        with whole_file(out / LIST) as partial:
-            partial.write_text(json.dumps(listed, indent=1) + "\n")
+        write_text(out / LIST, json.dumps(listed, indent=1) + "\n")
 
 
 def with_missing(

@@ -27,7 +27,7 @@ from render.scene.props import props
 from render.scene.randomize import SceneConfig
 from render.scene.spec import SceneSpec
 from render.sensor.config import DEFAULT_SENSOR, SensorConfig
-from render.whole_file import whole_file, whole_folder
+from render.whole_file import whole_folder
 
 
 def generate(
@@ -140,8 +140,7 @@ class _SceneMaker:
             specs = [self.guest.join(*pair) for pair in zip(specs, frame_ids, strict=True)]
         check_backgrounds(specs)
         if job.first == 0:
-            with whole_file(job.out / "camera.json") as partial:
-                write_camera_json(partial.parent, specs[0].camera, self.depth_scale)
+            write_camera_json(job.out, specs[0].camera, self.depth_scale)
         with whole_folder(job.scene.part(job.first), named=job.scene.path) as folder:
             images = self._frames(specs, job.first - job.scene.first)
             records = write_images(folder, images, self.depth_scale, models=self.models)

@@ -30,7 +30,7 @@ from render.hand.scene import HAND, HandRandomizer, HandSceneConfig
 from render.scene.spec import SceneSpec
 from render.sensor.config import DEFAULT_SENSOR, SensorConfig
 from render.sensor.depth import apply_depth_sensor
-from render.whole_file import work_area
+from render.whole_file import work_area, written
 
 BATCH = 16  # frames drawn at once
 NOTHING = np.float32(2.001)  # metres: what NYU's sensor says where it sees nothing that near
@@ -138,7 +138,7 @@ class _HandMaker:
             return  # made meanwhile, by another process
         numbers = range(job.first, job.first + job.frames)
         specs = [self.randomizer.scene(number - 1) for number in numbers]
-        with work_area(job.folder) as area:
+        with written(job.folder), work_area(job.folder) as area:
             write_shard(area, job.first, self._frames(specs, job.scene.images))
             joints = shard_path(area, job.first)
             for image in area.glob("*.png"):

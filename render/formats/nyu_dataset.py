@@ -26,7 +26,7 @@ from render.formats.nyu import (
     xyz_from_uvd,
 )
 from render.formats.nyu_joints import NYU_JOINTS
-from render.whole_file import whole_file
+from render.whole_file import write_whole
 
 SENSOR, SYNTHETIC = "depth", "synthdepth"  # what a frame's images are called
 LABELS = "nyu_test_groundtruth_label.txt"  # the 14 evaluated joints of the test frames, as text
@@ -192,9 +192,7 @@ def write_joint_data(path: Path, uvd: np.ndarray) -> None:
     content = io.BytesIO()
     variables = {"joint_names": names, "joint_uvd": uvd, "joint_xyz": xyz_from_uvd(uvd)}
     savemat(content, variables, oned_as="row")
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_bytes(MAT_HEADER + content.getvalue()[len(MAT_HEADER) :])
-    partial.replace(path)
+    write_whole(path, MAT_HEADER + content.getvalue()[len(MAT_HEADER) :])
 
 
 def write_shard(folder: Path, first: int, frames: Iterable[NyuFrame]) -> None:
@@ -213,11 +211,9 @@ def write_shard(folder: Path, first: int, frames: Iterable[NyuFrame]) -> None:
                 if depth.shape[::-1] != CAMERA.size:
                     raise ValueError(f"{stream} must be (480, 640), got {depth.shape}")
                 write_depth(depth_path(folder, stream, number), depth)
-    path = shard_path(folder, first)
-    partial = path.with_suffix(".partial")
-    with partial.open("wb") as file:
-        np.save(file, np.stack(uvd))
-    partial.replace(path)
+    content = io.BytesIO()
+    np.save(content, np.stack(uvd))
+    write_whole(shard_path(folder, first), content.getvalue())
 
 
 def shard_path(folder: Path, first: int) -> Path:
@@ -248,8 +244,7 @@ def finish_split(folder: Path, count: int) -> None:
         following += len(part)
     if following != count + 1:
         raise ValueError(f"{folder}: shards end at frame {following - 1}, not {count}")
-    with whole_file(folder / "joint_data.mat") as partial:
-        write_joint_data(partial, np.concatenate(list(parts.values()))[None])
+    write_joint_data(folder / "joint_data.mat", np.concatenate(list(parts.values()))[None])
     for path in shards:
         path.unlink(missing_ok=True)
 

@@ -31,7 +31,7 @@ from render.hand.model import HandModel
 from render.hand.nyu_points import nyu_points
 from render.hand.subject import Subject
 from render.scene.spec import Placed, Posture, SceneSpec, rows
-from render.whole_file import whole_file, work_area
+from render.whole_file import work_area, written
 
 SHARD = 256  # frame numbers
 BATCH = 16  # frames drawn at once
@@ -61,8 +61,7 @@ def pair_hands(hand: str, root: Path, split: str, out: Path, workers: int) -> st
     people, uvd = _people(root, split)
     jobs = [job for person in people for job in _jobs(model, person, settings, out / split)]
     make_missing(_TwinMaker, jobs, "twins", workers)
-    with whole_file(out / split / "joint_data.mat") as partial:
-        write_joint_data(partial, uvd[None])
+    write_joint_data(out / split / "joint_data.mat", uvd[None])
     return _report(out / split, jobs, len(uvd))
 
 
@@ -171,7 +170,7 @@ class _TwinMaker:
         """Fit and draw, whole or not at all."""
         fit = fit_hands(self.model, job.points_m, job.subject.points, job.subject)
         job.path.parent.mkdir(parents=True, exist_ok=True)
-        with work_area(job.folder) as area:
+        with written(job.folder), work_area(job.folder) as area:
             for number, depth in zip(job.numbers, self._draw(fit), strict=True):
                 write_depth(depth_path(area, SYNTHETIC, number), depth)
             for number in job.numbers:

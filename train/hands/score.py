@@ -13,6 +13,7 @@ import numpy as np
 
 from render.errors import InputError
 from render.formats.nyu import JOINTS, read_joints, xyz_from_uvd
+from render.whole_file import whole_file
 
 Metrics = dict[str, Any]
 
@@ -134,7 +135,8 @@ def plot_curves(errors: Mapping[str, np.ndarray], path: Path) -> None:
     )
     axes.grid(alpha=0.35)
     axes.legend(loc="lower right", title="Mean joint error", framealpha=0.95)
-    figure.savefig(path)
+    with whole_file(path) as partial:
+        figure.savefig(partial)
 
 
 def _short_names(paths: Sequence[Path]) -> list[str]:

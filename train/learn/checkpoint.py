@@ -1,6 +1,5 @@
 """One file that holds a network, what it was trained for, and what is needed to go on exactly."""
 
-import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 import torch
 
 from render.errors import InputError
+from render.whole_file import whole_file
 from train.learn.networks import PoseNet, build
 from train.learn.targets import HandInfo, ObjectInfo, Target
 from train.options import CropConfig, HandCropConfig
@@ -61,7 +61,11 @@ class Checkpoint:
         return self.target
 
     def save(self, path: Path) -> None:
-        """Write the file whole, or leave the old one."""
+        """Write the file whole, or leave the old one.
+
+        Raises:
+            InputError: it cannot be written.
+        """
         record = {
             "net": self.net.state_dict(),
             "network": self.network,
@@ -74,9 +78,17 @@ class Checkpoint:
             "optimizer": self.optimizer,
             "best": self.best,
         }
-        partial = path.with_name(f".{path.name}.partial")
-        torch.save(record, partial)
-        os.replace(partial, path)
+        with whole_file(path) as partial:
+            # Torch writes a file's name into it: this one, that the same network gives the same
+            # bytes as ever.
+            named = partial.with_name(f".{path.name}.partial")
+            try:
+                torch.save(record, named)
+            except RuntimeError as error:  # of torch's own writer, which does not tell the reason
+                _raise_reason(named)
+                reason = str(error).splitlines()[0]
+                raise InputError(f"{path}: cannot be written ({reason})") from None
+            named.replace(partial)
 
     @staticmethod
     def load_finished(path: Path, device: torch.device | str = "cpu") -> "Checkpoint":
@@ -124,3 +136,10 @@ class Checkpoint:
             optimizer=record["optimizer"],
             best=record.get("best"),
         )
+
+
+def _raise_reason(file: Path) -> None:
+    """Raise the OSError that keeps a file from growing, if anything does."""
+    with file.open("ab", buffering=0) as end:
+        for _ in range(2):  # on a disk that is almost full the first is only shortened
+            end.write(bytes(1 << 20))

@@ -7,13 +7,16 @@ share the folders that are read and written; only the first process writes.
 import logging
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import timedelta
+from pathlib import Path
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
+
+from render.whole_file import held
 
 log = logging.getLogger(__name__)
 
@@ -67,6 +70,13 @@ def first_alone() -> Iterator[None]:
     yield
     if rank() == 0:
         wait()
+
+
+@contextmanager
+def held_by_first(out: Path) -> Iterator[None]:
+    """Hold a folder for these processes alone, by the first of them: see `whole_file.held`."""
+    with held(out) if rank() == 0 else nullcontext():
+        yield
 
 
 def average_gradients(module: nn.Module) -> nn.Module:

@@ -3,15 +3,14 @@
 import logging
 import math
 import time
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
-from torch.utils.tensorboard import SummaryWriter
 
 from render.config import first_difference, to_dict
 from render.errors import InputError
@@ -19,6 +18,7 @@ from render.progress import progress
 from train.learn.batches import Batch, Batches
 from train.learn.checkpoint import Checkpoint
 from train.learn.distributed import average, average_gradients, rank, wait
+from train.learn.log import Log, open_log
 from train.learn.losses import mapping_loss, pose_loss
 from train.learn.neighbours import Gallery
 from train.learn.networks import PoseNet, build, load_vgg16
@@ -129,7 +129,8 @@ def train(
         The checkpoint's path in `out`.
 
     Raises:
-        InputError: `out` was begun with other settings, or the loss is no longer finite.
+        InputError: `out` was begun with other settings or cannot be written to, or the loss is no
+            longer finite.
     """
     method, steps, config = training.method, training.steps, training.config
     file = out / "checkpoint.pt"
@@ -138,11 +139,11 @@ def train(
     if first == steps:
         return file
 
-    def save(step: int, writer: SummaryWriter) -> None:
+    def save(step: int, writer: Log) -> None:
         nonlocal best
         if validation is not None:
             error = validation.error(net, config.huber_delta)
-            writer.add_scalar("validation", error, step)
+            writer.add({"validation": error}, step)
             if best is None or error < best["error"]:
                 weights = {name: tensor.clone() for name, tensor in net.state_dict().items()}
                 best = {"error": error, "step": step, "net": weights}
@@ -166,7 +167,7 @@ def train(
         freeze_statistics(net)
     objective = average_gradients(Objective(net, config, method))
     since, before, gallery = time.monotonic(), None, Gallery()
-    with _log(out / "log", first) as writer:
+    with open_log(out / "log", first) if rank() == 0 else nullcontext() as writer:
         for step in _steps(first, steps, method):
             lr = config.lr * 0.5 * (1 + math.cos(math.pi * step / steps))
             for group in optimizer.param_groups:
@@ -187,29 +188,17 @@ def train(
                 _check_finite(terms, method, step + 1)
             before = terms
             if writer is not None and logs:
-                for name, term in terms.items():
-                    writer.add_scalar(f"loss/{name}", term.item(), step + 1)
-                writer.add_scalar("lr", lr, step + 1)
+                curves = {f"loss/{name}": term.item() for name, term in terms.items()}
+                writer.add({**curves, "lr": lr}, step + 1)
             if writer is not None and method == "mapping":
                 gallery.add(batch)
             if writer is not None and saves:
                 save(step + 1, writer)
                 if method == "mapping":
-                    picture = gallery.sheet(net, batch)
-                    writer.add_image("neighbours", picture, step + 1, dataformats="HWC")
+                    writer.show("neighbours", gallery.sheet(net, batch), step + 1)
     wait()  # until the checkpoint is there
     log.info("%s: %d steps in %.0f s", method, steps - first, time.monotonic() - since)
     return file
-
-
-@contextmanager
-def _log(folder: Path, first: int) -> Iterator[SummaryWriter | None]:
-    """TensorBoard's, after `first` steps; None in all processes but the first."""
-    if rank() != 0:
-        yield None
-        return
-    with SummaryWriter(str(folder), purge_step=first + 1) as writer:
-        yield writer
 
 
 def _steps(first: int, steps: int, method: str) -> Iterable[int]:

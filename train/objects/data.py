@@ -13,6 +13,7 @@ from render.config import option
 from render.errors import InputError
 from render.formats.bop import BopImage, read_split
 from render.frame import Annotation, Box
+from render.json_file import write_text
 from render.mesh.box import box_corners
 from render.mesh.mesh import ObjectModel
 from render.transforms import apply
@@ -119,7 +120,7 @@ def choose_images(config: DataConfig, root: Path, part: str, seed: int) -> list[
 def write_split(config: DataConfig, root: Path, seed: int, file: Path) -> None:
     """Write which images are trained and tested on, as `data.split_file` takes it."""
     parts = {part: choose_images(config, root, part, seed) for part in ("train", "test")}
-    file.write_text(json.dumps(parts) + "\n")
+    write_text(file, json.dumps(parts) + "\n")
 
 
 def load_instances(

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from render.json_file import write_text
+from render.whole_file import whole_file
 from train.study.findings import Findings
 from train.study.intervals import Estimate, Interval, estimate, ratio
 
@@ -258,9 +259,8 @@ def _plot(tables: Sequence[Mapping[str, Any]], findings: Findings, file: Path) -
     axes.set_ylim(bottom=0)
     axes.grid(alpha=0.35)
     axes.legend()
-    partial = file.with_name(f".{file.name}")
-    figure.savefig(partial, format="png")
-    partial.replace(file)
+    with whole_file(file) as partial:
+        figure.savefig(partial, format="png")
 
 
 def _reach(mean: float, interval: Interval | None) -> tuple[float, float]:

@@ -11,7 +11,6 @@ seed: the smallest mean over them of the logarithm of the main error. Test frame
 it.
 """
 
-import fcntl
 import json
 import logging
 from collections.abc import Iterator, Mapping, Sequence
@@ -27,6 +26,7 @@ from render.config import first_difference, to_dict
 from render.dataset.shards import make_shards
 from render.errors import InputError
 from render.json_file import read_json, write_text
+from render.whole_file import held
 from train.learn.device import choose_device
 from train.learn.task import Task
 from train.options import COMPOSITION, METHODS
@@ -105,12 +105,7 @@ def begun(out: Path, settings: Mapping[str, Any]) -> Iterator[None]:
     Raises:
         InputError: it was begun with others, names the first; or another process is at it.
     """
-    out.mkdir(parents=True, exist_ok=True)
-    with (out / ".lock").open("a") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise InputError(f"{out}: another process is at this study; wait, or stop it") from None
+    with held(out):
         plain = json.loads(json.dumps(settings))
         if (out / RECORD).is_file():
             difference = first_difference(read_json(out / RECORD), plain)

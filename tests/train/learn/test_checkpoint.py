@@ -1,3 +1,4 @@
+import errno
 from dataclasses import replace
 from pathlib import Path
 
@@ -65,10 +66,10 @@ def test_a_save_that_fails_leaves_the_old_checkpoint(tmp_path, monkeypatch):
 
     def fail(record: dict, path: Path) -> None:
         path.write_bytes(b"half")
-        raise OSError("no space left on device")
+        raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(torch, "save", fail)
-    with pytest.raises(OSError, match="no space left"):
+    with pytest.raises(InputError, match=r"checkpoint.pt: cannot be written \(No space left"):
         checkpoint_of(False).save(file)
     assert file.read_bytes() == before
 
