@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import logging
 import os
 from collections.abc import Mapping, Sequence
 from functools import cache
@@ -14,6 +15,9 @@ from render.draw.level import PIXELS, Level
 from render.errors import InputError
 from render.mesh.mesh import SMALL, Mesh
 from render.progress import progress
+from render.whole_file import write_whole
+
+log = logging.getLogger(__name__)
 
 FACES = (16_000, 8_000, 5_600, 4_000, 2_800, 2_000, 1_400, 1_000, 700, 500)
 FEW = 3_000  # faces of a mesh that is drawn as it is: there would be nothing to gain
@@ -30,26 +34,22 @@ def load_levels(meshes: Mapping[int, Mesh]) -> dict[int, list[Level]]:
     """The levels of every mesh, from fine to coarse, by obj_id.
 
     They are made when first asked for, in some seconds a mesh, and kept in the user's cache folder
-    (XDG_CACHE_HOME), so that other datasets, workers and replays have the same.
-
-    Raises:
-        InputError: the cache folder cannot be written.
+    (XDG_CACHE_HOME), so that other datasets, workers and replays have the same. A file there that
+    is damaged is made again; where none can be kept, each process makes its own.
     """
-    return {obj_id: _read(file) for obj_id, file in level_files(meshes).items()}
-
-
-def level_files(meshes: Mapping[int, Mesh]) -> dict[int, Path]:
-    """The file of every mesh's levels, by obj_id, made if it is not there."""
     from render.draw.gl_context import open_context, renderer_name
 
     context = open_context()
     renderer = renderer_name(context)
     context.release()
     files = {obj_id: _file(mesh, renderer) for obj_id, mesh in meshes.items()}
-    missing = [obj_id for obj_id, file in files.items() if not file.is_file()]
+    kept = {obj_id: _read(file) for obj_id, file in files.items()}
+    found = {obj_id: levels for obj_id, levels in kept.items() if levels is not None}
+    missing = [obj_id for obj_id in meshes if obj_id not in found]
     for obj_id in progress(missing, len(missing), "levels of detail"):
-        _write(files[obj_id], make_levels(meshes[obj_id]))
-    return files
+        found[obj_id] = make_levels(meshes[obj_id])
+        _keep(files[obj_id], found[obj_id])
+    return {obj_id: found[obj_id] for obj_id in meshes}
 
 
 def make_levels(mesh: Mesh) -> list[Level]:
@@ -135,8 +135,17 @@ def _file(mesh: Mesh, renderer: str) -> Path:
     for name, array in _arrays(mesh).items():
         digest.update(f"{name} {array.dtype} {array.shape}".encode())
         digest.update(array.tobytes())
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return cache / "feature-mapping" / "levels" / f"{digest.hexdigest()}.npz"
+    return _cache() / "feature-mapping" / "levels" / f"{digest.hexdigest()}.npz"
+
+
+def _cache() -> Path:
+    """The user's cache folder; one that cannot be made where there is no home."""
+    if os.environ.get("XDG_CACHE_HOME"):
+        return Path(os.environ["XDG_CACHE_HOME"])
+    try:
+        return Path.home() / ".cache"
+    except RuntimeError:  # a container's user without a name
+        return Path(os.devnull)
 
 
 def _arrays(mesh: Mesh) -> dict[str, np.ndarray]:
@@ -144,30 +153,69 @@ def _arrays(mesh: Mesh) -> dict[str, np.ndarray]:
     return {name: array for name, array in arrays.items() if array is not None}
 
 
-def _write(file: Path, levels: Sequence[Level]) -> None:
+def _keep(file: Path, levels: Sequence[Level]) -> None:
+    """Write levels to the cache, or say why not and go on without."""
     content = io.BytesIO()
     arrays = {"errors": np.array([level.error for level in levels])}
     arrays["closed"] = np.array([level.closed for level in levels], bool)
     for i, level in enumerate(levels):
         arrays |= {f"{i}_{name}": array for name, array in _arrays(level.mesh).items()}
     np.savez(content, allow_pickle=False, **arrays)
-    partial = file.with_name(f".{file.name}.{os.getpid()}")
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_bytes(content.getvalue())
-        partial.replace(file)
-    except OSError as error:
-        raise InputError(
-            f"{file.parent}: cannot keep levels of detail here ({error.strerror}); name another"
-            " folder by XDG_CACHE_HOME, or draw the exact meshes: --exact"
-        ) from None
+        write_whole(file, content.getvalue())
+    except (InputError, OSError) as error:
+        reason = getattr(error.__context__, "strerror", None) or error
+        log.info(
+            "%s: cannot keep levels of detail here (%s); each process makes them anew. Name another"
+            " folder by XDG_CACHE_HOME, or draw the exact meshes: --exact",
+            file.parent,
+            reason,
+        )
 
 
-def _read(file: Path) -> list[Level]:
+def _read(file: Path) -> list[Level] | None:
+    """Levels from the cache; None where they are not there, or not as they were written."""
+    try:
+        if not file.is_file():
+            return None
+        with np.load(file, allow_pickle=False) as arrays:
+            return _levels(arrays)
+    except Exception as error:  # a damaged archive raises what it stumbles on
+        reason = " ".join(str(error).split()) or type(error).__name__
+        log.info("%s: cannot be used (%s); made again", file, reason)
+        return None
+
+
+def _levels(arrays: Mapping[str, np.ndarray]) -> list[Level]:
+    """Levels from the arrays of their file; ValueError where they are not of meshes."""
+    errors, closed = arrays["errors"], arrays["closed"]
+    if errors.shape != closed.shape or errors.ndim != 1 or not (errors >= 0).all():
+        raise ValueError("errors and closed do not belong together")
     levels = []
-    with np.load(file) as arrays:
-        for i, (error, closed) in enumerate(zip(arrays["errors"], arrays["closed"], strict=True)):
-            names = [name for name in Mesh.__dataclass_fields__ if f"{i}_{name}" in arrays]
-            mesh = Mesh(**{name: arrays[f"{i}_{name}"] for name in names})
-            levels.append(Level(mesh, float(error), bool(closed)))
+    for i, (error, is_closed) in enumerate(zip(errors, closed, strict=True)):
+        names = [name for name in Mesh.__dataclass_fields__ if f"{i}_{name}" in arrays]
+        mesh = Mesh(**{name: arrays[f"{i}_{name}"] for name in names})
+        _check_mesh(mesh)
+        levels.append(Level(mesh, float(error), bool(is_closed)))
     return levels
+
+
+def _check_mesh(mesh: Mesh) -> None:
+    """Raise ValueError for arrays that are not as `Mesh` says."""
+    count, faces, texture = len(mesh.vertices), mesh.faces, mesh.texture
+    kinds = {
+        "vertices": (np.float32, (count, 3)),
+        "faces": (np.int32, (len(faces), 3)),
+        "normals": (np.float32, (count, 3)),
+        "colors": (np.uint8, (count, 3)),
+        "uv": (np.float32, (count, 2)),
+        "texture": (np.uint8, () if texture is None else (*texture.shape[:2], 3)),
+    }
+    for name, array in _arrays(mesh).items():
+        dtype, shape = kinds[name]
+        if array.dtype != dtype or array.shape != shape:
+            raise ValueError(f"{name} are {array.dtype} of {array.shape}")
+    if not np.isfinite(mesh.vertices).all():
+        raise ValueError("vertices are not finite")
+    if not faces.size or faces.min() < 0 or faces.max() >= count:
+        raise ValueError("faces name vertices that are not there")

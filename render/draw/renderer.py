@@ -9,7 +9,7 @@ import numpy as np
 
 from render.config import option
 from render.draw.level import Level
-from render.draw.level_of_detail import level_files, load_levels
+from render.draw.level_of_detail import load_levels
 from render.frame import Frame
 from render.hand.model import HandModel
 from render.mesh.mesh import Mesh, ObjectModel
@@ -126,7 +126,7 @@ def levels_of(models: Mapping[int, ObjectModel]) -> dict[int, list[Level]]:
 
 def keep_levels(models: Mapping[int, ObjectModel]) -> None:
     """Make the levels of detail that an earlier call has not."""
-    level_files({i: model.mesh for i, model in models.items()})
+    load_levels({i: model.mesh for i, model in models.items()})
 
 
 def see(renderer: Renderer, specs: Sequence[SceneSpec]) -> list[Frame]:

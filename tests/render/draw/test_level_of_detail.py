@@ -15,7 +15,6 @@ from render.draw.level_of_detail import load_levels, make_levels
 from render.draw.rasterizer import Rasterizer
 from render.draw.records import make_view
 from render.draw.renderer import RenderConfig, make_renderer
-from render.errors import InputError
 from render.mesh.mesh import Mesh, load_models
 from render.scene.spec import Light, Placed, SceneSpec, rows
 from render.transforms import random_rotation, rigid
@@ -213,12 +212,54 @@ def test_levels_are_made_once_and_found_again(bumpy, levels, tmp_path, monkeypat
     assert len(made) == 2
 
 
-def test_a_cache_that_cannot_be_written_is_refused_by_name(bumpy, levels, tmp_path, monkeypatch):
+def test_a_cache_that_cannot_be_written_is_done_without(
+    bumpy, levels, tmp_path, monkeypatch, caplog
+):
+    caplog.set_level("INFO")
     (tmp_path / "file").write_text("x")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
     monkeypatch.setattr(level_of_detail, "make_levels", lambda mesh: levels)
-    with pytest.raises(InputError, match=r"file/feature-mapping/levels: .*XDG_CACHE_HOME.*--exact"):
-        load_levels({1: bumpy})
+    assert_same_levels(load_levels({1: bumpy})[1], levels)
+    message = "file/feature-mapping/levels: cannot keep levels of detail here (Not a directory)"
+    assert message in caplog.text and "XDG_CACHE_HOME" in caplog.text
+
+
+def spoiled(arrays: dict[str, np.ndarray]) -> dict[str, dict[str, np.ndarray]]:
+    """The arrays of a file of levels, each time with another fault."""
+    infinite = arrays["0_vertices"].copy()
+    infinite[0] = np.inf
+    return {
+        "no such array": {k: v for k, v in arrays.items() if k != "1_faces"},
+        "fewer": {**arrays, "errors": arrays["errors"][1:]},
+        "another type": {**arrays, "0_colors": arrays["0_colors"].astype(np.float64)},
+        "another shape": {**arrays, "0_normals": arrays["0_normals"][1:]},
+        "no such vertex": {**arrays, "0_faces": arrays["0_faces"] + 1},
+        "infinite": {**arrays, "0_vertices": infinite},
+        "pickled": {**arrays, "0_faces": arrays["0_faces"].astype(object)},
+    }
+
+
+def test_a_damaged_file_in_the_cache_is_made_again(bumpy, levels, tmp_path, monkeypatch, caplog):
+    caplog.set_level("INFO")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    made = []
+    monkeypatch.setattr(level_of_detail, "make_levels", lambda mesh: made.append(mesh) or levels)
+    load_levels({1: bumpy})
+    (file,) = tmp_path.glob("feature-mapping/levels/*")
+    whole = file.read_bytes()
+    with np.load(file) as archive:
+        faults = spoiled(dict(archive))
+    contents = {"empty": b"", "cut": whole[:100], "garbage": bytes(range(256)) * 9}
+    for name, arrays in faults.items():
+        np.savez(file, **arrays)
+        contents[name] = file.read_bytes()
+    for count, (name, content) in enumerate(contents.items(), start=2):
+        file.write_bytes(content)
+        caplog.clear()
+        assert_same_levels(load_levels({1: bumpy})[1], levels)
+        assert len(made) == count and file.read_bytes() == whole, name
+        assert f"{file}: cannot be used (" in caplog.text
+    assert [path.name for path in file.parent.iterdir()] == [file.name]
 
 
 def test_exact_draws_every_face_and_the_default_spares_some(rng):
