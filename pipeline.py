@@ -3,16 +3,19 @@
 import logging
 import os
 import sys
-import time
 from collections.abc import Mapping
 from typing import Any
 
 import click
 
 from render import commands as of_render
-from render.command_line import torchrun_rank
+from render.command_line import (
+    LineFormatter,
+    errors_in_one_line,
+    open_standard_streams,
+    torchrun_rank,
+)
 from render.draw.renderer import RenderConfig
-from render.errors import InputError
 from render.hand.scene import HandSceneConfig
 from render.scene.randomize import SceneConfig
 from render.sensor.config import SensorConfig
@@ -55,10 +58,7 @@ GROUPS: Mapping[str, tuple[click.Command, ...]] = {
 
 
 class Commands(click.Group):
-    """Lists commands by what they are for, and turns what the user can mend into one line.
-
-    Exit code 1, 2 for a wrong option, and 130 for Ctrl-C.
-    """
+    """Lists commands by what they are for; an error is one line."""
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         for heading, commands in GROUPS.items():
@@ -67,30 +67,28 @@ class Commands(click.Group):
                     [(str(command.name), command.get_short_help_str(90)) for command in commands]
                 )
 
+    def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
+        with errors_in_one_line():
+            return super().make_context(*args, **kwargs)
+
     def invoke(self, ctx: click.Context) -> Any:
-        try:
+        with errors_in_one_line():
             return super().invoke(ctx)
-        except InputError as error:
-            if torchrun_rank():  # torchrun ends this process before it repeats the first one's line
-                time.sleep(1)
-            raise click.ClickException(str(error)) from None
-        except OSError as error:
-            raise click.ClickException(f"{error.filename or 'system'}: {error.strerror}") from None
-        except KeyboardInterrupt:
-            click.echo("Stopped. The same command goes on from here.", err=True)
-            sys.exit(130)
 
 
 @click.group(cls=Commands, context_settings={"obj": SECTIONS, "max_content_width": 100})
 @click.option("--verbose", is_flag=True, help="Log more.")
 def main(verbose: bool) -> None:
     """Synthetic training data from meshes, and a pose network that reads real images with it."""
+    open_standard_streams()
     command = click.get_current_context().invoked_subcommand
     if "TORCHELASTIC_RUN_ID" in os.environ and command not in ("train", "run"):
         raise click.UsageError(f"torchrun is for train and run, not for {command}")
     rank = torchrun_rank()
     level = logging.DEBUG if verbose else logging.ERROR if rank else logging.INFO
-    logging.basicConfig(level=level, format="%(message)s", stream=sys.stderr)
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(LineFormatter())
+    logging.basicConfig(level=level, handlers=[handler])
     for noisy in ("PIL", "matplotlib", "trimesh", "tensorboard", "OpenGL"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
 

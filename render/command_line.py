@@ -1,7 +1,11 @@
 """What all commands have in common: options under headings, examples, and how they are filled."""
 
+import logging
 import os
-from collections.abc import Callable, Mapping, Sequence
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import fields
 from functools import wraps
 from pathlib import Path
@@ -11,8 +15,10 @@ import click
 from click.core import ParameterSource
 
 from render.config import explicit, flag, options_of, parse_set, resolve
+from render.errors import InputError, one_line
 from render.unused import Unused, refuse_unused
 
+BROKEN_PIPE = 141  # exit code of what a shell's tools end with there: 128 + SIGPIPE
 PATH = click.Path(path_type=Path)
 SHARED = ("preset", "config", "sets", "seed", "out", "workers", "device", "help")
 
@@ -152,3 +158,64 @@ def echo_once(text: object) -> None:
 def cores() -> int:
     """How many this process may use."""
     return len(os.sched_getaffinity(0))
+
+
+@contextmanager
+def errors_in_one_line() -> Iterator[None]:
+    """Turn what the user can mend into one line, and end quietly where nobody reads any more.
+
+    Exit code 1, 2 for a wrong option, 130 for Ctrl-C, BROKEN_PIPE after `| head`.
+    """
+    try:
+        yield
+    except InputError as error:
+        if torchrun_rank():  # torchrun ends this process before it repeats the first one's line
+            time.sleep(1)
+        raise click.ClickException(one_line(str(error))) from None
+    except click.exceptions.NoArgsIsHelpError:
+        raise
+    except click.ClickException as error:
+        text = error.format_message()
+        if isinstance(error, click.MissingParameter):  # it lists choices in lines of their own
+            text = " ".join(text.split())
+        shown = click.ClickException(one_line(text))  # without the lines on usage before it
+        shown.exit_code = error.exit_code  # type: ignore[misc]
+        raise shown from None
+    except BrokenPipeError:
+        with suppress(OSError):  # else what is left would be written at the end, and fail again
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(BROKEN_PIPE)
+    except OSError as error:
+        text = f"{error.filename or 'system'}: {error.strerror or error}"
+        raise click.ClickException(one_line(text)) from None
+    except KeyboardInterrupt:
+        click.echo("Stopped. The same command goes on from here.", err=True)
+        sys.exit(130)
+
+
+class LineFormatter(logging.Formatter):
+    """Log messages in lines that a terminal only shows; of debugging they may be several."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        text = super().formatMessage(record)
+        if record.levelno > logging.DEBUG:
+            return one_line(text)
+        return "\n".join(map(one_line, text.split("\n")))
+
+
+def open_standard_streams() -> None:
+    """Let closed standard input, output and error lead nowhere.
+
+    The next file that is opened would take the place of a closed one: what libraries print would
+    be written into it, and worker processes would have it for their input.
+    """
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            free = os.open(os.devnull, os.O_RDWR)
+            os.dup2(free, number)
+            if free != number:
+                os.close(free)
+            mode = "w" if number else "r"
+            setattr(sys, name, open(number, mode, closefd=False))  # noqa: SIM115  # for good

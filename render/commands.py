@@ -15,6 +15,7 @@ from render.command_line import (
 )
 from render.config import OptionError, preset_files
 from render.draw.renderer import RenderConfig
+from render.errors import one_line
 from render.option_help import explain, preset_summary, summary_of
 from render.unused import RENDER
 
@@ -97,7 +98,7 @@ def validate(dataset, split, no_render) -> None:
 
     faults = find_faults(dataset, split, render=not no_render)
     for fault in faults:
-        click.echo(fault)
+        click.echo(one_line(str(fault)))
     count = f"{len(faults)} faults" if faults else "no fault"
     click.echo(f"{survey(dataset, split, render=not no_render)}: {count}")
     contact = None if faults else dataset_contact(dataset, split)

@@ -5,6 +5,8 @@ from typing import TypeVar
 
 EGL_FIX = "run: apt-get update && apt-get install -y libegl1 libgl1 libgl1-mesa-dri"
 MOST_NAMED = 8  # faults in one line
+MOST_SHOWN = 1000  # characters of a line, of which the last ones say what would be right
+CUT = " [...] "
 A = TypeVar("A")
 B = TypeVar("B")
 
@@ -18,6 +20,19 @@ class InputError(Exception):
 
 class PartError(InputError):
     """An input of one part of long work is unusable, while the other parts do not need it."""
+
+
+def one_line(text: str, most: int = MOST_SHOWN) -> str:
+    """Text that may hold names of others' files, as a line that a terminal only shows.
+
+    Control characters, line ends, and what turns the direction of writing are escaped; of what is
+    longer than `most` the middle is left out.
+    """
+    shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+    if len(shown) <= most:
+        return shown
+    last = (most - len(CUT)) // 2
+    return shown[: most - len(CUT) - last] + CUT + shown[-last:]
 
 
 def joined(errors: Sequence[InputError], of: str) -> InputError:
