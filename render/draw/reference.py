@@ -24,6 +24,7 @@ from render.mesh.mesh import Mesh
 from render.scene.spec import Light, Placed, SceneSpec
 
 PYRENDER_FIX = "run: python -m pip install pyrender==0.1.45"
+PLATFORM = "PYOPENGL_PLATFORM"  # the variable by which PyOpenGL is told where its OpenGL is from
 GAMMA = 2.2  # pyrender shades linear colours and encodes them so
 
 
@@ -51,13 +52,18 @@ def import_pyrender(windows: bool) -> Any:
     """The module pyrender, which on its first import in a process is set up for windows or none."""
     setattr(np, "infty", np.inf)  # noqa: B010  # pyrender 0.1.45 expects NumPy 1's name
     if not windows:
-        os.environ.setdefault("PYOPENGL_PLATFORM", "egl")
+        os.environ.setdefault(PLATFORM, "egl")
         import pyglet
 
         pyglet.options["headless"] = True  # else pyrender's import of it needs X11's libraries
     import pyrender
 
     return pyrender
+
+
+def platform_fix() -> str | None:
+    """What to do where the environment demands an OpenGL that does not do without a display."""
+    return f"unset {PLATFORM}" if os.environ.get(PLATFORM, "egl") != "egl" else None
 
 
 class PyrenderRenderer:
@@ -93,6 +99,7 @@ class PyrenderRenderer:
         except Exception as error:  # from PyOpenGL, whatever a missing library makes fail
             reason = " ".join(str(error).split()) or type(error).__name__
             fix = PYRENDER_FIX if isinstance(error, ModuleNotFoundError) else EGL_FIX
+            fix = platform_fix() or fix
             raise InputError(f"pyrender cannot draw here ({reason}); {fix}") from error
         self._flags, self._maker = pyrender.RenderFlags, SceneMaker(pyrender, meshes)
         self.name = f"pyrender {pyrender.__version__}, {device}, OpenGL {opengl}"

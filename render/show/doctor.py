@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from render.camera import Camera
-from render.draw.reference import PYRENDER_FIX
+from render.draw.reference import PYRENDER_FIX, platform_fix
 from render.errors import EGL_FIX, InputError
 from render.frame import Frame
 from render.mesh.mesh import Mesh
@@ -58,7 +58,7 @@ def check_opengl() -> list[Check]:
     ]
     if importlib.util.find_spec("pyrender") is None:
         return [library, *devices, Check("pyrender", True, NO_PYRENDER, "")]
-    fix = PYRENDER_FIX if library.ok else EGL_FIX
+    fix = platform_fix() or (PYRENDER_FIX if library.ok else EGL_FIX)
     return [library, *devices, _try("pyrender", fix, "pyrender")]
 
 

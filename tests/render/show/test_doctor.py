@@ -43,6 +43,14 @@ def test_a_missing_library_fails_with_the_packages_to_install(monkeypatch):
     assert "apt-get install -y libegl1" in check.fix
 
 
+@pytest.mark.parametrize("platform", ["osmesa", "glx"])
+def test_an_environment_that_demands_another_opengl_is_what_is_to_be_mended(platform, monkeypatch):
+    monkeypatch.setenv("PYOPENGL_PLATFORM", platform)
+    *others, pyrender = check_opengl()
+    assert all(check.ok for check in others)
+    assert not pyrender.ok and pyrender.fix == "unset PYOPENGL_PLATFORM"
+
+
 def test_a_device_that_is_not_there_fails_with_a_fix():
     check = doctor._try("OpenGL device 99", DEVICE_FIX, "rasterizer", GLCONTEXT_DEVICE_INDEX="99")
     assert not check.ok and check.fix == DEVICE_FIX
