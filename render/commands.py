@@ -137,7 +137,9 @@ def view(dataset, split, frames, frame, out) -> None:
 
     from render.image_file import write_png
     from render.show.contact_sheet import contact_sheet
+    from render.whole_file import check_file
 
+    check_file(out)
     write_png(out, contact_sheet(dataset, split, frames))
     click.echo(out)
 

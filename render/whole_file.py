@@ -104,6 +104,16 @@ def check_file(path: Path) -> None:
             raise InputError(f"{path}: {kind}; name a file to be written")
 
 
+def check_growth(file: Path) -> None:
+    """Raise the OSError that keeps a file from growing, if anything does: a full disk, say.
+
+    For files that others write, who do not tell; it is longer afterwards.
+    """
+    with file.open("ab", buffering=0) as end:
+        for _ in range(2):  # on a disk that is almost full the first is only shortened
+            end.write(bytes(1 << 20))
+
+
 @contextmanager
 def work_area(folder: Path) -> Iterator[Path]:
     """A hidden folder in `folder`, gone after the block, to build what is then moved elsewhere."""

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 
 from render.errors import InputError
+from render.whole_file import check_file
 from train.learn.device import choose_device
 from train.learn.distributed import held_by_first, rank
 from train.learn.methods import train_methods, train_network
@@ -55,6 +56,8 @@ def evaluate_one(
 
 def predict_one(run: Path, image: Path, asked: Asked, out: Path | None, device: str) -> str:
     """`predict`: what one network reads from an image."""
+    if out is not None:
+        check_file(out)
     return KINDS[kind_of(run)].predict_image(run, image, asked, out, device)
 
 

@@ -20,6 +20,7 @@ from render.json_file import read_json
 from render.mesh.mesh import ObjectModel, load_models
 from render.scene.props import props
 from render.scene.spec import SceneSpec
+from render.whole_file import check_file
 
 log = logging.getLogger(__name__)
 
@@ -37,6 +38,7 @@ def replay_frame(frame: Path, out: Path) -> None:
     Raises:
         InputError: it is no such frame, or meshes or background are not where they were.
     """
+    check_file(out)
     frame = frame.absolute()
     if frame.parent.name != "rgb" or not frame.stem.isdecimal() or len(frame.parents) < 5:
         raise InputError(f"{frame}: give a frame as DATASET/SPLIT/SCENE/rgb/IIIIII.png")

@@ -7,9 +7,10 @@ from typing import Any
 
 import imageio.v2 as imageio
 import numpy as np
+from imageio_ffmpeg import count_frames_and_secs
 
 from render.errors import InputError
-from render.whole_file import whole_file
+from render.whole_file import check_file, check_growth, whole_file
 
 FPS = 15
 QUALITY = 5  # of 10
@@ -32,20 +33,37 @@ def write_video(path: Path, pictures: Iterable[np.ndarray], fps: int = FPS) -> i
     """
     check_video(path)
     options: dict[str, Any] = {"codec": "libx264", "quality": QUALITY, "macro_block_size": 2}
+    options["ffmpeg_log_level"] = "quiet"
     count = 0
     with whole_file(path) as partial:
         writer: Any = imageio.get_writer(partial, format="FFMPEG", fps=fps, **options)
         with closing(writer):
             for picture in pictures:
                 odd = [(0, side % 2) for side in picture.shape[:2]]
-                writer.append_data(np.pad(picture, [*odd, (0, 0)], mode="edge"))
                 count += 1
+                try:
+                    writer.append_data(np.pad(picture, [*odd, (0, 0)], mode="edge"))
+                except OSError:  # ffmpeg has ended: the film is short by this picture
+                    break
         if not count:
             raise ValueError("a film needs at least one picture")
+        _check_film(path, partial, count)
     return count
 
 
+def _check_film(path: Path, partial: Path, count: int) -> None:
+    """Raise what kept ffmpeg, which does not tell, from writing all pictures."""
+    try:
+        written = count_frames_and_secs(partial)[0]
+    except (OSError, RuntimeError):
+        written = 0
+    if written != count:
+        check_growth(partial)
+        raise InputError(f"{path}: ffmpeg wrote {written} of {count} pictures")
+
+
 def check_video(path: Path) -> None:
-    """Refuse a name that is not a film's, before much is done for it."""
+    """Refuse a name that is not a film's, or a folder's, before much is done for it."""
     if path.suffix.lower() != ".mp4":
         raise InputError(f"{path}: films are written as .mp4")
+    check_file(path)

@@ -13,7 +13,7 @@ import numpy as np
 
 from render.errors import InputError
 from render.formats.nyu import JOINTS, read_joints, xyz_from_uvd
-from render.whole_file import whole_file
+from render.whole_file import check_file, whole_file
 
 Metrics = dict[str, Any]
 
@@ -66,6 +66,8 @@ def score_files(
         InputError: a file is missing or malformed, the numbers of frames differ, or the plot's
             file name has no ending that can be drawn.
     """
+    if plot is not None:
+        check_file(plot)
     gt_uvd = read_joints(labels)
     errors = {}
     for path, name in zip(predictions, _short_names(predictions), strict=True):

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from render.errors import InputError
-from render.whole_file import whole_file
+from render.whole_file import check_growth, whole_file
 from train.learn.networks import PoseNet, build
 from train.learn.targets import HandInfo, ObjectInfo, Target
 from train.options import CropConfig, HandCropConfig
@@ -85,7 +85,7 @@ class Checkpoint:
             try:
                 torch.save(record, named)
             except RuntimeError as error:  # of torch's own writer, which does not tell the reason
-                _raise_reason(named)
+                check_growth(named)
                 reason = str(error).splitlines()[0]
                 raise InputError(f"{path}: cannot be written ({reason})") from None
             named.replace(partial)
@@ -136,10 +136,3 @@ class Checkpoint:
             optimizer=record["optimizer"],
             best=record.get("best"),
         )
-
-
-def _raise_reason(file: Path) -> None:
-    """Raise the OSError that keeps a file from growing, if anything does."""
-    with file.open("ab", buffering=0) as end:
-        for _ in range(2):  # on a disk that is almost full the first is only shortened
-            end.write(bytes(1 << 20))

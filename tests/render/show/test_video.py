@@ -1,5 +1,6 @@
 """Films are read by imageio's own reader."""
 
+import resource
 import subprocess
 
 import imageio.v3 as iio
@@ -65,3 +66,18 @@ def test_a_film_that_fails_leaves_the_old_one(tmp_path):
 def test_another_name_than_a_films_is_refused(tmp_path):
     with pytest.raises(InputError, match=r"film\.avi: films are written as \.mp4"):
         write_video(tmp_path / "film.avi", smooth_pictures(1, (32, 32)))
+
+
+@pytest.mark.parametrize("pictures", [2, 300])  # the second is more than a pipe holds
+def test_a_film_that_grows_too_large_is_one_line_and_leaves_nothing(tmp_path, rng, pictures, capfd):
+    """Noise, with files limited to 4 kB, which ffmpeg meets as it does a full disk."""
+    noise = rng.integers(0, 255, (pictures, 64, 96, 3)).astype(np.uint8)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, before[1]))
+    try:
+        with pytest.raises(InputError, match=r"film\.mp4: cannot be written \(File too large\)"):
+            write_video(tmp_path / "film.mp4", noise)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert not list(tmp_path.iterdir())
+    assert capfd.readouterr() == ("", "")
