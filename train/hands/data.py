@@ -106,6 +106,11 @@ def find_splits(data: HandDataConfig, shares: tuple[float, float, float] = (1, 1
     return HandSplits(real, twins, synthetic)
 
 
+def find_test(data: HandDataConfig) -> NyuSplit:
+    """Find the frames to test on."""
+    return spread_split(find_nyu(data.dataset), "test", SENSOR, data.test_frames)
+
+
 def load_frames(
     split: NyuSplit, crop: HandCropConfig, locate: Locate, small_from: int = 0
 ) -> list[HandFrame]:

@@ -9,9 +9,8 @@ import torch
 
 from render.errors import InputError
 from render.formats.nyu import uvd_from_joints, write_joints
-from render.formats.nyu_dataset import SENSOR
 from train.hands.crops import HandCrops
-from train.hands.data import HandDataConfig, find_nyu, load_frames, spread_split
+from train.hands.data import HandDataConfig, find_test, load_frames
 from train.hands.localiser import PALM, Localiser, mass_centers
 from train.hands.predict import predict_joints
 from train.hands.report import extreme_sheet, hand_sheet
@@ -29,7 +28,7 @@ from train.options import HandCropConfig
 
 def load_test(data: HandDataConfig, crop: HandCropConfig, localiser: Localiser) -> HandTest:
     """Read the test frames and find the hands in them."""
-    split = spread_split(find_nyu(data.dataset), "test", SENSOR, data.test_frames)
+    split = find_test(data)
     mass: list[np.ndarray] = []
 
     def locate(_: Sequence[int], depths: Sequence[np.ndarray]) -> np.ndarray:

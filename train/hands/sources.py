@@ -1,17 +1,19 @@
 """What `run` renders for hands: simulated real frames, their twins, synthetic frames."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from render.config import fill, load_preset
 from render.dataset.hands import generate_hands
 from render.draw.renderer import RenderConfig
-from render.errors import InputError
+from render.errors import InputError, all_of
+from render.hand.file import load_hand
 from render.hand.scene import HandSceneConfig
 from render.sensor.config import SensorConfig
-from train.hands.data import HandDataConfig, find_nyu
+from train.hands.data import HandDataConfig, find_nyu, find_splits, find_test
 from train.hands.film import depth_frames
 from train.hands.pairs import pair_hands
 from train.options import RunConfig
@@ -32,8 +34,13 @@ def make_sources(config: Mapping[str, Any], out: Path, seed: int, workers: int) 
 
     Returns:
         The `hand` section, with the folders of what was made.
+
+    Raises:
+        InputError: an option is wrong, or something is missing or damaged of what is not rendered
+            but given; names all, before anything is rendered.
     """
     refuse_object_options(config["run"])
+    check_inputs(config)
     data: HandDataConfig = config["hand"]
     if config["run"].simulated:
         root = out / "simulated_real"
@@ -45,6 +52,30 @@ def make_sources(config: Mapping[str, Any], out: Path, seed: int, workers: int) 
         generate_hands(config["render"], ranges, folder, seed, workers, config["sensor"])
         data = replace(data, synthetic=str(folder))
     return data
+
+
+def check_inputs(config: Mapping[str, Any]) -> None:
+    """See, before long work, that all is there that a run of hands is given.
+
+    Args:
+        config: as of `make_sources`.
+
+    Raises:
+        InputError: frames, their joints, the hand or a count of frames are missing or damaged.
+    """
+    data: HandDataConfig = config["hand"]
+    checks: list[Callable[[], Any]] = []
+    if config["run"].simulated:
+        checks.append(lambda: load_hand(config["pair"].hand))
+        checks += [partial(_simulated_frames, data, split) for split in ("train", "test")]
+    else:
+        checks.append(lambda: find_splits(data, (1, 1, 0)))
+        checks.append(lambda: find_test(data))
+    if config["render"].hand is not None:
+        checks.append(lambda: load_hand(config["render"].hand))
+    elif data.synthetic or not config["run"].simulated:
+        checks.append(lambda: find_splits(data, (0, 0, 1)))
+    all_of(checks, lambda check: check(), "faults")
 
 
 def make_motion(
@@ -78,11 +109,17 @@ def refuse_object_options(run: RunConfig) -> None:
 def _simulate(preset: str, data: HandDataConfig, root: Path, seed: int, workers: int) -> None:
     """Render the frames that play the real ones, to train and to test on."""
     render, scene, sensor = _simulated(preset)
-    for split, frames in (("train", data.train_frames), ("test", data.test_frames)):
-        if not frames:
-            raise InputError(f"hand.{split}_frames: say how many simulated real frames to render")
-        part = replace(render, split=split, frames=frames)
+    for split in ("train", "test"):
+        part = replace(render, split=split, frames=_simulated_frames(data, split))
         generate_hands(part, scene, root, seed + SIMULATED_SEEDS[split], workers, sensor)
+
+
+def _simulated_frames(data: HandDataConfig, split: str) -> int:
+    """How many frames to render that play real ones; InputError where that is not said."""
+    frames = {"train": data.train_frames, "test": data.test_frames}[split]
+    if not frames:
+        raise InputError(f"hand.{split}_frames: say how many simulated real frames to render")
+    return frames
 
 
 def _simulated(preset: str) -> tuple[RenderConfig, HandSceneConfig, SensorConfig]:

@@ -1,7 +1,8 @@
 """What `run` renders for objects: simulated real frames, twins, synthetic images."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -156,12 +157,17 @@ def before_real_frames(
     return replace(scene, background=str(folder.resolve()))
 
 
-def check_frames(data: DataConfig, root: Path, obj_ids: Sequence[int], seed: int) -> None:
+def check_frames(
+    data: DataConfig, root: Path, obj_ids: Sequence[int], seed: int, meshes: str = "models"
+) -> None:
     """See, before long work, that the real frames to train and to test on are there.
 
+    Args:
+        meshes: the dataset's folder of those that twins are drawn with.
+
     Raises:
-        InputError: a split, its file, a record or the file of detections is missing or damaged, or
-            no training frame shows an object; names all.
+        InputError: a split, its file, a record, a mesh or the file of detections is missing or damaged,
+            or no training frame shows an object; names all.
     """
 
     def check(part: str) -> None:
@@ -171,4 +177,6 @@ def check_frames(data: DataConfig, root: Path, obj_ids: Sequence[int], seed: int
         if part == "test" and data.boxes not in ANNOTATED:
             read_boxes(data.boxes, images)
 
-    all_of(("train", "test"), check, "faults")
+    checks: list[Callable[[], Any]] = [partial(check, part) for part in ("train", "test")]
+    checks.append(lambda: load_models([root / meshes], obj_ids=obj_ids))
+    all_of(checks, lambda one: one(), "faults")

@@ -67,8 +67,9 @@ class ObjectTask:
                 folder = simulate(run, render, self.out, self.seed, self.workers)
             data = replace(data, dataset=str(folder))
         task = replace(self, config={**self.config, "data": data})
-        check_meshes(render, task.root, [int(subject) for subject in task.subjects])
-        check_frames(data, task.root, [int(subject) for subject in task.subjects], self.seed)
+        obj_ids, meshes = [int(subject) for subject in task.subjects], self.config["pair"].models
+        check_meshes(render, task.root, obj_ids)
+        check_frames(data, task.root, obj_ids, self.seed, meshes)
         return task
 
     @cached_property

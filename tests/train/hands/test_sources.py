@@ -13,6 +13,7 @@ from render.config import resolve
 from render.errors import InputError
 from render.formats.nyu import JOINTS, read_depth
 from render.formats.nyu_dataset import SENSOR, SYNTHETIC, depth_path, read_split, write_joint_data
+from tests.hand_scenes import write_hands
 from train.hands.pairs import pair_hands
 from train.hands.sources import FILMED, make_motion, make_sources
 
@@ -116,6 +117,32 @@ def test_the_hand_that_is_filmed_is_that_of_the_simulated_person_and_moves(made,
 def test_the_number_of_simulated_frames_must_be_said(tmp_path):
     with pytest.raises(InputError, match=r"hand\.test_frames: say how many simulated real"):
         make_sources(configured("hand.train_frames=1", "hand.test_frames=0"), tmp_path, 0, 1)
+
+
+def test_all_that_is_given_is_looked_for_before_anything_is_rendered(tmp_path, rng, monkeypatch):
+    def refuse(*_args, **_settings):
+        raise AssertionError("rendered")
+
+    monkeypatch.setattr("train.hands.sources.generate_hands", refuse)
+    monkeypatch.delenv("NYU_PATH", raising=False)
+    root, real = tmp_path / "nyu", ("run.simulated=", "render.hand=bundled")
+
+    def refusal(*sets: str) -> str:
+        with pytest.raises(InputError) as caught:
+            make_sources(configured(*sets), tmp_path / "out", 0, 1)
+        return str(caught.value)
+
+    assert "name the folder of the NYU dataset, or set NYU_PATH" in refusal(*real)
+    write_hands(root, rng, {"train": 2})
+    no_test = f"{root}: no folder test; NYU's holds train and test"
+    assert refusal(*real, f"hand.dataset={root}") == no_test
+    write_hands(root, rng, {"test": 2})
+    twin = depth_path(root / "train", SYNTHETIC, 2)
+    twin.unlink()
+    assert refusal(*real, f"hand.dataset={root}").startswith(f"{twin}: no such file")
+    both = refusal("hand.test_frames=0", "pair.hand=no.glb")
+    assert both.startswith("2 faults: ") and "no.glb" in both and "hand.test_frames: say" in both
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.slow
