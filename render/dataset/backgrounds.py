@@ -15,6 +15,7 @@ from render.scene.spec import SceneSpec
 log = logging.getLogger(__name__)
 
 LIST = "backgrounds.json"
+BACKGROUND_SETTINGS = ("scene.background", "backgrounds")  # that tell the folder of those listed
 MOST_NAMED = 5  # files in one line
 ADVICE = "delete it: the same command then goes on, with other images in its place"
 

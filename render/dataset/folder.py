@@ -3,7 +3,7 @@
 import json
 import os
 import platform
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
@@ -89,6 +89,22 @@ def is_begun(out: Path, settings: Mapping[str, Any]) -> bool:
             " give the old value, or another --out"
         )
     return True
+
+
+def as_begun(out: Path, settings: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
+    """Settings with those values of some names, such as scene.background, that `out` has.
+
+    For what is known to be the same by other means, such as files whose folder was moved.
+    """
+    record = read_json(out / RECORD).get("settings", {}) if (out / RECORD).is_file() else {}
+    found = dict(settings)
+    for name in names:
+        section, _, option = name.rpartition(".")
+        of_section = record.get(section) if section else record
+        if isinstance(of_section, Mapping) and option in of_section:
+            value = of_section[option]
+            found |= {section: {**found[section], option: value}} if section else {option: value}
+    return found
 
 
 def join_dataset(out: Path, settings: Mapping[str, Any], renderer: str) -> None:

@@ -7,12 +7,13 @@ from functools import partial
 from pathlib import Path
 
 from render.dataset.backgrounds import (
+    BACKGROUND_SETTINGS,
     check_backgrounds,
     check_images,
     read_list,
     write_list,
 )
-from render.dataset.folder import is_begun, join_dataset
+from render.dataset.folder import as_begun, is_begun, join_dataset
 from render.dataset.inputs import DEFAULT_HAND_SCENE, SceneInputs
 from render.dataset.missing import make_missing
 from render.dataset.parts import Scene, cut, part_size, sweep_parts, write_part_records
@@ -57,6 +58,8 @@ def generate(
     """
     config = replace(config, objects=config.objects or ("assets",))
     inputs = SceneInputs(config, scene, sensor, seed, hand_scene, read_list(out))
+    if inputs.as_listed:
+        inputs.settings = as_begun(out, inputs.settings, BACKGROUND_SETTINGS)
     is_begun(out, inputs.settings)
     jobs = list(_jobs(config, scene, out, inputs.size, part))
     left = [job for job in jobs if not job.is_made()]

@@ -39,7 +39,8 @@ class SceneInputs:
 
     models: by obj_id. size: (width, height) of the frames. randomizer: draws the scenes. guest: the
     hand among the objects, or None. depth_scale: mm of a step of depth images. settings: what the
-    bytes depend on, as plain data.
+    bytes depend on, as plain data. as_listed: whether the background images are those that the
+    dataset was begun with, by name and size, wherever their folder is now.
     """
 
     def __init__(
@@ -73,6 +74,7 @@ class SceneInputs:
         self.settings = {"render": render, **ranges, "seed": seed, **_camera_record(scene, camera)}
         self.settings |= _turned(self.models, config.up)
         self.settings["meshes"] = {str(i): mesh_digest(model) for i, model in self.models.items()}
+        self.as_listed = False
         if self.randomizer.backgrounds:
             self._use_backgrounds(Path(scene.background), listed)
         annotated = [self.models[i].diameter for i in config.obj_ids or self.models]
@@ -93,11 +95,12 @@ class SceneInputs:
         """Take the images of a folder, and those of the dataset's that are gone."""
         draw = self.randomizer
         draw.backgrounds, draw.left_out = with_missing(draw.backgrounds, folder, listed)
-        sizes = (
-            listed[str(file.relative_to(folder))] if file in draw.left_out else file.stat().st_size
-            for file in draw.backgrounds
-        )
-        names = "\n".join(f"{f} {size}" for f, size in zip(draw.backgrounds, sizes, strict=True))
+        sizes = {}
+        for file in draw.backgrounds:
+            name = str(file.relative_to(folder))
+            sizes[name] = listed[name] if file in draw.left_out else file.stat().st_size
+        self.as_listed = sizes == listed
+        names = "\n".join(f"{folder / name} {size}" for name, size in sizes.items())
         made = hashlib.blake2b(names.encode(), digest_size=8).hexdigest()
         self.settings["backgrounds"] = f"{len(draw.backgrounds)} files, {made}"
 

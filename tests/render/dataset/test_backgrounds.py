@@ -99,6 +99,28 @@ def test_images_that_are_new_or_changed_are_refused(photos, tmp_path, rng):
         generate(RENDER, scene(photos), out, seed=0, workers=1)
 
 
+def test_the_same_images_elsewhere_go_on_with_a_dataset(photos, tmp_path, monkeypatch, rng):
+    out, moved = tmp_path / "out", tmp_path / "elsewhere" / "pictures"
+    monkeypatch.chdir(tmp_path)
+    generate(RENDER, scene(Path("photos")), out, seed=0, workers=1, part=(1, 3))
+    record = (out / "generation.json").read_bytes()
+    generate(RENDER, scene(photos), out, seed=0, workers=1, part=(2, 3))
+    moved.parent.mkdir()
+    photos.rename(moved)
+    generate(RENDER, scene(moved), out, seed=0, workers=2)
+    assert (out / "generation.json").read_bytes() == record
+    generate(RENDER, scene(moved), tmp_path / "once", seed=0, workers=1)
+    assert shown(out) == shown(tmp_path / "once")
+    for i in range(3):
+        for kind in ("rgb", "depth", "mask"):
+            part = f"train/{i:06d}/{kind}"
+            assert same_files(out / part, tmp_path / "once" / part)
+
+    write_png(moved / "0.png", rng.integers(0, 255, (61, 80, 3)).astype(np.uint8))
+    with pytest.raises(InputError, match=r"made with scene.background = photos, not .*pictures"):
+        generate(RENDER, scene(moved), out, seed=0, workers=1)
+
+
 def test_the_same_meshes_elsewhere_go_on_with_a_dataset(tmp_path, monkeypatch):
     source = Path(module.__file__).parents[2] / "assets"
     shutil.copytree(source, tmp_path / "a", ignore=shutil.ignore_patterns("*.toml", "*.py"))
