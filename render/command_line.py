@@ -18,6 +18,7 @@ from render.config import explicit, flag, options_of, parse_set, resolve
 from render.errors import InputError, one_line
 from render.unused import Unused, refuse_unused
 
+MEMORY_FIX = "what is finished is kept: run the same command again with fewer --workers"
 BROKEN_PIPE = 141  # exit code of what a shell's tools end with there: 128 + SIGPIPE
 PATH = click.Path(path_type=Path)
 SHARED = ("preset", "config", "sets", "seed", "out", "workers", "device", "help")
@@ -188,6 +189,9 @@ def errors_in_one_line() -> Iterator[None]:
     except OSError as error:
         text = f"{error.filename or 'system'}: {error.strerror or error}"
         raise click.ClickException(one_line(text)) from None
+    except MemoryError as error:
+        reason = f" ({error})" if str(error) else ""
+        raise click.ClickException(one_line(f"memory ran out{reason}; {MEMORY_FIX}")) from None
     except KeyboardInterrupt:
         click.echo("Stopped. The same command goes on from here.", err=True)
         sys.exit(130)

@@ -272,7 +272,10 @@ def work(fd: int, opener: int) -> None:
     """
     pipe, inbox = connection.Connection(fd), SimpleQueue[bytes]()
     threading.Thread(target=_receive, args=(pipe, inbox), daemon=True).start()
-    open_maker = pickle.loads(mmap.mmap(opener, 0, access=mmap.ACCESS_READ))
+    try:
+        open_maker = pickle.loads(mmap.mmap(opener, 0, access=mmap.ACCESS_READ))
+    except MemoryError:
+        sys.exit("a worker has no memory to begin with")
     while True:
         pipe.send(attempt(open_maker, pickle.loads(inbox.get())))
 

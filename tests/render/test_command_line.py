@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from pipeline import main
-from render.command_line import BROKEN_PIPE, LineFormatter, errors_in_one_line
+from render.command_line import BROKEN_PIPE, MEMORY_FIX, LineFormatter, errors_in_one_line
 from render.errors import MOST_SHOWN, InputError
 
 ROOT = Path(__file__).parents[2]
@@ -68,6 +68,7 @@ def test_where_nobody_reads_any_more_it_ends_quietly():
         (PermissionError(13, "Permission denied", "a.png"), "a.png: Permission denied"),
         (OSError("the pipe is gone"), "system: the pipe is gone"),
         (InputError("no mesh"), "no mesh"),
+        (MemoryError("9 GB"), f"memory ran out \\(9 GB\\); {MEMORY_FIX}"),
     ],
 )
 def test_errors_of_files_and_the_system_are_shown(error, line):

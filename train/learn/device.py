@@ -26,6 +26,16 @@ def choose_device(name: str) -> torch.device:
     return device
 
 
+def out_of_memory(error: RuntimeError) -> InputError | None:
+    """What to tell the user where torch's error means that memory ran out, of a GPU or the CPU."""
+    text = str(error).splitlines()[0] if str(error) else ""
+    if not (isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in text):
+        return None
+    return InputError(
+        f"memory ran out ({text}); lower train.batch or crop.size, or let fewer processes have it"
+    )
+
+
 def check_torch() -> list[Check]:
     """Run a small convolution on each torch device."""
     checks = []

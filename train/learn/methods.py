@@ -10,6 +10,7 @@ import torch
 from render.errors import InputError
 from train.learn.batches import Batches, Inputs
 from train.learn.checkpoint import Checkpoint
+from train.learn.device import out_of_memory
 from train.learn.distributed import count, rank
 from train.learn.stream import death_of_worker
 from train.learn.trainer import Training, train
@@ -45,7 +46,7 @@ def train_network(training: Training, inputs: Inputs, out: Path, device: torch.d
     """Train one network, or go on where it stopped; returns its checkpoint's path.
 
     Raises:
-        InputError: as `train`; or a process that renders has died.
+        InputError: as `train`; or a process that renders has died, or memory ran out.
     """
     inputs, validation = _hold_out(inputs, training)
     batches = Batches(
@@ -62,7 +63,7 @@ def train_network(training: Training, inputs: Inputs, out: Path, device: torch.d
         try:
             return train(training, batches, out, device, validation)
         except RuntimeError as error:
-            raise death_of_worker(error) or error from None
+            raise death_of_worker(error) or out_of_memory(error) or error from None
 
 
 def _hold_out(inputs: Inputs, training: Training) -> tuple[Inputs, Validation | None]:

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from render.errors import InputError
-from train.learn.device import check_torch, choose_device
+from train.learn.device import check_torch, choose_device, out_of_memory
 
 
 def test_auto_takes_the_gpu_where_there_is_one():
@@ -49,3 +49,12 @@ def test_a_device_that_convolves_wrong_is_named_with_the_fix(wrong, monkeypatch)
     check = check_torch()[0]
     assert not check.ok and "--device cpu" in check.fix and "\n" not in check.detail
     assert ("no kernel image" if wrong == "an error" else "gave 0.0, not 972") in check.detail
+
+
+def test_where_memory_runs_out_the_user_is_told_what_takes_less():
+    with pytest.raises(RuntimeError) as caught:
+        torch.empty(1 << 60, dtype=torch.uint8)
+    line = str(out_of_memory(caught.value))
+    assert line.startswith("memory ran out (") and "lower train.batch" in line
+    assert "\n" not in str(out_of_memory(torch.OutOfMemoryError("CUDA out of memory.\nTried")))
+    assert out_of_memory(RuntimeError("shapes do not fit")) is None
