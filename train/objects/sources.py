@@ -166,8 +166,8 @@ def check_frames(
         meshes: the dataset's folder of those that twins are drawn with.
 
     Raises:
-        InputError: a split, its file, a record, a mesh or the file of detections is missing or damaged,
-            or no training frame shows an object; names all.
+        InputError: a split, its file, a record, a mesh or the file of detections is missing or
+            damaged, or no training frame shows an object; names all.
     """
 
     def check(part: str) -> None:
