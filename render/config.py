@@ -6,6 +6,7 @@ says which types a field may have and how their values are written.
 
 import dataclasses
 import difflib
+import re
 import tomllib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields
@@ -15,9 +16,16 @@ from typing import Any, TypeVar, get_type_hints
 import click
 
 import assets
+from render.errors import InputError
+from render.input_file import read_text
 from render.option_kind import OptionKind
+from render.plain import shown
 
 PRESETS = assets.FOLDER / "presets"
+LARGEST_TOML = 1 << 20  # characters
+LONGEST_NAME = 80  # in messages
+# Names such as a.b.c of many parts, which tomllib takes the square of their number for.
+DEEP_NAME = re.compile(r"""(?:(?:(?<![\w-])[\w-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*+\.[ \t]*+){16}""")
 T = TypeVar("T")
 Sections = Mapping[str, Mapping[str, Any]]
 
@@ -125,9 +133,14 @@ def load_toml(path: Path) -> dict[str, Any]:
         OptionError: it cannot be read, or is not TOML.
     """
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise OptionError(f"{path}: cannot be read: {error.strerror}") from None
+        content = read_text(path).removeprefix("\ufeff")  # Windows' editors put it before the text
+        if len(content) > LARGEST_TOML or DEEP_NAME.search(content):
+            raise ValueError("longer, or with more names in a name, than any of options")
+        return tomllib.loads(content)
+    except InputError as error:
+        raise OptionError(str(error)) from None
+    except RecursionError:
+        raise OptionError(f"{path}: is not a TOML file of options: nested too deeply") from None
     except ValueError as error:
         raise OptionError(f"{path}: is not a TOML file: {error}") from None
 
@@ -212,25 +225,33 @@ def _preset_layers(name: str, asker: str = "") -> list[tuple[str, dict[str, Any]
     while current is not None:
         if current not in available:
             source = f"preset {seen[-1]}: " if seen else asker
-            raise OptionError(source + unknown("preset", str(current), available))
+            raise OptionError(source + unknown("preset", current, available))
         if current in seen:
             raise OptionError(f"preset {current} extends itself: {' > '.join([*seen, current])}")
         seen.append(current)
         layer = load_toml(PRESETS / f"{current}.toml")
         layers.insert(0, (f"preset {current}", layer))
-        current = layer.pop("extends", None)
+        current = _extended(layer, f"preset {current}")
     return layers
 
 
 def _file_layers(config: Path, preset: str | None) -> list[tuple[str, dict[str, Any]]]:
     """(source, sections) of a user's file and of all that it extends, the most basic first."""
     layer = load_toml(config)
-    extended = layer.pop("extends", None)
+    extended = _extended(layer, str(config))
     if extended is None:
         return [(str(config), layer)]
     if preset is not None:
         raise OptionError(f"{config} extends {extended} already; leave --preset {preset}, or that")
     return [*_preset_layers(extended, f"{config}: "), (str(config), layer)]
+
+
+def _extended(layer: dict[str, Any], source: str) -> str | None:
+    """Take out of a file's content which preset it extends."""
+    name = layer.pop("extends", None)
+    if name is not None and not isinstance(name, str):
+        raise OptionError(f"{source}: extends must name a preset, got {shown(name)}")
+    return name
 
 
 def kinds_of(cls: type) -> dict[str, OptionKind]:
@@ -248,10 +269,10 @@ def _typed(cls: type, values: Mapping[str, Any], section: str, source: str = "")
             raise OptionError(source + unknown("option", name, kinds, f"{section}."))
         try:
             typed[name] = kinds[name].convert(value)
-        except (ValueError, OverflowError):
+        except (ValueError, OverflowError, RecursionError):
             allowed = kinds[name].allowed
             raise OptionError(
-                f"{source}{section}.{name} must be {allowed}, got {value!r}"
+                f"{source}{section}.{name} must be {allowed}, got {shown(value)}"
             ) from None
     return typed
 
@@ -264,6 +285,7 @@ def flag(name: str) -> str:
 def unknown(noun: str, name: str, known: Iterable[str], prefix: str = "") -> str:
     """One line on a name that does not exist: the nearest that does, else all of them."""
     near = difflib.get_close_matches(name, list(known), n=1)
+    name = name if len(name) <= LONGEST_NAME else name[:LONGEST_NAME] + "..."
     if near:
         hint = f"did you mean {prefix}{near[0]}?"
     else:

@@ -11,6 +11,7 @@ from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin
 
 NOUNS = {int: "whole number", float: "number", str: "text", bool: "true or false"}
+MOST = 2**63  # what NumPy and OpenGL count in ends here
 BOOLS = {"true": True, "yes": True, "false": False, "no": False}
 
 
@@ -75,6 +76,8 @@ class OptionKind:
         elif self.item is float and type(value) is int:
             value = float(value)
         if type(value) is not self.item or (isinstance(value, float) and not math.isfinite(value)):
+            raise ValueError
+        if isinstance(value, int) and abs(value) >= MOST:
             raise ValueError
         minimum, maximum = self.field.metadata["minimum"], self.field.metadata["maximum"]
         if (minimum is not None and value < minimum) or (maximum is not None and value > maximum):

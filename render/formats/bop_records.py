@@ -13,6 +13,7 @@ from render.camera import Camera
 from render.errors import InputError
 from render.frame import Annotation, Box
 from render.json_file import read_json, write_text
+from render.plain import numbers, parse_float, parse_integer, shown
 from render.transforms import rigid
 
 # Nobody annotates an object 2 cm from the lens, unless the object is as small: so small a distance
@@ -24,16 +25,20 @@ ROTATION_SLACK = 0.05
 # once for each.
 LARGEST_BOX = 100
 NO_BOX = (-1, -1, -1, -1)  # BOP's box of what is not seen
+MOST_DIGITS = 15  # of an id
 DISTORTION_KEY = re.compile(r"k[1-6]|p[12]|.*dist.*")
 
 
 def read_records(path: Path) -> dict[int, Any]:
     """Read a scene's JSON file: image id -> what the file says of the image."""
     content = read_json(path)
-    wrong = [key for key in content if not key.isdecimal()]
+    wrong = [key for key in content if not (key.isdecimal() and len(key) <= MOST_DIGITS)]
     if wrong:
-        raise InputError(f"{path}: keys must be image ids, got {wrong[0]!r}")
-    return {int(key): value for key, value in content.items()}
+        raise InputError(f"{path}: keys must be image ids, got {shown(wrong[0])}")
+    records = {int(key): value for key, value in content.items()}
+    if len(records) < len(content):
+        raise InputError(f"{path}: an image id is there twice, with and without leading zeros")
+    return records
 
 
 def write_records(path: Path, records: Mapping[int, Any]) -> None:
@@ -64,9 +69,9 @@ def parse_camera(record: Any, size: tuple[int, int], where: str) -> Camera:
 def refuse_distortion(record: Mapping[str, Any], where: str) -> None:
     """Raise InputError if a camera record has a lens distortion: a pinhole would ignore it."""
     for key, value in record.items():
-        if DISTORTION_KEY.fullmatch(key) and np.any(np.asarray(value, object) != 0):
+        if DISTORTION_KEY.fullmatch(key) and not _is_zero(value):
             raise InputError(
-                f"{where}: {key} = {value} is a lens distortion; undistort the images first"
+                f"{where}: {key} = {shown(value)} is a lens distortion; undistort the images first"
             )
 
 
@@ -154,19 +159,6 @@ def pose_to_mm(cam_from_obj: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return cam_from_obj[:3, :3], np.where(t_mm / 1000 == t, t_mm, t * 1000)
 
 
-def numbers(record: Mapping[str, Any], key: str, count: int, where: str) -> np.ndarray:
-    """(count,) float64 from a record; InputError unless it holds just so many finite numbers."""
-    if key not in record:
-        raise InputError(f"{where}: {key} is missing")
-    try:
-        values = np.array(record[key], np.float64).ravel()
-    except (TypeError, ValueError):
-        values = np.empty(0)
-    if values.shape != (count,) or not np.isfinite(values).all():
-        raise InputError(f"{where}: {key} must be {count} finite numbers, got {record[key]!r}")
-    return values
-
-
 def parse_box(record: Mapping[str, Any], key: str, where: str) -> Box:
     """A box of four numbers; whole ones stay integers, as BOP writes them."""
     values = numbers(record, key, 4, where).tolist()
@@ -181,17 +173,17 @@ def require_box(box: Box, size: tuple[int, int], name: str) -> None:
         name: what the message calls the box.
     """
     x, y, width, height = box
-    shown, most = f"{name} [{', '.join(f'{v:.10g}' for v in box)}]", LARGEST_BOX * max(size)
+    given, most = f"{name} [{', '.join(f'{v:.10g}' for v in box)}]", LARGEST_BOX * max(size)
     if width < 0 or height < 0:
-        raise InputError(f"{shown} has a negative width or height; a box is x, y, width, height")
+        raise InputError(f"{given} has a negative width or height; a box is x, y, width, height")
     if max(width, height) > most:
         raise InputError(
-            f"{shown} is larger than {most} pixels, {LARGEST_BOX} times its image of"
+            f"{given} is larger than {most} pixels, {LARGEST_BOX} times its image of"
             f" {size[0]}x{size[1]}; a box is x, y, width, height in pixels"
         )
     # BOP's width is max - min: 0 for what is one pixel wide.
     if x + max(width, 1) <= 0 or y + max(height, 1) <= 0 or x >= size[0] or y >= size[1]:
-        raise InputError(f"{shown} lies outside its image of {size[0]}x{size[1]} pixels")
+        raise InputError(f"{given} lies outside its image of {size[0]}x{size[1]} pixels")
 
 
 def require_boxes(annotation: Annotation, size: tuple[int, int], where: str) -> None:
@@ -208,22 +200,14 @@ def require_boxes(annotation: Annotation, size: tuple[int, int], where: str) -> 
         require_box(whole, size, f"{where}: bbox_obj")
 
 
-def parse_float(record: Mapping[str, Any], key: str, where: str) -> float:
-    """One finite number of a record."""
-    return float(numbers(record, key, 1, where)[0])
-
-
-def parse_integer(record: Mapping[str, Any], key: str, where: str) -> int:
-    """One whole number of a record."""
-    value = parse_float(record, key, where)
-    if value != int(value):
-        raise InputError(f"{where}: {key} must be a whole number, got {value}")
-    return int(value)
-
-
 def _require_object(record: Any, where: str) -> None:
     if not isinstance(record, dict):
-        raise InputError(f"{where}: expected a JSON object, got {record!r}")
+        raise InputError(f"{where}: expected a JSON object, got {shown(record)}")
+
+
+def _is_zero(value: Any) -> bool:
+    """Whether a number, or all numbers of nested lists, are zero."""
+    return all(map(_is_zero, value)) if isinstance(value, list) else value == 0
 
 
 INFO_PARSERS: Mapping[str, Callable[[Mapping[str, Any], str, str], Any]] = {

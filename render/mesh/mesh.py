@@ -11,8 +11,10 @@ import numpy as np
 from scipy.spatial import ConvexHull, QhullError
 from scipy.spatial.distance import cdist
 
+from render import plain
 from render.errors import InputError, all_of
 from render.image_file import write_png
+from render.json_file import read_json
 from render.mesh.axes import RECORDS, up_axis, with_z_up
 from render.mesh.file import read_mesh_file
 from render.mesh.part import Part
@@ -28,6 +30,18 @@ SMALLEST, LARGEST = 0.0005, 10.0  # metres; what lies outside has almost surely 
 SMALL = 0.03  # metres; smaller objects are seen from nearer and in finer steps
 FAR_OFF, TOO_FAR_OFF = 10, 1000  # sizes of an object from its origin: worth a word, refused
 RECORD_TOLERANCE = 0.05  # of the diameter, between a mesh and its models_info.json
+
+_AXIS = plain.record({"axis": plain.flat(3), "offset": plain.flat(3)}, others=True)
+_RECORD = plain.record(
+    {},
+    {
+        "diameter": plain.number(0),
+        **{f"{of}_{axis}": plain.number() for of in ("min", "size") for axis in "xyz"},
+        "symmetries_discrete": plain.list_of(plain.flat(16), most=256),
+        "symmetries_continuous": plain.list_of(_AXIS, most=8),
+    },
+    others=True,
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -261,13 +275,7 @@ def _read_record(file: Path, obj_id: int) -> dict:
     """An object's record, empty where the file or the record is missing."""
     if not file.is_file():
         return {}
-    try:
-        record = json.loads(file.read_text()).get(str(obj_id), {})
-    except (ValueError, AttributeError) as error:
-        raise InputError(f"{file}: not a models_info.json as BOP has it ({error})") from None
-    if not isinstance(record, dict):
-        raise InputError(f"{file}: the record of object {obj_id} is not a JSON object")
-    return record
+    return _RECORD(read_json(file).get(str(obj_id), {}), f"{file}: record {obj_id}")
 
 
 def _check_record(model: ObjectModel) -> None:

@@ -122,13 +122,18 @@ def test_sources_that_cannot_be_used_are_named(lump, tmp_path):
 @pytest.mark.parametrize(
     ("record", "reason"),
     [
-        ("{", "not a models_info.json"),
-        ("[]", "not a models_info.json"),
-        ('{"1": 3}', "not a JSON object"),
-        ('{"1": {"diameter": "large"}}', "damaged"),
+        ("{", "not valid JSON"),
+        ("[]", "expected a JSON object"),
+        ('{"1": 3}', "record 1 must be an object"),
+        ('{"1": {"diameter": "large"}}', "record 1.diameter must be a finite number"),
+        ('{"1": {"diameter": NaN}}', "record 1.diameter must be a finite number"),
+        ('{"1": {"size_y": 1e999}}', "record 1.size_y must be a finite number"),
+        (f'{{"1": {{"min_z": {"9" * 400}}}}}', "record 1.min_z must be a finite number"),
+        ('{"1": {"symmetries_discrete": [[NaN' + ", 0" * 15 + "]]}}", "16 finite numbers"),
+        ('{"1": {"symmetries_continuous": [{"axis": [0, 0, 1]}]}}', "offset is missing"),
         ('{"1": {"diameter": 15}}', "wrong --unit"),
         ('{"1": {"min_x": 500}}', "wrong --unit"),
-        ('{"1": {"symmetries_discrete": [[1, 2]]}}', "damaged"),
+        ('{"1": {"symmetries_discrete": [[1, 2]]}}', "[0] must be 16 finite numbers"),
         (
             '{"1": {"symmetries_continuous": [{"axis": [0, 0, 0], "offset": [0, 0, 0]}]}}',
             "direction",
@@ -139,7 +144,8 @@ def test_a_record_that_does_not_fit_its_mesh_is_refused(lump, tmp_path, record, 
     lump.apply_scale(1000)
     lump.export(tmp_path / "obj_000001.ply")
     (tmp_path / "models_info.json").write_text(record)
-    assert reason in refusal(load_models, [tmp_path])
+    message = refusal(load_models, [tmp_path])
+    assert reason in message and len(message) < 500
 
 
 def test_the_diameter_is_the_largest_distance(rng):
