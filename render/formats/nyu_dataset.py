@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from scipy.io import loadmat, savemat
+from scipy.io import savemat
 
 from render.errors import InputError
+from render.formats.mat_file import read_mat
 from render.formats.nyu import (
     CAMERA,
     EVALUATED,
@@ -150,24 +151,12 @@ def read_joint_data(path: Path) -> tuple[np.ndarray, np.ndarray]:
     Raises:
         InputError: the file is missing, is no MAT-file of version 5 to 7, or holds something else.
     """
-    if not path.is_file():
-        raise InputError(f"{path}: no such file")
-    try:
-        content = loadmat(path, variable_names=["joint_uvd", "joint_xyz"])
-    except Exception as error:  # a damaged file makes scipy raise nearly anything
-        raise InputError(f"{path}: no readable MAT-file ({type(error).__name__})") from None
-    arrays = []
+    of_joints = ("cameras", "frames", 36, 3)
+    found = read_mat(path, {"joint_uvd": of_joints, "joint_xyz": of_joints})
     for name in ("joint_uvd", "joint_xyz"):
-        array = content.get(name)
-        if array is None:
+        if name not in found:
             raise InputError(f"{path}: holds no {name}")
-        if array.ndim != 4 or array.shape[2:] != (36, 3) or array.dtype.kind not in "fiu":
-            raise InputError(
-                f"{path}: {name} must be cameras x frames x 36 x 3 numbers, got"
-                f" {' x '.join(map(str, array.shape))} {array.dtype}"
-            )
-        arrays.append(array.astype(np.float64))
-    uvd, xyz = arrays
+    uvd, xyz = (found[name].astype(np.float64) for name in ("joint_uvd", "joint_xyz"))
     if uvd.shape != xyz.shape or 0 in uvd.shape:
         raise InputError(
             f"{path}: joint_uvd and joint_xyz must be of the same frames, at least one, got"
