@@ -26,10 +26,15 @@ _REPR.maxlist = _REPR.maxtuple = 20
 def shown(value: Any) -> str:
     """A value of any kind and size as a part of one line."""
     try:
-        text = " ".join(_REPR.repr(value).split())
+        return clipped(_REPR.repr(value))
     except (ValueError, RecursionError):  # a number of too many digits; nested too deeply
-        text = f"a {type(value).__name__}"
-    return text if len(text) <= LONGEST else text[: LONGEST - 3] + "..."
+        return f"a {type(value).__name__}"
+
+
+def clipped(text: object) -> str:
+    """A text, or what an error says, as a part of one line."""
+    line = " ".join(str(text)[: 2 * LONGEST].split())
+    return line if len(line) <= LONGEST else line[: LONGEST - 3] + "..."
 
 
 def refusal(where: str, wanted: str, value: Any) -> InputError:
