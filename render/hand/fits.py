@@ -5,23 +5,26 @@ and residual_mm as `render.hand.fit.HandFit` has them, and hand, the digest of t
 """
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
 
+from render.array_file import Wanted, read_npz
 from render.errors import InputError
 from render.hand.contact import HandCapsules
 from render.hand.fit import HandFit
 from render.hand.model import HandModel, hand_digest
-from render.hand.pose import HandAngles, palm_frame
+from render.hand.pose import HandAngles, hand_angles, palm_frame
 from render.hand.sample import perturb_angles
+from render.plain import shown
 from render.whole_file import whole_file
 
 FITS = "fits"
 DISTURBED = np.radians(10)  # of every angle, standard deviation; ours, for want of a source
-NEEDED = ("angles", "shape", "cam_from_hand", "hand")
+ROTATION_SLACK = 1e-3
+LARGEST_SHAPE = 100.0  # of a coefficient; those of people are within a few units
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,25 +77,32 @@ def read_gestures(folder: Path, model: HandModel) -> RealGestures:
             f"hand_scene.poses: {folder} holds no {FITS}/*.npz; give OUT/train, or OUT/test, of"
             " `pair --real nyu --out OUT`"
         )
+    wanted = {
+        "angles": Wanted(("frames", len(hand_angles(model).joints)), "f"),
+        "shape": Wanted((model.shape_size,), "f"),
+        "cam_from_hand": Wanted(("frames", 4, 4), "f"),
+    }
     angles, turns, made = [], [], hashlib.blake2b(digest_size=8)
     for path in paths:
-        fits = _load(path)
-        if str(fits["hand"]) != hand_digest(model):
+        if str(_read(path, {"hand": Wanted((), "U")})["hand"]) != hand_digest(model):
             raise InputError(
                 f"{path}: fitted with another hand than {model.name}, {model.side}; pair with it"
             )
+        fits = _read(path, wanted)
+        if np.abs(fits["shape"]).max(initial=0) > LARGEST_SHAPE:
+            raise InputError(f"{path}: shape is that of no hand, {shown(fits['shape'].tolist())}")
         palm = palm_frame(model, fits["shape"])[1]
+        turned = fits["cam_from_hand"][:, :3, :3] @ palm
+        if not np.allclose(turned.swapaxes(1, 2) @ turned, np.eye(3), atol=ROTATION_SLACK):
+            raise InputError(f"{path}: cam_from_hand and shape turn a hand by what is no rotation")
         angles.append(fits["angles"])
-        turns.append(fits["cam_from_hand"][:, :3, :3] @ palm)
+        turns.append(turned)
         made.update(angles[-1].tobytes() + turns[-1].tobytes())
     return RealGestures(np.concatenate(angles), np.concatenate(turns), made.hexdigest())
 
 
-def _load(path: Path) -> dict[str, np.ndarray]:
+def _read(path: Path, wanted: Mapping[str, Wanted]) -> dict[str, np.ndarray]:
     try:
-        with np.load(path) as fits:
-            return {name: fits[name] for name in NEEDED}
-    except KeyError as error:
-        raise InputError(f"{path}: {error.args[0]}; make the twins again, elsewhere") from None
-    except (OSError, ValueError, BadZipFile) as error:
-        raise InputError(f"{path}: no file of fits ({error})") from None
+        return read_npz(path, wanted)
+    except InputError as error:
+        raise InputError(f"{error}; make the twins again, elsewhere") from None

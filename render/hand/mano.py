@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from render.array_file import Wanted, check_arrays, read_npz
 from render.errors import InputError
 from render.formats.plain_pickle import read_plain_pickle
 from render.hand.layout import find_side, find_tips
@@ -12,6 +13,17 @@ from render.hand.mano_faults import in_metres, with_left_signs
 from render.hand.model import PARENTS, HandModel
 
 COLOR = (214, 164, 138)
+
+_VERTICES = "vertices"
+WANTED = {
+    "v_template": Wanted((_VERTICES, 3)),
+    "f": Wanted(("faces", 3)),
+    "J_regressor": Wanted((len(PARENTS), _VERTICES)),
+    "kintree_table": Wanted((2, len(PARENTS))),
+    "weights": Wanted((_VERTICES, len(PARENTS))),
+    "shapedirs": Wanted((_VERTICES, 3, "shapes")),
+    "posedirs": Wanted((_VERTICES, 3, 9 * (len(PARENTS) - 1))),
+}
 
 # Fingertip vertices of its mesh, in the order of FINGERS, as those who evaluate MANO pick them.
 VERTICES, TIPS = 778, (317, 444, 673, 556, 745)
@@ -28,15 +40,15 @@ def read_mano(path: Path) -> HandModel:
         InputError: the file is damaged, names a class that is no array, or lacks an array, or one
             has an unexpected shape; or it is no hand's size in any unit.
     """
-    arrays = read_plain_pickle(path) if path.suffix.lower() == ".pkl" else _read_npz(path)
-    wanted = ("v_template", "f", "J_regressor", "kintree_table", "weights", "shapedirs", "posedirs")
-    missing = [name for name in wanted if name not in arrays]
+    pickled = path.suffix.lower() == ".pkl"
+    arrays = read_plain_pickle(path) if pickled else read_npz(path, WANTED)
+    missing = [name for name in WANTED if name not in arrays]
     if missing:
         raise InputError(f"{path}: has no {', '.join(missing)}; a MANO model was expected")
     _check(path, arrays)
     arrays = arrays | in_metres(path, arrays)
 
-    vertices, faces, regressor, tree, weights, shapedirs, posedirs = (arrays[n] for n in wanted)
+    vertices, faces, regressor, tree, weights, shapedirs, posedirs = (arrays[n] for n in WANTED)
     joints = regressor @ vertices
     parents = np.where(np.arange(len(joints)) > 0, tree[0].astype(np.int64), -1)
     if tuple(parents) != PARENTS:
@@ -66,39 +78,11 @@ def read_mano(path: Path) -> HandModel:
     )
 
 
-def _read_npz(path: Path) -> dict[str, Any]:
-    try:
-        with np.load(path) as file:  # pickled objects in it are refused
-            return {name: file[name] for name in file.files}
-    except Exception as error:  # zipfile and NumPy raise many kinds for a damaged one
-        raise InputError(f"{path}: not an .npz of plain arrays ({error})") from None
-
-
 def _check(path: Path, arrays: dict[str, Any]) -> None:
-    count, joints = len(np.atleast_1d(arrays["v_template"])), len(PARENTS)
-    expected = {
-        "v_template": (count, 3),
-        "f": (None, 3),
-        "J_regressor": (joints, count),
-        "kintree_table": (2, joints),
-        "weights": (count, joints),
-        "shapedirs": (count, 3, None),
-        "posedirs": (count, 3, 9 * (joints - 1)),
-    }
-    for name, shape in expected.items():
-        got = getattr(arrays[name], "shape", None)
-        if (
-            got is None
-            or len(got) != len(shape)
-            or any(b is not None and a != b for a, b in zip(got, shape, strict=True))
-        ):
-            wanted = ", ".join("any" if n is None else str(n) for n in shape)
-            raise InputError(f"{path}: {name} has shape {got}; ({wanted}) was expected")
-        if arrays[name].dtype.kind not in "iuf" or not np.isfinite(arrays[name]).all():
-            raise InputError(f"{path}: {name} holds values that are not finite numbers")
-    faces, weights = arrays["f"], arrays["weights"]
-    if faces.min(initial=0) < 0 or (len(faces) and faces.max() >= count):
+    """Raise InputError unless the arrays are those of a hand, each of its shape."""
+    check_arrays(arrays, WANTED, str(path))
+    count = len(arrays["v_template"])
+    if not arrays["f"].size or arrays["f"].min() < 0 or arrays["f"].max() >= count:
         raise InputError(f"{path}: f names vertices that are not there")
-    if not len(faces) or (weights.sum(axis=1) <= 0).any():
-        name = "f" if not len(faces) else "weights"
-        raise InputError(f"{path}: {name} leaves vertices without a face or joint to belong to")
+    if not (arrays["weights"].sum(axis=1) > 0).all():
+        raise InputError(f"{path}: weights are 0 in a row; each vertex belongs to some joint")

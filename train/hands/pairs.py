@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from render.array_file import Wanted, read_npz
 from render.dataset.folder import is_begun, join_dataset
 from render.dataset.missing import make_missing
 from render.errors import InputError
@@ -148,8 +149,11 @@ class _Job:
         """Whether it is there, of just these frames: more may have an image by now."""
         if not self.path.is_file():
             return False
-        with np.load(self.path) as fits:
-            return np.array_equal(fits["numbers"], self.numbers)
+        try:
+            fits = read_npz(self.path, {"numbers": Wanted(("frames",), "iu")})
+        except InputError:  # cut off, by a full disk for instance: it is made again
+            return False
+        return np.array_equal(fits["numbers"], self.numbers)
 
 
 class _TwinMaker:
@@ -200,8 +204,8 @@ def _report(folder: Path, jobs: Sequence[_Job], annotated: int) -> str:
         parts = []
         for job in jobs:
             if job.person == person:
-                with np.load(job.path) as fits:
-                    parts.append(fits["residual_mm"])
+                wanted = Wanted(("frames", "joints"), "f")
+                parts.append(read_npz(job.path, {"residual_mm": wanted})["residual_mm"])
         residual_mm = np.concatenate(parts)  # (n, K)
         lines.append(
             f"{person}: {len(residual_mm)} frames, {residual_mm.shape[1]} joints each; joint"

@@ -97,7 +97,7 @@ def test_what_is_shared_is_made_once(tmp_path):
 def test_a_damaged_pickle_is_read_or_refused(protocol, tmp_path, rng):
     content = pickle.dumps({**CONTENT, "e": csc_matrix(np.eye(3))}, protocol)
     file, refused = tmp_path / "x.pkl", 0
-    for _ in range(600):
+    for _ in range(200):
         damaged = bytearray(content)
         for place in rng.integers(len(damaged), size=rng.integers(1, 4)):
             damaged[place] = rng.integers(256)
@@ -109,7 +109,7 @@ def test_a_damaged_pickle_is_read_or_refused(protocol, tmp_path, rng):
         except InputError as error:
             refused += 1
             assert str(error).startswith(f"{file}: ") and len(str(error).splitlines()) == 1
-    assert refused > 100
+    assert refused > 30
 
 
 def test_arrays_together_are_bounded(tmp_path, monkeypatch):

@@ -173,7 +173,7 @@ def test_a_pickle_cannot_change_what_stands_in_for_its_classes(tmp_path, rng):
         ({"posedirs": None}, r"has no posedirs; a MANO model was expected"),
         (
             {"weights": np.ones((126, 15))},
-            r"weights has shape \(126, 15\); \(126, 16\) was expected",
+            r"weights has shape \(126, 15\) of float64; \(126, 16\) of numbers was expected",
         ),
         ({"f": np.array([[0, 1, 126]])}, "f names vertices that are not there"),
         ({"v_template": np.full((126, 3), np.nan)}, "v_template holds values that are not finite"),

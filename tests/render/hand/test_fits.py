@@ -110,6 +110,58 @@ def test_a_folder_without_fits_or_with_those_of_another_hand_is_named(tmp_path):
         f"{file}: fitted with another hand than stick, right"
     )
     np.savez(file, shape=np.zeros(12))
-    assert fail(tmp_path).startswith(f"{file}: angles is not a file in the archive; make the twins")
+    assert fail(tmp_path) == f"{file}: has no hand; make the twins again, elsewhere"
     file.write_bytes(b"PK\x03\x04 damaged")
-    assert fail(tmp_path).startswith(f"{file}: no file of fits")
+    assert fail(tmp_path).startswith(
+        f"{file}: not an .npz of plain arrays (File is not a zip file)"
+    )
+
+
+ANGLES = len(HAND.joints)
+FAULTS = {
+    "angles of another hand": ("angles", np.zeros((3, ANGLES - 1))),
+    "poses of other frames": ("cam_from_hand", np.tile(np.eye(4), (2, 1, 1))),
+    "angles of one frame": ("angles", np.zeros(ANGLES)),
+    "angles of objects": ("angles", np.full((3, ANGLES), None)),
+    "angles of text": ("angles", np.full((3, ANGLES), "a")),
+    "angles that are none": ("angles", np.full((3, ANGLES), np.nan)),
+    "shape of another hand": ("shape", np.zeros(MODEL.shape_size + 1)),
+    "shape that is infinite": ("shape", np.full(MODEL.shape_size, np.inf)),
+    "shape of a giant": ("shape", np.full(MODEL.shape_size, 1e200)),
+    "no rotation": ("cam_from_hand", np.zeros((3, 4, 4))),
+    "a stretched rotation": ("cam_from_hand", np.tile(2 * np.eye(4), (3, 1, 1))),
+    "a rotation of 3 x 3": ("cam_from_hand", np.tile(np.eye(3), (3, 1, 1))),
+    "complex": ("cam_from_hand", np.tile(np.eye(4) + 0j, (3, 1, 1))),
+    "a digest of another kind": ("hand", np.array(7)),
+    "digests": ("hand", np.array(["a", "b"])),
+}
+
+
+@pytest.mark.parametrize("name, array", FAULTS.values(), ids=FAULTS)
+def test_arrays_that_are_no_fits_are_refused_by_the_name_of_their_file(tmp_path, name, array):
+    write_some(tmp_path)
+    file = tmp_path / FITS / "0000000.npz"
+    with np.load(file) as fits:
+        np.savez(file, **{**fits, name: array})
+    with pytest.raises(InputError) as caught:
+        read_gestures(tmp_path, MODEL)
+    message = str(caught.value)
+    assert message.startswith(f"{file}: ") and name in message and "\n" not in message
+
+
+def test_a_damaged_file_of_fits_is_read_or_refused(tmp_path, rng):
+    write_some(tmp_path)
+    file = tmp_path / FITS / "0000000.npz"
+    content = file.read_bytes()
+    for _ in range(300):
+        damaged = bytearray(content)
+        for place in rng.integers(len(damaged), size=rng.integers(1, 9)):
+            damaged[place] = rng.integers(256)
+        if rng.random() < 0.2:
+            del damaged[rng.integers(len(damaged)) :]
+        file.write_bytes(damaged)
+        try:
+            gestures = read_gestures(tmp_path, MODEL)
+            assert np.isfinite(gestures.angles).all() and np.isfinite(gestures.cam_from_palm).all()
+        except InputError as error:
+            assert str(error).startswith(f"{file}: ")
