@@ -5,25 +5,21 @@ become the 16 of `render.hand.model.JOINTS`: the metacarpals of the four fingers
 wrist, and the tips with the joints before them.
 """
 
-import base64
-import json
-import struct
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy.spatial.transform import Rotation
 
 from render.errors import InputError
+from render.hand.gltf_asset import Asset, matrices
 from render.hand.layout import find_side, find_tips
 from render.hand.model import FINGERS, PARENTS, HandModel
+from render.plain import clipped
 from render.transforms import apply
 
 SIZE_STEP = 0.06  # how much larger one unit of the only shape coefficient makes the hand
+FARTHEST = 1e3  # metres from the origin, and no number that overflows later
 COLOR = (214, 164, 138)
-
-_COMPONENTS = {5120: "i1", 5121: "u1", 5122: "<i2", 5123: "<u2", 5125: "<u4", 5126: "<f4"}
-_WIDTHS = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4, "MAT4": 16}
 
 
 def webxr_joints() -> dict[str, int]:
@@ -49,76 +45,39 @@ def read_gltf_hand(path: Path) -> HandModel:
         InputError: the file is damaged, holds no skinned triangle mesh, or lacks a joint.
     """
     try:
-        return _read(path, _Asset(path))
-    except InputError:
-        raise
-    except (KeyError, IndexError, TypeError, ValueError, AttributeError, struct.error) as error:
-        raise InputError(f"{path}: damaged, or not a rigged glTF 2.0 hand ({error})") from None
+        with np.errstate(all="ignore"):  # what is not finite is refused
+            return _read(path, Asset(path))
+    except (ValueError, np.linalg.LinAlgError) as error:
+        raise InputError(
+            f"{path}: damaged, or not a rigged glTF 2.0 hand ({clipped(error)})"
+        ) from None
 
 
-class _Asset:
-    """A glTF file: its JSON, and its arrays by the number of their accessor."""
-
-    def __init__(self, path: Path) -> None:
-        content, self._embedded, self._folder = path.read_bytes(), b"", path.parent
-        if content[:4] == b"glTF":
-            length = struct.unpack_from("<I", content, 12)[0]
-            self._embedded = content[20 + length + 8 :]
-            content = content[20 : 20 + length]
-        self.json: dict[str, Any] = json.loads(content)
-
-    def array(self, number: int) -> np.ndarray:
-        """An accessor's values, (count,) or (count, width); normalised integers as floats."""
-        accessor = self.json["accessors"][number]
-        if "sparse" in accessor or "bufferView" not in accessor:
-            raise ValueError("sparse arrays are not read here")
-        view = self.json["bufferViews"][accessor["bufferView"]]
-        kind, width = np.dtype(_COMPONENTS[accessor["componentType"]]), _WIDTHS[accessor["type"]]
-        start = view.get("byteOffset", 0) + accessor.get("byteOffset", 0)
-        values = np.ndarray(
-            (accessor["count"], width),
-            kind,
-            self._buffer(view["buffer"]),
-            start,
-            (view.get("byteStride", width * kind.itemsize), kind.itemsize),
-        )
-        if accessor.get("normalized"):
-            values = values / np.iinfo(kind).max
-        return values[:, 0] if width == 1 else values
-
-    def _buffer(self, number: int) -> bytes:
-        uri = self.json["buffers"][number].get("uri")
-        if uri is None:
-            return self._embedded
-        if uri.startswith("data:"):
-            return base64.b64decode(uri.partition(",")[2])
-        if not (self._folder / uri).is_file():
-            raise InputError(f"{self._folder / uri}: no such file; a .gltf beside it names it")
-        return (self._folder / uri).read_bytes()
-
-
-def _read(path: Path, asset: _Asset) -> HandModel:
-    nodes = asset.json["nodes"]
+def _read(path: Path, asset: Asset) -> HandModel:
+    nodes = asset.items("nodes")
     skinned = [node for node in nodes if "skin" in node and "mesh" in node]
     if not skinned:
         raise InputError(f"{path}: no skinned mesh; a rigged hand was expected")
-    skin = asset.json["skins"][skinned[0]["skin"]]
-    names = [nodes[joint].get("name", "").lower() for joint in skin["joints"]]
+    skin = asset.item("skins", skinned[0]["skin"])
+    numbers = [asset.index(joint, nodes, "joint") for joint in asset.listed(skin, "joints")]
+    names = [str(nodes[joint].get("name", "")).lower() for joint in numbers]
     missing = [n for n in webxr_joints() if n not in names and not n.endswith("-tip")]
     if missing:
         raise InputError(f"{path}: no joint named {missing[0]}; WebXR's joint names were expected")
 
-    mesh_from_joint = np.linalg.inv(_matrices(asset.array(skin["inverseBindMatrices"])))
+    bound = asset.array(skin.get("inverseBindMatrices"), "MAT4")
+    if len(bound) != len(names):
+        raise ValueError(f"{len(bound)} inverseBindMatrices for {len(names)} joints")
+    mesh_from_joint = np.linalg.inv(matrices(bound))
     wrist = names.index("wrist")
-    scene_from_joint = _scene_from_node(nodes, skin["joints"][wrist])
+    scene_from_joint = asset.scene_from_node(numbers[wrist])
     scene_from_mesh = scene_from_joint @ np.linalg.inv(mesh_from_joint[wrist])
     joints = _joints(names, apply(scene_from_mesh, mesh_from_joint[:, :3, 3]))
 
-    primitive = asset.json["meshes"][skinned[0]["mesh"]]["primitives"][0]
-    attributes = {name: asset.array(i) for name, i in primitive["attributes"].items()}
-    vertices = apply(scene_from_mesh, attributes["POSITION"].astype(np.float64))
-    weights = _weights(names, attributes["JOINTS_0"], attributes["WEIGHTS_0"])
-    faces = asset.array(primitive["indices"]).reshape(-1, 3).astype(np.int32)
+    vertices, weights, faces = _skinned_mesh(asset, skinned[0]["mesh"], names)
+    vertices = apply(scene_from_mesh, vertices.astype(np.float64))
+    if not (np.abs(vertices) < FARTHEST).all() or not (np.abs(joints) < FARTHEST).all():
+        raise ValueError("its joints and vertices are placed where nothing can be")
     if np.linalg.det(scene_from_mesh[:3, :3]) < 0:
         faces = np.ascontiguousarray(faces[:, ::-1])
     tips = find_tips(vertices, joints, weights)
@@ -138,6 +97,34 @@ def _read(path: Path, asset: _Asset) -> HandModel:
     )
 
 
+def _skinned_mesh(
+    asset: Asset, number: Any, names: list[str]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Vertices (V, 3), weights (V, 16) and faces (F, 3) of the first part of a mesh."""
+    primitives = asset.listed(asset.item("meshes", number), "primitives")
+    primitive = asset.item_of(primitives, 0, "primitive")
+    if primitive.get("mode", 4) != 4:
+        raise ValueError("its mesh is not of triangles")
+    attributes = primitive.get("attributes")
+    if not isinstance(attributes, dict):
+        raise ValueError("its mesh has no attributes")
+    vertices = asset.array(attributes.get("POSITION"), "VEC3")
+    indices = asset.array(attributes.get("JOINTS_0"), "VEC4")
+    shares = asset.array(attributes.get("WEIGHTS_0"), "VEC4")
+    corners = asset.array(primitive.get("indices"), "SCALAR")
+    if not len(vertices) == len(indices) == len(shares):
+        raise ValueError("POSITION, JOINTS_0 and WEIGHTS_0 are not of the same vertices")
+    if not len(vertices) or not len(corners) or len(corners) % 3:
+        raise ValueError("its mesh has no vertices, or no triangles")
+    for what, found, count in (("vertex", corners, len(vertices)), ("joint", indices, len(names))):
+        if found.dtype.kind != "u" or found.max() >= count:
+            raise ValueError(f"it names a {what} {found.max()}; they are 0 to {count - 1}")
+    if shares.min() < 0 or not (shares.sum(axis=1) > 0).all():
+        raise ValueError("WEIGHTS_0 are negative, or all 0 of a vertex")
+    faces = corners.reshape(-1, 3).astype(np.int32)
+    return vertices, _weights(names, indices, shares), faces
+
+
 def _joints(names: list[str], places: np.ndarray) -> np.ndarray:
     """(16, 3): of the file's joints that one of ours moves along, the first says where it is."""
     joints = np.zeros((len(PARENTS), 3))
@@ -154,24 +141,3 @@ def _weights(names: list[str], indices: np.ndarray, shares: np.ndarray) -> np.nd
     weights = np.zeros((len(indices), len(PARENTS)))
     np.add.at(weights, (np.arange(len(indices))[:, None], joint[indices]), shares)
     return weights / weights.sum(axis=1, keepdims=True)
-
-
-def _matrices(values: np.ndarray) -> np.ndarray:
-    """(n, 16) column by column -> (n, 4, 4)."""
-    return values.reshape(-1, 4, 4).swapaxes(1, 2).astype(np.float64)
-
-
-def _scene_from_node(nodes: list[dict], number: int) -> np.ndarray:
-    """(4, 4) of a node: its own transform after those of its parents."""
-    node = nodes[number]
-    if "matrix" in node:
-        parent_from_node = _matrices(np.array(node["matrix"]))[0]
-    else:
-        R = Rotation.from_quat(node.get("rotation", (0, 0, 0, 1))).as_matrix()
-        parent_from_node = np.eye(4)
-        parent_from_node[:3, :3] = R * node.get("scale", (1, 1, 1))
-        parent_from_node[:3, 3] = node.get("translation", (0, 0, 0))
-    for parent, other in enumerate(nodes):
-        if number in other.get("children", ()):
-            return _scene_from_node(nodes, parent) @ parent_from_node
-    return parent_from_node

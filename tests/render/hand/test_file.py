@@ -300,7 +300,7 @@ def test_a_gltf_without_a_hand_in_it_is_refused(tmp_path):
     with pytest.raises(InputError, match="no skinned mesh; a rigged hand was expected"):
         load_hand(path)
     path.write_text("{")
-    with pytest.raises(InputError, match=r"damaged, or not a rigged glTF 2\.0 hand"):
+    with pytest.raises(InputError, match="not valid JSON"):
         load_hand(path)
 
 
