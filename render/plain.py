@@ -42,6 +42,11 @@ def refusal(where: str, wanted: str, value: Any) -> InputError:
     return InputError(f"{where} must be {wanted}, got {shown(value)}")
 
 
+def within(where: str, part: str) -> str:
+    """Words for a part, .name or [index], of what stands somewhere."""
+    return f"{where}{part}" if ": " in where else f"{where}: {part.removeprefix('.')}"
+
+
 def number(least: float = -math.inf, most: float = math.inf) -> Check:
     """A finite number within bounds (inclusive)."""
     bounds = _bounds(least, most)
@@ -114,7 +119,7 @@ def list_of(check: Check, most: int, least: int = 0) -> Check:
         if not isinstance(value, list | tuple) or not least <= len(value) <= most:
             raise refusal(where, f"a list of {least} to {most} items", value)
         for i, item in enumerate(value):
-            check(item, f"{where}[{i}]")
+            check(item, within(where, f"[{i}]"))
         return value
 
     return check_all
@@ -127,7 +132,7 @@ def dict_of(check: Check) -> Check:
         if not isinstance(value, Mapping):
             raise refusal(where, "an object with names", value)
         for name, item in value.items():
-            check(item, f"{where}[{shown(name)}]")
+            check(item, within(where, f"[{shown(name)}]"))
         return value
 
     return check_all
@@ -144,14 +149,14 @@ def record(
             raise refusal(where, "an object with names", value)
         missing = [name for name in needed if name not in value]
         if missing:
-            raise InputError(f"{where}.{missing[0]} is missing")
+            raise InputError(f"{within(where, f'.{missing[0]}')} is missing")
         unknown = [name for name in value if name not in known]
         if unknown and not others:
             there = ", ".join(known)
             raise InputError(f"{where}: {shown(unknown[0])} is not known; there are {there}")
         for name in value:
             if name in known:
-                known[name](value[name], f"{where}.{name}")
+                known[name](value[name], within(where, f".{name}"))
         return value
 
     return check

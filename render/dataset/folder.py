@@ -14,12 +14,14 @@ import numpy as np
 from render.config import first_difference
 from render.errors import InputError
 from render.json_file import read_json
+from render.plain import record
 from render.whole_file import AREA, work_area, written
 
 RECORD = "generation.json"
 # Options of `render` that only say where something is -> the setting that says what it is.
 CONTENTS = {"objects": "meshes", "unit": "meshes", "up": "meshes", "hand": "hand"}
 TURNED = "up"  # the setting that names the meshes which were turned to have z up
+_MADE = record({"settings": record({}, others=True)}, others=True)
 PACKAGES = (
     "numpy",
     "opencv-python-headless",
@@ -65,7 +67,7 @@ def is_begun(out: Path, settings: Mapping[str, Any]) -> bool:
         if taken:
             raise InputError(f"{out} is not empty and holds no {RECORD}; give another --out")
         return False
-    old = read_json(out / RECORD).get("settings", {})
+    old = read_record(out / RECORD)["settings"]
     new = json.loads(json.dumps(settings))
     difference = first_difference(*_without_paths(old, new))
     if difference:
@@ -96,15 +98,24 @@ def as_begun(out: Path, settings: Mapping[str, Any], names: Iterable[str]) -> di
 
     For what is known to be the same by other means, such as files whose folder was moved.
     """
-    record = read_json(out / RECORD).get("settings", {}) if (out / RECORD).is_file() else {}
+    old = read_record(out / RECORD)["settings"] if (out / RECORD).is_file() else {}
     found = dict(settings)
     for name in names:
         section, _, option = name.rpartition(".")
-        of_section = record.get(section) if section else record
+        of_section = old.get(section) if section else old
         if isinstance(of_section, Mapping) and option in of_section:
             value = of_section[option]
             found |= {section: {**found[section], option: value}} if section else {option: value}
     return found
+
+
+def read_record(path: Path) -> dict[str, Any]:
+    """A dataset's generation.json, with its settings.
+
+    Raises:
+        InputError: it is missing or damaged, or has none.
+    """
+    return _MADE({"settings": {}, **read_json(path)}, str(path))
 
 
 def join_dataset(out: Path, settings: Mapping[str, Any], renderer: str) -> None:
@@ -139,7 +150,7 @@ def check_machine(out: Path, renderer: str) -> None:
     Raises:
         InputError: OpenGL or a library differ from those it was begun with; names the first.
     """
-    old, new = read_json(out / RECORD), _machine(renderer)
+    old, new = read_record(out / RECORD), _machine(renderer)
     difference = first_difference({name: old.get(name) for name in new}, new)
     if difference:
         name, before, now = difference

@@ -1,28 +1,36 @@
 """A frame of a rendered dataset, drawn again from what was written down of it."""
 
-import json
 import logging
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
-from render.config import fill
-from render.dataset.folder import TURNED
+import cv2
+
+from render import plain
+from render.config import OptionError, fill
+from render.dataset.folder import RECORD, TURNED, read_record
 from render.dataset.inputs import mesh_digest
 from render.draw.renderer import RenderConfig, make_renderer, see
 from render.errors import InputError
 from render.formats.bop_records import read_records
 from render.hand.file import load_hand
 from render.hand.guest import HAND_ID
+from render.hand.model import HandModel
 from render.image_file import write_png
-from render.json_file import read_json
 from render.mesh.mesh import ObjectModel, load_models
+from render.plain import clipped
 from render.scene.props import props
 from render.scene.spec import SceneSpec
 from render.whole_file import check_file
 
 log = logging.getLogger(__name__)
+
+_MADE_BY_RENDER = plain.record(
+    {"render": plain.record({}, others=True)}, {"meshes": plain.dict_of(plain.text)}, others=True
+)
 
 
 def replay_frame(frame: Path, out: Path) -> None:
@@ -43,30 +51,60 @@ def replay_frame(frame: Path, out: Path) -> None:
     if frame.parent.name != "rgb" or not frame.stem.isdecimal() or len(frame.parents) < 5:
         raise InputError(f"{frame}: give a frame as DATASET/SPLIT/SCENE/rgb/IIIIII.png")
     scene_dir, root = frame.parents[1], frame.parents[3]
-    record = read_json(root / "generation.json")
-    settings = record.get("settings", {}).get("render")
-    if settings is None:
-        raise InputError(f"{root / 'generation.json'}: {root} was not made by `render`")
+    made = _made_by(root / RECORD)
     specs, im_id = read_records(scene_dir / "scene_spec.json"), int(frame.stem)
+    where = f"{scene_dir / 'scene_spec.json'}, image {im_id}"
     if im_id not in specs:
         raise InputError(f"{scene_dir / 'scene_spec.json'}: there is no image {im_id}")
-    spec = SceneSpec.from_json(json.dumps(specs[im_id]))
+    spec = SceneSpec.from_plain(specs[im_id], where)
 
-    config = fill(RenderConfig, settings, str(root / "generation.json"))
-    if TURNED not in record["settings"]:  # no mesh was turned, nor by versions that could not
+    config = _config(made, root / RECORD)
+    if TURNED not in made["settings"]:  # no mesh was turned, nor by versions that could not
         config = replace(config, up="z")
     obj_ids = sorted({placed.obj_id for placed in spec.objects})
     of_meshes = [i for i in obj_ids if i not in props() and i != HAND_ID]
-    models = _models(root, config, of_meshes, record["settings"].get("meshes", {}))
+    models = _models(root, config, of_meshes, made["settings"].get("meshes", {}))
     models |= {i: prop for i, prop in props().items() if i in obj_ids}
     hands = {} if config.hand is None else {HAND_ID: load_hand(config.hand)}
+    _check_postures(spec, hands, where)
     with closing(make_renderer(models, config, hands)) as renderer:
-        if renderer.name != record.get("renderer"):
-            log.warning("drawn by %s, the dataset by %s", renderer.name, record.get("renderer"))
-        (drawn,) = see(renderer, [spec])
+        if renderer.name != made.get("renderer"):
+            log.warning("drawn by %s, the dataset by %s", renderer.name, made.get("renderer"))
+        try:
+            (drawn,) = see(renderer, [spec])
+        except (ValueError, cv2.error) as error:  # numbers that are each right, not together
+            raise InputError(f"{where}: cannot be drawn ({clipped(error)})") from None
     if drawn.rgb is None:
         raise ValueError("a renderer drew no colour")
     write_png(out, drawn.rgb)
+
+
+def _made_by(path: Path) -> dict[str, Any]:
+    """A generation.json that `render` wrote."""
+    made = read_record(path)
+    if "render" not in made["settings"]:
+        raise InputError(f"{path}: {path.parent} was not made by `render`")
+    _MADE_BY_RENDER(made["settings"], f"{path}: settings")
+    return made
+
+
+def _config(made: Mapping[str, Any], path: Path) -> RenderConfig:
+    try:
+        return fill(RenderConfig, made["settings"]["render"], "settings.render")
+    except OptionError as error:
+        raise InputError(f"{path}: {error.message}") from None
+
+
+def _check_postures(spec: SceneSpec, hands: Mapping[int, HandModel], where: str) -> None:
+    """Raise InputError for hands that are not there, or of another kind than they are bent."""
+    for placed in spec.objects:
+        hand = hands.get(placed.obj_id)
+        if placed.obj_id == HAND_ID and hand is None:
+            raise InputError(f"{where}: shows a hand, but {RECORD} names none")
+        if placed.posture is not None and (
+            hand is None or len(placed.posture.shape) != hand.shape_size
+        ):
+            raise InputError(f"{where}: object {placed.obj_id} is not the hand that is bent so")
 
 
 def _models(

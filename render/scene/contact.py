@@ -4,7 +4,6 @@ Measured from what a dataset holds, the meshes and each frame's scene_spec.json,
 the objects there.
 """
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -222,5 +221,5 @@ def _a_plane_parts(a: np.ndarray, b: np.ndarray) -> bool:
 
 def _specs(root: Path, split: str | None) -> Iterator[SceneSpec]:
     for path in sorted(root.glob(f"{split or '*'}/*/scene_spec.json")):
-        for record in read_records(path).values():
-            yield SceneSpec.from_json(json.dumps(record))
+        for im_id, record in read_records(path).items():
+            yield SceneSpec.from_plain(record, f"{path}, image {im_id}")

@@ -10,6 +10,7 @@ import numpy as np
 
 from render.camera import Camera
 from render.mesh.mesh import SMALL
+from render.scene.spec_check import check_spec
 from render.sensor.spec import DEPTH_SENSORS, ColorSensor, DepthSensor, Vector
 
 NEAR = 0.01  # metres; what is nearer to the camera is cut off, unless objects are small
@@ -143,25 +144,17 @@ class SceneSpec:
 
     @staticmethod
     def from_json(text: str) -> "SceneSpec":
-        """Read what `to_json` wrote."""
-        fields = _tuples(json.loads(text))
-        objects = [{**o, "material": Material(**o["material"])} for o in fields["objects"]]
-        for item in objects:
-            if item.get("posture"):
-                item["posture"] = Posture(**item["posture"])
-        depth_sensor = fields.get("depth_sensor")
-        if depth_sensor is not None:
-            depth_sensor = DEPTH_SENSORS[depth_sensor["kind"]](**depth_sensor)
-        return SceneSpec(
-            **{
-                **fields,
-                "objects": tuple(Placed(**o) for o in objects),
-                "lights": tuple(Light(**light) for light in fields["lights"]),
-                "background": Background(**fields["background"]),
-                "sensor": ColorSensor(**fields["sensor"]),
-                "depth_sensor": depth_sensor,
-            }
-        )
+        """Read what `to_json` wrote, unchecked."""
+        return _spec(_tuples(json.loads(text)))
+
+    @staticmethod
+    def from_plain(value: Any, where: str) -> "SceneSpec":
+        """The spec in what a JSON file holds.
+
+        Raises:
+            InputError: a value is missing, unknown, or cannot be drawn; says where.
+        """
+        return _spec(_tuples(check_spec(value, where)))
 
 
 def near_plane(diameter: float) -> float:
@@ -178,6 +171,26 @@ def near_of(objects: Sequence[Placed]) -> float:
 def rows(matrix: np.ndarray) -> tuple[Vector, ...]:
     """A matrix as the nested tuples of Python floats that a spec holds."""
     return tuple(tuple(float(x) for x in row) for row in matrix)
+
+
+def _spec(fields: dict[str, Any]) -> SceneSpec:
+    objects = [{**o, "material": Material(**o["material"])} for o in fields["objects"]]
+    for item in objects:
+        if item.get("posture"):
+            item["posture"] = Posture(**item["posture"])
+    depth_sensor = fields.get("depth_sensor")
+    if depth_sensor is not None:
+        depth_sensor = DEPTH_SENSORS[depth_sensor["kind"]](**depth_sensor)
+    return SceneSpec(
+        **{
+            **fields,
+            "objects": tuple(Placed(**o) for o in objects),
+            "lights": tuple(Light(**light) for light in fields["lights"]),
+            "background": Background(**fields["background"]),
+            "sensor": ColorSensor(**fields["sensor"]),
+            "depth_sensor": depth_sensor,
+        }
+    )
 
 
 def _tuples(value: Any) -> Any:

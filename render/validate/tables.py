@@ -1,6 +1,5 @@
 """Objects that lie in the very plane of their table, so that each pixel shows either by chance."""
 
-import json
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -24,9 +23,9 @@ def read_tables(scene_dir: Path) -> dict[int, list[np.ndarray]]:
     """Image id -> cam_from_table (4, 4), metres, of each table; {} of scenes without specs."""
     tables: dict[int, list[np.ndarray]] = {}
     # What is wrong with the file is another check's.
-    with suppress(InputError, KeyError, TypeError, ValueError):
+    with suppress(InputError):
         for im_id, record in read_records(scene_dir / SPECS).items():
-            spec = SceneSpec.from_json(json.dumps(record))
+            spec = SceneSpec.from_plain(record, f"{scene_dir / SPECS}, image {im_id}")
             tables[im_id] = [p.matrix for p in spec.objects if p.obj_id in TABLES]
     return tables
 

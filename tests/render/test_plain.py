@@ -77,7 +77,7 @@ def test_a_fault_is_named_by_its_place():
     check = plain.record({"points": plain.list_of(POINT, most=9)})
     with pytest.raises(InputError) as caught:
         check({"points": [{"at": [0, 0]}, {"at": [0, "x"]}]}, "file.json")
-    wanted = "file.json.points[1].at must be 2 finite numbers, at least -1, got [0, 'x']"
+    wanted = "file.json: points[1].at must be 2 finite numbers, at least -1, got [0, 'x']"
     assert str(caught.value) == wanted
 
 
