@@ -52,8 +52,18 @@ def read_plain_pickle(path: Path) -> dict[str, Any]:
     return found
 
 
-def check_steps(content: bytes, start: int = 0, unused: Collection[str] = UNUSED) -> int:
+def check_steps(
+    content: bytes,
+    start: int = 0,
+    unused: Collection[str] = UNUSED,
+    names: re.Pattern[str] | None = None,
+) -> int:
     """Look at the steps of a pickle without doing them: none may take more than what is there.
+
+    Args:
+        start: where it begins.
+        unused: steps that it may not have.
+        names: "module name" of what it may name by GLOBAL; None for anything.
 
     Returns:
         Where it ends.
@@ -68,8 +78,12 @@ def check_steps(content: bytes, start: int = 0, unused: Collection[str] = UNUSED
         tuples += step.name.startswith("TUPLE")
         if steps > MOST_STEPS or tuples > MOST_TUPLES:
             raise ValueError("more steps than any pickle of arrays has")
+        if step.name == "PROTO" and argument > pickle.HIGHEST_PROTOCOL:
+            raise ValueError(f"of protocol {argument}, which there is not")
         if step.name in unused:
             raise ValueError(f"a step {step.name}, which no pickle of arrays has")
+        if names is not None and step.name == "GLOBAL" and not names.fullmatch(str(argument)):
+            raise ValueError(f"it holds {argument}")
         # The place of a memo is made at once, with all before it.
         if isinstance(argument, int) and argument >= (steps if step.name in MEMO else 1 << 64):
             raise ValueError(f"a step {step.name} with a number that is too large")

@@ -6,11 +6,18 @@ from typing import Any
 
 import torch
 
+from render import plain
+from render.config import OptionError, fill
 from render.errors import InputError
+from render.plain import clipped
 from render.whole_file import check_growth, whole_file
+from train.learn.checkpoint_record import CHECKPOINT, check_optimizer, check_state
 from train.learn.networks import PoseNet, build
 from train.learn.targets import HandInfo, ObjectInfo, Target
+from train.learn.torch_file import read_torch
 from train.options import CropConfig, HandCropConfig
+
+LARGEST_CROP = 1 << 13  # pixels, of a side
 
 # What a network may be trained for: its target and how its crops are made.
 KINDS: dict[str, tuple[Any, Any]] = {
@@ -94,7 +101,8 @@ class Checkpoint:
     def load_finished(path: Path, device: torch.device | str = "cpu") -> "Checkpoint":
         """`load`; InputError too if the training was stopped on the way."""
         checkpoint = Checkpoint.load(path, device)
-        steps = checkpoint.settings["steps"]
+        checked = plain.record({"steps": plain.whole(0)}, others=True)
+        steps = checked(checkpoint.settings, f"{path}: settings")["steps"]
         if checkpoint.step < steps:
             raise InputError(
                 f"{path} was stopped after {checkpoint.step} of {steps} steps;"
@@ -114,17 +122,28 @@ class Checkpoint:
             raise InputError(
                 f"{path} holds no checkpoint.pt; give the folder of a finished `train`"
             )
+        record = CHECKPOINT(read_torch(file, device), f"{file}: checkpoint")
+        target_class, crop_class = KINDS[record["kind"]]
+        target = target_class.from_record(record["target"], f"{file}: target")
         try:
-            record = torch.load(file, map_location=device, weights_only=True)
-            target_class, crop_class = KINDS[record["kind"]]
-            crop = crop_class(**record["crop"])
-            target = target_class.from_record(record["target"])
-            # f and g and h are told apart by name: g is there if its weights are.
-            with_mapping = any(name.startswith("mapping.") for name in record["net"])
-            net = build(record["network"], crop.size, with_mapping, target.outputs, target.channels)
-            net.load_state_dict(record["net"])
-        except Exception as error:
-            raise InputError(f"{file} is no checkpoint of ours ({type(error).__name__})") from error
+            crop = fill(crop_class, record["crop"], "crop")
+        except OptionError as error:
+            raise InputError(f"{file}: {error.message}") from None
+        plain.whole(1, LARGEST_CROP)(crop.size, f"{file}: crop.size")
+        # f and g and h are told apart by name: g is there if its weights are.
+        with_mapping = any(name.startswith("mapping.") for name in record["net"])
+        size = crop.size, with_mapping, target.outputs, target.channels
+        try:
+            with torch.device("meta"):  # shapes alone, before memory is taken for them
+                expected = build(record["network"], *size)
+        except (InputError, RuntimeError, OverflowError) as error:
+            raise InputError(f"{file}: {clipped(error)}") from None
+        check_state(record["net"], expected, f"{file}: net")
+        if record.get("best") is not None:
+            check_state(record["best"]["net"], expected, f"{file}: best.net")
+        check_optimizer(record["optimizer"], expected, f"{file}: optimizer")
+        net = build(record["network"], *size)
+        net.load_state_dict(record["net"])
         return Checkpoint(
             net=net.to(device),
             network=record["network"],

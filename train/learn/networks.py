@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from render.errors import InputError
 from train.learn.depth_networks import SHRINK, deep_prior
+from train.learn.torch_file import read_torch
 from train.options import NETWORKS
 
 
@@ -106,23 +107,22 @@ def load_vgg16(net: PoseNet, file: Path) -> None:
         InputError: the file is missing, is no state dict, or lacks a layer.
     """
     try:
-        weights = torch.load(file, map_location="cpu", weights_only=True)
-    except Exception as error:
-        raise InputError(
-            f"train.init: {file} is no readable torch state dict ({type(error).__name__})"
-        ) from error
+        weights = read_torch(file, old=True)
+    except InputError as error:
+        raise InputError(f"train.init: {error}") from None
     convolutions = [m for m in net.extract.modules() if isinstance(m, nn.Conv2d)]
     names = [f"features.{i}" for i in (0, 2, 5, 7, 10, 12, 14, 17, 19, 21)]
     for name, convolution in zip(names, convolutions, strict=True):
         for part in ("weight", "bias"):
             tensor, key = getattr(convolution, part), f"{name}.{part}"
-            if not isinstance(weights, Mapping) or key not in weights:
+            found = weights.get(key) if isinstance(weights, Mapping) else None
+            if not isinstance(found, torch.Tensor):
                 raise InputError(f"train.init: {file} has no {key}; give torchvision's vgg16")
-            if weights[key].shape != tensor.shape:
-                shapes = f"{tuple(weights[key].shape)}, not {tuple(tensor.shape)}"
+            if found.shape != tensor.shape:
+                shapes = f"{tuple(found.shape)}, not {tuple(tensor.shape)}"
                 raise InputError(f"train.init: {key} in {file} is {shapes}")
             with torch.no_grad():
-                tensor.copy_(weights[key])
+                tensor.copy_(found)
 
 
 def _small(channels: int, norm: Callable[[int], nn.Module]) -> list[nn.Module]:

@@ -1,11 +1,15 @@
 """What a network is trained to read from a crop, and what its reader must know to use it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 
+from render import plain
 from render.camera import Camera
+from render.errors import InputError
+from render.formats.nyu import JOINTS
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,8 +44,10 @@ class ObjectInfo:
         return {"obj_id": self.obj_id, "box": self.box.tolist(), "camera": camera}
 
     @classmethod
-    def from_record(cls, record: dict[str, Any]) -> "ObjectInfo":
-        camera = record["camera"] and Camera(np.array(record["camera"][0]), *record["camera"][1:])
+    def from_record(cls, record: dict[str, Any], where: str) -> "ObjectInfo":
+        """Undo `record`; InputError for one that is damaged, by the words for where it stands."""
+        _OBJECT(record, where)
+        camera = record.get("camera") and _camera(record["camera"], f"{where}.camera")
         return cls(record["obj_id"], np.array(record["box"]), camera)
 
 
@@ -77,8 +83,27 @@ class HandInfo:
         return {"joints": list(self.joints)}
 
     @classmethod
-    def from_record(cls, record: dict[str, Any]) -> "HandInfo":
-        return cls(tuple(record["joints"]))
+    def from_record(cls, record: dict[str, Any], where: str) -> "HandInfo":
+        """Undo `record`; InputError for one that is damaged, by the words for where it stands."""
+        return cls(tuple(_HAND(record, where)["joints"]))
 
 
 Target = ObjectInfo | HandInfo
+
+_JOINT = plain.whole(0, len(JOINTS) - 1)
+_HAND = plain.record({"joints": plain.list_of(_JOINT, most=len(JOINTS), least=1)})
+_CAMERA = plain.list_of(lambda part, where: part, most=3, least=3)
+_OBJECT = plain.record(
+    {"obj_id": plain.whole(), "box": plain.array(2, 3)}, {"camera": plain.optional(_CAMERA)}
+)
+
+
+def _camera(parts: Sequence[Any], where: str) -> Camera:
+    K, *size = parts
+    plain.array(3, 3)(K, where)
+    for side in size:
+        plain.whole(1, 1 << 20)(side, where)
+    try:
+        return Camera(np.array(K), *size)
+    except ValueError as error:
+        raise InputError(f"{where}: {error}") from None

@@ -71,7 +71,7 @@ def test_other_weights_are_refused_by_the_name_of_what_is_missing(tmp_path):
     with pytest.raises(InputError, match=r"resnet.pth has no features.0.weight"):
         load_vgg16(net, tmp_path / "resnet.pth")
     (tmp_path / "text.pth").write_text("hello")
-    with pytest.raises(InputError, match=r"text.pth is no readable torch state dict"):
+    with pytest.raises(InputError, match=r"text.pth: no file of torch.save, or damaged"):
         load_vgg16(net, tmp_path / "text.pth")
 
 
