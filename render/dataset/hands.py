@@ -177,7 +177,7 @@ def _finish(job: _Job) -> None:
         return
     try:
         finish_split(job.folder, job.config.frames)
-    except (OSError, ValueError):  # shards are gone while they are read
+    except (OSError, ValueError, InputError):  # shards are gone while they are read
         if not job.is_finished():
             raise
 

@@ -25,6 +25,9 @@ from render.formats.bop_records import (
 from render.formats.surface import nocs_path, normals_path, read_nocs, read_normals
 from render.frame import Annotation
 from render.json_file import read_json
+from render.plain import parse_integer, whole
+
+LARGEST_SIDE = 1 << 16  # pixels, of an image
 
 # Of images, in the order in which they are looked for.
 SUFFIXES = (".png", ".jpg", ".tif", ".jpeg", ".tiff", ".PNG", ".JPG", ".JPEG", ".TIF", ".TIFF")
@@ -218,7 +221,11 @@ def _image_size(scene_dir: Path, im_id: int, sensor: Mapping[str, Any]) -> tuple
         if path.is_file():
             return image_file.image_size(path)
     if "width" in sensor and "height" in sensor:
-        return int(sensor["width"]), int(sensor["height"])
+        where = str(scene_dir.parents[1] / "camera.json")
+        width, height = (parse_integer(sensor, side, where) for side in ("width", "height"))
+        whole(1, LARGEST_SIDE)(width, f"{where}: width")
+        whole(1, LARGEST_SIDE)(height, f"{where}: height")
+        return width, height
     raise InputError(f"{rgb_path(scene_dir, im_id)}: no such file, and no camera.json has its size")
 
 

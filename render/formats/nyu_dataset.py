@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 from scipy.io import savemat
 
+from render.array_file import Wanted, read_npy
 from render.errors import InputError
 from render.formats.mat_file import read_mat
 from render.formats.nyu import (
@@ -31,6 +32,8 @@ from render.whole_file import write_whole
 
 SENSOR, SYNTHETIC = "depth", "synthdepth"  # what a frame's images are called
 LABELS = "nyu_test_groundtruth_label.txt"  # the 14 evaluated joints of the test frames, as text
+
+JOINTS_OF_SHARD = Wanted(("frames", 36, 3), "f", finite=False)  # NaN where not known
 
 # A MAT-file starts with 116 bytes of text, where scipy puts the date: other bytes at every writing.
 MAT_HEADER = b"MATLAB 5.0 MAT-file, joints of hands in the layout of the NYU dataset".ljust(116)
@@ -213,8 +216,8 @@ def shard_path(folder: Path, first: int) -> Path:
 def shard_frames(folder: Path, first: int) -> int:
     """How many frames the shard from frame `first` on has; 0 where there is none."""
     try:
-        return len(np.load(shard_path(folder, first), mmap_mode="r"))
-    except (OSError, ValueError):  # there is none, or it is just being joined with the others
+        return len(read_npy(shard_path(folder, first), JOINTS_OF_SHARD))
+    except InputError:  # there is none, or it is just being joined with the others
         return 0
 
 
@@ -222,10 +225,17 @@ def finish_split(folder: Path, count: int) -> None:
     """Join the joints of all shards into joint_data.mat, which marks that the split is whole.
 
     Raises:
+        InputError: a shard is damaged.
         ValueError: the shards are not those of frames 1 to `count`.
     """
     shards = sorted(folder.glob(".joints_*.npy"))
-    parts = {int(path.stem.split("_")[1]): np.load(path) for path in shards}
+    parts = {}
+    for path in shards:
+        try:
+            parts[int(path.stem.split("_")[1])] = read_npy(path, JOINTS_OF_SHARD)
+        except InputError as error:
+            advice = "delete it, and the same command makes its frames again"
+            raise InputError(f"{error}; {advice}") from None
     following = 1
     for first, part in parts.items():
         if first != following:

@@ -78,7 +78,7 @@ def check_steps(
         tuples += step.name.startswith("TUPLE")
         if steps > MOST_STEPS or tuples > MOST_TUPLES:
             raise ValueError("more steps than any pickle of arrays has")
-        if step.name == "PROTO" and argument > pickle.HIGHEST_PROTOCOL:
+        if step.name == "PROTO" and int(argument or 0) > pickle.HIGHEST_PROTOCOL:
             raise ValueError(f"of protocol {argument}, which there is not")
         if step.name in unused:
             raise ValueError(f"a step {step.name}, which no pickle of arrays has")

@@ -5,18 +5,23 @@ The format: bop_toolkit_lib/dataset/bop_webdataset.py of https://github.com/thod
 
 import json
 import os
+import re
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from render.errors import InputError
 from render.formats.bop import depth_path, mask_path, rgb_path
 from render.formats.bop_records import read_records
 from render.formats.coco import encode_rle
 from render.formats.surface import nocs_path, normals_path
 from render.image_file import read_mask
 from render.json_file import write_text
+from render.plain import clipped, shown
 
 SHARD = "shard-{:06d}.tar"
+TAR_END = 1024  # bytes, zero, that end a tar file
+KEY = re.compile(r"\d{6,}_\d{6,}")
 RECORDS = {
     "camera.json": "scene_camera.json",
     "gt.json": "scene_gt.json",
@@ -51,14 +56,46 @@ def write_key_to_shard(folder: Path, count: int) -> None:
     """Write key_to_shard.json, which says for every image's key in which of `count` shards it is.
 
     While not all of them are there, it is not written.
+
+    Raises:
+        InputError: a shard is cut off or damaged.
     """
     if not all((folder / SHARD.format(i)).exists() for i in range(count)):
         return
     shards: dict[str, int] = {}
     for i in range(count):
-        with tarfile.open(folder / SHARD.format(i)) as tar:
-            shards |= {name.split(".")[0]: i for name in tar.getnames()}
+        shards |= {key: i for key in read_keys(folder / SHARD.format(i))}
     write_text(folder / "key_to_shard.json", json.dumps(shards) + "\n")
+
+
+def read_keys(shard: Path) -> list[str]:
+    """The keys of a shard's images, in order.
+
+    Raises:
+        InputError: it is missing, cut off or damaged, or holds none.
+    """
+    if not shard.is_file():
+        raise InputError(f"{shard}: no such file")
+    try:
+        with shard.open("rb") as file, tarfile.open(fileobj=file, mode="r:") as tar:
+            names = [member.name for member in tar if member.isreg()]
+            file.seek(-TAR_END, os.SEEK_END)
+            ends = file.read() == bytes(TAR_END)
+    # tarfile raises nearly anything for what is damaged.
+    except (tarfile.TarError, OSError, ValueError, OverflowError, RecursionError) as error:
+        raise _damaged(shard, clipped(error)) from None
+    if not ends:
+        raise _damaged(shard, "it is cut off")
+    keys = list(dict.fromkeys(name.partition(".")[0] for name in names))
+    wrong = [key for key in keys if not KEY.fullmatch(key)]
+    if wrong or not keys:
+        raise _damaged(shard, f"{shown(wrong[0])} is no image's key" if wrong else "it is empty")
+    return keys
+
+
+def _damaged(shard: Path, reason: str) -> InputError:
+    advice = "delete it, and the same `render` command makes it again"
+    return InputError(f"{shard}: no shard of images, or damaged ({reason}); {advice}")
 
 
 def _samples(scene_dir: Path) -> Iterator[tuple[int, dict[str, bytes]]]:

@@ -8,12 +8,13 @@ from pathlib import Path
 
 import numpy as np
 
+from render import plain
 from render.camera import Camera
 from render.config import option
 from render.errors import InputError
 from render.formats.bop import BopImage, read_split
 from render.frame import Annotation, Box
-from render.json_file import write_text
+from render.json_file import read_json, write_text
 from render.mesh.box import box_corners
 from render.mesh.mesh import ObjectModel
 from render.transforms import apply
@@ -264,15 +265,11 @@ def _check_twins(twins: Sequence[BopImage], instance: Instance) -> None:
 def _read_split_file(name: str, root: Path) -> tuple[list[ImageKey], list[ImageKey]]:
     path = Path(name) if Path(name).is_file() else root / name
     try:
-        parts = json.loads(path.read_text())
-        train, test = ([(int(s), int(i)) for s, i in parts[p]] for p in ("train", "test"))
-    except FileNotFoundError:
-        raise InputError(f"data.split_file: {path} does not exist") from None
-    except (ValueError, TypeError, KeyError) as error:
-        raise InputError(
-            f"data.split_file: {path} must hold lists of [scene, image] under train and test"
-            f" ({type(error).__name__}: {error})"
-        ) from None
+        parts = _SPLIT(read_json(path), str(path))
+    except InputError as error:
+        rule = "a split file holds lists of [scene, image] under train and test"
+        raise InputError(f"data.split_file: {error}; {rule}") from None
+    train, test = ([(s, i) for s, i in parts[part]] for part in ("train", "test"))
     both = sorted(set(train) & set(test))
     if both:
         raise InputError(
@@ -280,3 +277,8 @@ def _read_split_file(name: str, root: Path) -> tuple[list[ImageKey], list[ImageK
             f" {list(both[0])}; a test on what was trained on says nothing"
         )
     return train, test
+
+
+_KEY = plain.list_of(plain.whole(0, 2**31), most=2, least=2)
+_KEYS = plain.list_of(_KEY, most=10**7)
+_SPLIT = plain.record({"train": _KEYS, "test": _KEYS}, others=True)

@@ -25,6 +25,7 @@ from render.formats.nyu_dataset import (
     finish_split,
     read_joint_data,
     read_split,
+    shard_frames,
     shard_path,
     write_joint_data,
     write_shard,
@@ -100,6 +101,18 @@ def test_shards_in_any_order_make_the_dataset_of_one(root, frames, tmp_path_fact
         assert shard_path(folder, first).exists()
     finish_split(folder, COUNT)
     assert files_of(folder) == files_of(root / "train")
+
+
+@pytest.mark.parametrize("damage", [b"", b"hello", None])
+def test_a_damaged_shard_is_refused_by_name_until_it_is_deleted(damage, frames, tmp_path):
+    folder = tmp_path / "train"
+    write_shard(folder, 1, frames)
+    shard = shard_path(folder, 1)
+    shard.write_bytes(shard.read_bytes()[:-8] if damage is None else damage)
+    with pytest.raises(InputError) as caught:
+        finish_split(folder, COUNT)
+    assert str(caught.value).startswith(f"{shard}: ") and "delete it" in str(caught.value)
+    assert shard_frames(folder, 1) == 0
 
 
 def test_a_split_with_a_shard_missing_is_not_finished(frames, tmp_path):

@@ -12,7 +12,7 @@ import webdataset
 from render.errors import InputError
 from render.formats.bop import read_split
 from render.formats.bop_writer import write_scene
-from render.formats.webdataset import pack_scene, write_key_to_shard
+from render.formats.webdataset import pack_scene, read_keys, write_key_to_shard
 from tests.render.formats.test_bop import make_frame
 from tests.render.formats.test_coco import decode_rle
 
@@ -113,3 +113,35 @@ def test_importing_the_module_loads_neither_webdataset_nor_torch():
     loaded = "{'webdataset', 'torch'} & set(sys.modules)"
     code = f"import sys, render.formats.webdataset; sys.exit(bool({loaded}))"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+@pytest.mark.parametrize("left", [0, 100, 512, 1536, 20_000, -1024, -10_240])
+def test_a_shard_that_is_cut_off_is_refused_by_name(left, scene, tmp_path):
+    shard = tmp_path / "shard-000000.tar"
+    pack_scene(scene, 7, shard)
+    content = shard.read_bytes().rstrip(b"\0") + bytes(1536)
+    shard.write_bytes(content[:left] if left >= 0 else content[: len(content) + left])
+    with pytest.raises(InputError) as caught:
+        write_key_to_shard(tmp_path, 1)
+    message = str(caught.value)
+    assert message.startswith(f"{shard}: no shard of images, or damaged (")
+    assert "delete it, and the same `render` command makes it again" in message
+    assert "\n" not in message and not (tmp_path / "key_to_shard.json").exists()
+
+
+def test_a_damaged_shard_is_read_or_refused(scene, tmp_path, rng):
+    shard, refused = tmp_path / "shard-000000.tar", 0
+    pack_scene(scene, 7, shard)
+    content, keys = shard.read_bytes(), read_keys(shard)
+    assert keys == ["000007_000004", "000007_000011"]
+    for _ in range(300):
+        damaged = bytearray(content)
+        for place in rng.integers(600, size=rng.integers(1, 4)):  # headers and what follows
+            damaged[place] = rng.integers(256)
+        shard.write_bytes(damaged)
+        try:
+            assert read_keys(shard)
+        except InputError as error:
+            refused += 1
+            assert str(error).startswith(f"{shard}: ") and "\n" not in str(error)
+    assert refused > 100
