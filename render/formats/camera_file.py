@@ -1,6 +1,6 @@
 """A calibration file -> its camera: BOP's camera.json, OpenCV's and ROS' YAML or XML."""
 
-import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,9 +10,17 @@ import numpy as np
 
 from render.camera import Camera
 from render.errors import InputError
-from render.formats.bop_records import parse_float, parse_integer, refuse_distortion
+from render.formats.bop_records import refuse_distortion
+from render.input_file import read_bytes
+from render.json_file import parse_json
+from render.plain import clipped, parse_float, parse_integer, shown
 
 LARGEST_FILE = 1 << 20  # bytes; a calibration with a hundred views has less
+# What begins a list or an object in JSON, YAML and XML. OpenCV's readers end the interpreter where
+# some ten thousands lie within each other.
+OPENERS = re.compile(r"[\[{]|-\s|<(?!/)")
+MOST_OPENERS = 12_000
+LARGEST = 1 << 16  # pixels, of a side
 SUFFIXES = (".json", ".yaml", ".yml", ".xml")
 # What programs call the same: OpenCV's samples of all ages, its functions' arguments, and ROS.
 MATRICES = ("camera_matrix", "Camera_Matrix", "cameraMatrix", "K", "M1", "intrinsic_matrix")
@@ -43,14 +51,11 @@ def read_camera_file(path: Path) -> Camera:
         raise InputError(
             f"{path}: a camera is read from BOP's camera.json, or from OpenCV's YAML or XML"
         )
-    try:
-        content = path.read_bytes()[: LARGEST_FILE + 1]
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
+    content = read_bytes(path)
     if len(content) > LARGEST_FILE:
         raise InputError(f"{path}: more than {LARGEST_FILE >> 20} MiB; no calibration is so large")
     try:
-        text = content.decode()
+        text = content.decode("utf-8-sig")
         record = _bop_record(text)
         camera = _from_opencv(path, text) if record is None else _from_bop(path, record)
     except UnicodeDecodeError:
@@ -65,20 +70,22 @@ def read_camera_file(path: Path) -> Camera:
 def _bop_record(text: str) -> dict[str, Any] | None:
     """The record of a camera.json; None if the text is something else."""
     try:
-        record = json.loads(text)
-    except (ValueError, RecursionError):
+        record = parse_json(text.encode(), "")
+    except InputError:
         return None
-    return record if isinstance(record, dict) and "fx" in record else None
+    return record if "fx" in record else None
 
 
 def _from_bop(path: Path, record: dict[str, Any]) -> Camera:
     refuse_distortion(record, str(path))
     fx, fy, cx, cy = (parse_float(record, key, str(path)) for key in ("fx", "fy", "cx", "cy"))
     size = [parse_integer(record, key, str(path)) for key in ("width", "height")]
-    return Camera(np.array([[fx, 0, cx], [0, fy, cy], [0, 0, 1]]), *size)
+    return _camera(np.array([[fx, 0, cx], [0, fy, cy], [0, 0, 1]]), size)
 
 
 def _from_opencv(path: Path, text: str) -> Camera:
+    if len(OPENERS.findall(text)) > MOST_OPENERS:
+        raise InputError(f"{path}: more lists within lists than any calibration has")
     # ROS writes plain YAML, whose first line OpenCV misses.
     if path.suffix.lower() in (".yaml", ".yml") and not text.startswith("%YAML"):
         text = "%YAML:1.0\n---\n" + text
@@ -90,7 +97,7 @@ def _from_opencv(path: Path, text: str) -> Camera:
         distortion = _first(storage, DISTORTIONS)
         model = storage.getNode("distortion_model")
         kind = model.string() if model.isString() else ""
-    except (cv2.error, SystemError):
+    except (cv2.error, SystemError, RecursionError, OverflowError):
         raise InputError(f"{path}: is neither BOP's camera.json nor a file of OpenCV's") from None
     if len(matrix) != 9:
         raise InputError(f"{path}: has no 3x3 {MATRICES[0]}, nor BOP's fx, fy, cx, cy")
@@ -99,12 +106,20 @@ def _from_opencv(path: Path, text: str) -> Camera:
             f"{path}: does not say {WIDTHS[0]} and {HEIGHTS[0]} of the images it is of"
         )
     if np.any(distortion) or kind not in PINHOLES:
+        found = f"{clipped(kind) or DISTORTIONS[0]} {shown(distortion.tolist())}"
         raise InputError(
-            f"{path}: has a lens distortion ({kind or DISTORTIONS[0]} {distortion.tolist()}), which"
+            f"{path}: has a lens distortion ({found}), which"
             " rendered images have not; undistort the real images, cv2.undistort(image, K, D, None,"
             " newK), and write newK, which cv2.getOptimalNewCameraMatrix gives, here with zeros"
         )
-    return Camera(matrix.reshape(3, 3), *(int(side[0]) for side in size))
+    return _camera(matrix.reshape(3, 3), [int(side[0]) for side in size])
+
+
+def _camera(K: np.ndarray, size: Sequence[int]) -> Camera:
+    """A camera; ValueError if it is none, or has images of no size that is read here."""
+    if not all(1 <= side <= LARGEST for side in size):
+        raise ValueError(f"images of {shown(tuple(size))} pixels; sides are from 1 to {LARGEST}")
+    return Camera(K, *size)
 
 
 def _first(storage: Any, names: Sequence[str]) -> np.ndarray:

@@ -102,5 +102,49 @@ def test_a_camera_without_the_size_of_its_images_or_with_skew_is_refused(tmp_pat
     skewed = K + np.array([[0, 2.0, 0], [0, 0, 0], [0, 0, 0]])
     with pytest.raises(InputError, match="without skew"):
         read_camera_file(opencv_file(tmp_path / "s.yaml", camera_matrix=skewed))
-    with pytest.raises(InputError, match=r"no-file\.yaml: cannot be read"):
+    with pytest.raises(InputError, match=r"no-file\.yaml: no such file"):
         read_camera_file(tmp_path / "no-file.yaml")
+
+
+DEEP = {
+    "lists.yaml": "%YAML:1.0\n---\nK: " + "[" * 200_000,
+    "dashes.yaml": "%YAML:1.0\n---\nK:\n " + "- " * 200_000 + "1",
+    "nested.yaml": "%YAML:1.0\n---\nK: " + "[" * 5_000 + "1" + "]" * 5_000,
+    "objects.json": '{"K":' * 100_000,
+    "lists.json": '{"fx": ' + "[" * 100_000,
+    "closed.xml": "<opencv_storage>" + "<a>" * 50_000 + "</a>" * 50_000 + "</opencv_storage>",
+    "long.yaml": "K: " + "9" * 100_000,
+    "long.json": '{"fx": ' + "9" * 400 + ', "fy": 1, "cx": 1, "cy": 1, "width": 9, "height": 9}',
+    "large.json": '{"fx": 1, "fy": 1, "cx": 1, "cy": 1, "width": 1e9, "height": 9}',
+    "nan.json": '{"fx": NaN, "fy": 1, "cx": 1, "cy": 1, "width": 9, "height": 9}',
+}
+
+
+@pytest.mark.parametrize("name", DEEP)
+def test_hostile_files_are_refused_in_one_line_that_names_them(tmp_path, name):
+    file = tmp_path / name
+    file.write_text(DEEP[name])
+    with pytest.raises(InputError) as caught:
+        read_camera_file(file)
+    message = str(caught.value)
+    assert message.startswith(f"{file}: ") and "\n" not in message and len(message) < 400
+
+
+@pytest.mark.parametrize("suffix", [".yaml", ".xml", ".json"])
+def test_a_damaged_file_is_read_or_refused(tmp_path, rng, suffix):
+    file, read = opencv_file(tmp_path / f"c{suffix}"), 0
+    content = file.read_bytes()
+    for _ in range(300):
+        damaged = bytearray(content)
+        for place in rng.integers(len(damaged), size=rng.integers(1, 4)):
+            damaged[place] = rng.choice(list(b'[]{}:-<>/!,.0e9\n aN"\\\0\xff'))
+        if rng.random() < 0.2:
+            del damaged[rng.integers(len(damaged)) :]
+        file.write_bytes(damaged)
+        try:
+            camera = read_camera_file(file)
+            read += 1
+            assert np.isfinite(camera.K).all() and min(camera.size) > 0
+        except InputError as error:
+            assert str(error).startswith(f"{file}: ") and len(str(error).splitlines()) == 1
+    assert 0 < read < 300
