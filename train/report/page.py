@@ -7,14 +7,30 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from render import plain
+from render.errors import InputError
 from render.json_file import read_json, write_text
 from train.learn.checkpoint import Checkpoint
 from train.report import asked
 from train.report.curves import GROUPS, bar_plot, curve_plots, find_logs
+from train.report.damage import DAMAGED, damage
 from train.report.pictures import find_film, find_pictures, of_plot
 from train.report.tables import METRICS, main_errors, result_tables, study_tables, summary
 
 FILE = "report.html"
+_PAIR = plain.list_of(lambda value, where: value, most=2, least=2)
+_ASKED = plain.record(
+    {
+        "command": plain.optional(plain.text),
+        "folder": plain.text,
+        "machine": plain.text,
+        "seed": plain.whole(),
+        "network": plain.optional(plain.text),
+        "changed": plain.dict_of(plain.dict_of(_PAIR)),
+        "versions": plain.dict_of(plain.text),
+    },
+    others=True,
+)
 
 
 def leave_report(
@@ -37,9 +53,13 @@ def write_page(out: Path) -> Path:
         InputError: the folder holds neither results.json nor study.json, or a file is damaged.
     """
     study = out / "study.json"
-    record = read_json(study if study.is_file() else out / "results.json")
-    given = read_json(out / asked.FILE) if (out / asked.FILE).is_file() else {}
-    found = _study_outcome(record) if study.is_file() else _outcome(record, given)
+    file = study if study.is_file() else out / "results.json"
+    record = read_json(file)
+    given = _given(out / asked.FILE)
+    try:
+        found = _study_outcome(record) if file == study else _outcome(record, given)
+    except DAMAGED as error:
+        raise InputError(f"{file}: not as it was written ({damage(error)})") from None
     logs = find_logs(Path(given["network"]) if given.get("network") else out)
     environment = Environment(
         loader=PackageLoader("train"),
@@ -61,6 +81,11 @@ def write_page(out: Path) -> Path:
     )
     write_text(out / FILE, page)
     return out / FILE
+
+
+def _given(file: Path) -> dict[str, Any]:
+    """asked.json; {} where there is none."""
+    return _ASKED(read_json(file), f"{file}: asked") if file.is_file() else {}
 
 
 def _outcome(results: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:

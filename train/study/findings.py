@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from render.errors import InputError
+from train.report.damage import DAMAGED, damage
 from train.study.job import Job, Setup
 
 WORKERS = "workers"  # among the subjects that failed: processes that died
@@ -50,7 +52,13 @@ class Findings:
         if (job, visib) not in self.figures:
             if not job.is_done:
                 return None
-            self.figures[job, visib] = self.setup.task.metrics(job.result(), visib)
+            try:
+                self.figures[job, visib] = self.setup.task.metrics(job.result(), visib)
+            except DAMAGED as error:
+                raise InputError(
+                    f"{job.folder / 'result.json'}: not as it was written ({damage(error)});"
+                    " delete it, and the same command makes it again"
+                ) from None
         return self.figures[job, visib]
 
     def scores(self, method: str) -> list[float] | None:
