@@ -53,9 +53,10 @@ class FrameCheck:
     drawn: Sequence[np.ndarray | None]
     slack: Slack
     faults: Faults
-    # gt ids whose visible mask or pose is wrong already: what else differs there follows from it.
+    # gt ids whose visible mask, pose or depth is wrong already: what else differs there follows.
     wrong_visible: set[int] = field(default_factory=set)
     wrong_pose: set[int] = field(default_factory=set)
+    wrong_depth: set[int] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         # gt id -> what scene_gt_info.json says otherwise than the visible mask
@@ -180,6 +181,7 @@ class FrameCheck:
         """Name the file behind wrong depths; ratios: gt id -> given to drawn depth, off: wrong."""
         if not off:
             return
+        self.wrong_depth.update(off)
         wrong = [ratios[gt_id] for gt_id in off]
         times = ", ".join(f"{ratio:.3g}" for ratio in wrong)
         if len(off) == len(ratios) and np.ptp(wrong) <= SAME_RATIO * min(wrong):
@@ -208,11 +210,11 @@ class FrameCheck:
             both = visible & (drawn > 0) & (self.pixels.depth > 0)
             if np.count_nonzero(both) >= FEWEST_PIXELS:
                 given = self.pixels.depth[both] * (self.depth_scale / 1000)
-                inside = _inside(visible, reach)[both]
+                inside = clear_of_edges(visible, reach)[both]
                 yield gt_id, given, drawn[both].astype(np.float64), inside
 
 
-def _inside(mask: np.ndarray, reach: int) -> np.ndarray:
+def clear_of_edges(mask: np.ndarray, reach: int) -> np.ndarray:
     """The pixels of an (H, W) bool mask that are more than `reach` from its contour."""
     if not reach:
         return mask

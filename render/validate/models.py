@@ -1,14 +1,17 @@
 """The meshes that a dataset's annotations name: found, read, and drawn at their poses."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 
 from render.camera import Camera
 from render.errors import InputError
-from render.formats.bop_records import read_records
+from render.formats.bop_records import parse_float, read_records
+from render.frame import Frame
 from render.hand.model import HandModel
 from render.mesh.mesh import Mesh, load_models
 from render.scene.spec import Placed, Posture, SceneSpec, near_of, rows
@@ -28,10 +31,10 @@ class Models:
         self.present = folder.is_dir()
         self.meshes: dict[int, Mesh] = {}
         self._asked: set[int] = set()
-        self._listed: set[int] | None = None
+        self._listed: Mapping[int, Any] | None = None
         if self.present:
             with faults.caught(folder / "models_info.json"):
-                self._listed = set(read_records(folder / "models_info.json"))
+                self._listed = read_records(folder / "models_info.json")
 
     def path(self, obj_id: int) -> Path:
         """Where an object's mesh is, or should be."""
@@ -40,6 +43,18 @@ class Models:
     def knows(self, obj_id: int) -> bool:
         """Whether an object has a mesh, or a record without one, which is another fault."""
         return not self.present or self.path(obj_id).is_file() or obj_id in (self._listed or ())
+
+    def box(self, obj_id: int) -> np.ndarray | None:
+        """(2, 3) min and max corner of an object, metres; None where its record does not tell."""
+        record = (self._listed or {}).get(obj_id)
+        with suppress(InputError):
+            if isinstance(record, dict):
+                low, size = (
+                    [parse_float(record, f"{key}_{axis}", "") / 1000 for axis in "xyz"]
+                    for key in ("min", "size")
+                )
+                return np.array([low, np.add(low, size)])
+        return None
 
     def ask(self, obj_ids: Iterable[int], read: bool) -> None:
         """Report what is wrong with objects' files, once each; `read` their meshes too."""
@@ -67,10 +82,12 @@ class PoseDrawer:
         self,
         meshes: Mapping[int, Mesh],
         hands: Mapping[int, HandModel] = MappingProxyType({}),
+        normals: bool = False,
     ) -> None:
         """
         Args:
             hands: the models of those that have postures, by a number that is no mesh's.
+            normals: frames shall have them.
 
         Raises:
             InputError: there is no OpenGL here.
@@ -78,7 +95,7 @@ class PoseDrawer:
         from render.draw.rasterizer import Rasterizer
 
         try:
-            self._rasterizer = Rasterizer({**meshes, **hands})
+            self._rasterizer = Rasterizer({**meshes, **hands}, normals=normals)
         except InputError as error:
             raise InputError(f"{error}; or --no-render, which leaves the poses unchecked") from None
         self._obj_ids = set(meshes)
@@ -92,8 +109,8 @@ class PoseDrawer:
         camera: Camera,
         instances: Sequence[InstanceRecord],
         postures: Mapping[int, tuple[int, Posture]] = MappingProxyType({}),
-    ) -> list[np.ndarray | None]:
-        """Depth of each: (H, W) float32 metres, 0 where it is not; None without pose or mesh.
+    ) -> list[Frame | None]:
+        """A frame of each, with depth, and normals if asked for; None without pose or mesh.
 
         Args:
             postures: gt id -> number of a hand, and how it is bent.
@@ -106,5 +123,5 @@ class PoseDrawer:
                 near = near_of([placed])
                 specs[i] = SceneSpec(rows(camera.K), camera.size, (placed,), near=near)
         frames = self._rasterizer.render(list(specs.values()))
-        depths = dict(zip(specs, (frame.depth for frame in frames), strict=True))
-        return [depths.get(i) for i in range(len(instances))]
+        drawn = dict(zip(specs, frames, strict=True))
+        return [drawn.get(i) for i in range(len(instances))]

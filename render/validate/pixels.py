@@ -11,6 +11,7 @@ import numpy as np
 
 from render.formats.bop import depth_path, mask_path, rgb_path
 from render.formats.bop_writer import NOTHING_VISIBLE, bounding_box
+from render.formats.surface import nocs_path, normals_path, read_nocs, read_normals
 from render.image_file import read_gray16, read_mask, read_rgb
 from render.sensor.config import DEFAULT_SENSOR, SensorConfig
 from render.validate.fault import Faults
@@ -22,6 +23,8 @@ READERS: Mapping[str, Callable[[Path], np.ndarray]] = {
     "depth": read_gray16,
     "mask": read_mask,
     "mask_visib": read_mask,
+    "normals": read_normals,
+    "nocs": read_nocs,
 }
 FEW_PIXELS = 10
 
@@ -43,6 +46,11 @@ class Slack:
     overlap: float
     sensor: SensorConfig = DEFAULT_SENSOR
 
+    @property
+    def exact(self) -> bool:
+        """Whether depth, masks and all else of an image are of the same pixels."""
+        return not self.count and self.sensor.depth == "perfect"
+
 
 OURS, OTHERS = Slack(0, 0.0, 0.0), Slack(2, 0.02, 0.2)
 
@@ -52,13 +60,16 @@ class ImagePixels:
     """The pixels of an image that could be read and fit the others; None stands for the rest.
 
     size: (width, height), None if nothing could be read. depth: (H, W) uint16 as it stands in the
-    file. whole, visible: one (H, W) bool mask an annotation.
+    file. whole, visible: one (H, W) bool mask an annotation. normals, nocs: (H, W, 3) float32, as
+    surface.py of render/formats has them.
     """
 
     size: tuple[int, int] | None
     depth: np.ndarray | None
     whole: Sequence[np.ndarray | None]
     visible: Sequence[np.ndarray | None]
+    normals: np.ndarray | None = None
+    nocs: np.ndarray | None = None
 
 
 def image_paths(
@@ -67,7 +78,7 @@ def image_paths(
     """Kind of image -> where those of an image with `count` annotations should be.
 
     Args:
-        present: the kinds there are: of rgb, gray, depth, mask, mask_visib.
+        present: the kinds there are: of READERS.
     """
     every = {
         "rgb": [rgb_path(scene_dir, im_id)],
@@ -75,6 +86,8 @@ def image_paths(
         "depth": [depth_path(scene_dir, im_id)],
         "mask": [mask_path(scene_dir, im_id, i, visible=False) for i in range(count)],
         "mask_visib": [mask_path(scene_dir, im_id, i, visible=True) for i in range(count)],
+        "normals": [normals_path(scene_dir, im_id)],
+        "nocs": [nocs_path(scene_dir, im_id)],
     }
     return {kind: paths for kind, paths in every.items() if kind in present}
 
@@ -110,8 +123,11 @@ def read_pixels(
     def those_of(kind: str) -> list[np.ndarray | None]:
         return [images.get(path) for path in paths[kind]] if kind in paths else [None] * count
 
-    (depth,) = those_of("depth") if "depth" in paths else (None,)
-    return ImagePixels(size, depth, those_of("mask"), those_of("mask_visib"))
+    def that_of(kind: str) -> np.ndarray | None:
+        return images.get(paths[kind][0]) if kind in paths else None
+
+    masks = those_of("mask"), those_of("mask_visib")
+    return ImagePixels(size, that_of("depth"), *masks, that_of("normals"), that_of("nocs"))
 
 
 def full_mask_differences(

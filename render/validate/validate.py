@@ -6,12 +6,11 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
-
 from render.camera import Camera
 from render.config import fill
 from render.errors import InputError
 from render.formats.bop_records import parse_integer, refuse_distortion
+from render.frame import Frame
 from render.json_file import read_json
 from render.sensor.config import SensorConfig
 from render.validate.dataset import SeenObjects, check_finite
@@ -21,9 +20,11 @@ from render.validate.hands import SceneHands
 from render.validate.models import Models, PoseDrawer
 from render.validate.pixels import OTHERS, OURS, Slack, image_paths, read_pixels
 from render.validate.records import ImageRecord, check_records
+from render.validate.surface import check_nocs, check_normals
 from render.validate.tables import check_tables, read_tables
 
-KINDS, INFO = ("rgb", "gray", "depth", "mask", "mask_visib"), "scene_gt_info.json"
+KINDS = ("rgb", "gray", "depth", "mask", "mask_visib", "normals", "nocs")
+INFO = "scene_gt_info.json"
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
 
 
@@ -148,7 +149,8 @@ class _Scene:
         hands = SceneHands(self.folder, records, self.faults)
         # Without masks there is nothing to compare a drawing with: `FrameCheck` projects instead.
         if render and self.models.meshes and {"mask", "mask_visib"} & set(self.present):
-            with closing(PoseDrawer(self.models.meshes, hands.models)) as drawer:
+            normals = "normals" in self.present
+            with closing(PoseDrawer(self.models.meshes, hands.models, normals)) as drawer:
                 self._check_frames(records, drawer, hands)
         else:
             self._check_frames(records, None, hands)
@@ -164,11 +166,12 @@ class _Scene:
             camera = None
             if record.K is not None and pixels.size is not None:
                 camera = Camera(record.K, *pixels.size)
-            drawn: list[np.ndarray | None] = [None] * len(instances)
+            frames: list[Frame | None] = [None] * len(instances)
             if drawer is not None and camera is not None:
-                drawn = drawer.draw(camera, instances, postures)
+                frames = drawer.draw(camera, instances, postures)
             unknown = hands.of_unknown_posture(im_id, [a.obj_id for a in instances])
-            drawn = [None if i in unknown else depth for i, depth in enumerate(drawn)]
+            frames = [None if i in unknown else drawn for i, drawn in enumerate(frames)]
+            drawn = [None if frame is None else frame.depth for frame in frames]
             scale, slack = record.depth_scale, self.slack
             frame = FrameCheck(
                 self.folder, im_id, camera, scale, instances, pixels, drawn, slack, self.faults
@@ -178,6 +181,8 @@ class _Scene:
             if camera is not None:
                 check_tables(self.folder, im_id, camera, tables, drawn, self.faults)
             frame.run({i: mesh for i, mesh in self.models.meshes.items() if i not in bent})
+            check_normals(frame, [None if drawn is None else drawn.normals for drawn in frames])
+            check_nocs(frame, self.models.box)
 
     def _check_strays(self, records: dict[int, ImageRecord]) -> None:
         """Report images that no record speaks of, unless a damaged one may."""
