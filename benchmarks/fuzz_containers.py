@@ -6,6 +6,7 @@ So damage reaches what lies behind a checksum, which would refuse nearly every c
 import io
 import struct
 import tarfile
+import warnings
 import zipfile
 import zlib
 from collections.abc import Callable, Sequence
@@ -78,7 +79,8 @@ def _split_zip(content: bytes) -> list[Part]:
 
 def _join_zip(parts: Sequence[Part]) -> bytes:
     content = io.BytesIO()
-    with zipfile.ZipFile(content, "w") as file:
+    with warnings.catch_warnings(), zipfile.ZipFile(content, "w") as file:
+        warnings.simplefilter("ignore")  # of two parts of one name
         for name, body in parts:
             file.writestr(zipfile.ZipInfo(name), body)
     return content.getvalue()

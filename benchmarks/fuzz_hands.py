@@ -12,6 +12,8 @@ from scipy.io import savemat
 from scipy.sparse import csc_matrix
 
 from benchmarks.fuzz_containers import join_glb
+from render.dataset.hands import generate_hands
+from render.draw.renderer import RenderConfig
 from render.formats.nyu import CAMERA, uvd_from_joints, write_depth, write_joints
 from render.formats.nyu_dataset import NyuFrame, finish_split, write_joint_data, write_shard
 from render.hand.file import load_hand
@@ -20,6 +22,7 @@ from render.hand.fits import write_fits
 from render.hand.gltf import webxr_joints
 from render.hand.model import PARENTS, HandModel
 from render.hand.pose import hand_angles
+from render.hand.scene import HandSceneConfig
 from render.transforms import rigid
 
 
@@ -53,6 +56,12 @@ def make_nyu_split(folder: Path) -> None:
     frame = NyuFrame(joints_uvd(), depth_ramp(), depth_ramp())
     write_shard(folder / "train", 1, [frame, frame])
     finish_split(folder / "train", 2)
+
+
+def make_rendered(folder: Path) -> None:
+    """As `render --format nyu` makes them."""
+    render = RenderConfig(hand="bundled", frames=2, format="nyu")
+    generate_hands(render, HandSceneConfig(), folder / "ds", seed=0, workers=1)
 
 
 def make_nyu_shards(folder: Path) -> None:

@@ -21,8 +21,9 @@ from render.hand.file import load_hand
 from render.hand.fits import read_gestures
 from render.image_file import image_size, read_gray16, read_mask, read_rgb, read_rgb16
 from render.mesh.mesh import load_mesh, load_models
+from render.scene.contact import dataset_contact
 from render.show.contact_sheet import contact_sheet
-from render.validate.validate import validate
+from render.validate.validate import survey, validate
 
 DS = Path("ds")
 
@@ -57,7 +58,9 @@ def read_crops(folder: Path) -> object:
 
 
 def validate_files(folder: Path) -> object:
-    return validate(folder / DS, None, render=False)
+    """As the command does, after all faults are found."""
+    survey(folder / DS, None, render=False)
+    return validate(folder / DS, None, render=False) or dataset_contact(folder / DS, None)
 
 
 def validate_drawn(folder: Path) -> object:
@@ -156,6 +159,10 @@ READERS = (
     Reader("validate_drawn", datasets.make_dataset, "ds/**/*", validate_drawn, whole=True),
     Reader("validate_hand", datasets.make_with_hand, "ds/**/*.json", validate_drawn, whole=True),
     Reader("view", datasets.make_dataset, "ds/**/*", view, whole=True),
+    Reader("validate_shards", datasets.make_shards, "ds/train/*", validate_files, whole=True),
+    Reader("view_shards", datasets.make_shards, "ds/train/*.tar", view, whole=True),
+    Reader("validate_nyu", hands.make_rendered, "ds/train/*", validate_files, whole=True),
+    Reader("view_nyu", hands.make_rendered, "ds/train/*", view, whole=True),
     Reader("replay", datasets.make_dataset, "ds/**/scene_spec.json", replay, whole=True),
     Reader("generation", datasets.make_dataset, "ds/generation.json", read_generation, True, False),
     Reader("backgrounds", datasets.make_backgrounds, "*", read_list, whole=True),

@@ -91,7 +91,7 @@ def render(config, seed, out, workers, replay, shard, cluster) -> None:
 @click.option("--split", metavar="NAME", help="Check this split only.")
 @click.option("--no-render", is_flag=True, help="Leave out what needs drawing: poses, depth.")
 def validate(dataset, split, no_render) -> None:
-    """Name every fault of a BOP dataset, by file."""
+    """Name every fault of a dataset, by file: BOP scenes, shards of them, or NYU's hands."""
     from render.scene.contact import dataset_contact
     from render.validate.validate import survey
     from render.validate.validate import validate as find_faults
@@ -99,7 +99,7 @@ def validate(dataset, split, no_render) -> None:
     faults = find_faults(dataset, split, render=not no_render)
     for fault in faults:
         click.echo(one_line(str(fault)))
-    count = f"{len(faults)} faults" if faults else "no fault"
+    count = f"{len(faults)} fault{'s' * (len(faults) > 1)}" if faults else "no fault"
     click.echo(f"{survey(dataset, split, render=not no_render)}: {count}")
     contact = None if faults else dataset_contact(dataset, split)
     if contact is not None:
@@ -120,10 +120,10 @@ def validate(dataset, split, no_render) -> None:
 @click.option("--frame", metavar="SCENE/IMAGE", help="In the window.  [default: the first]")
 @click.option("--out", type=PATH, metavar="SHEET.png", help="Without it a window opens.")
 def view(dataset, split, frames, frame, out) -> None:
-    """Look at a BOP dataset: a frame in a window, or a sheet of many frames.
+    """Look at a dataset: a frame of BOP scenes in a window, or a sheet of many frames.
 
-    A sheet shows boxes, contours of masks and depth. In the window the mouse turns, shifts and
-    zooms what is seen; q closes it.
+    A sheet shows boxes, contours of masks and depth of BOP scenes and shards, joints and depth of
+    NYU's hands. In the window the mouse turns, shifts and zooms what is seen; q closes it.
     """
     if out is None:
         if given("frames"):

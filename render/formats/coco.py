@@ -12,7 +12,9 @@ import cv2
 import numpy as np
 
 from render.camera import Camera
+from render.errors import InputError
 from render.frame import Frame
+from render.image_file import MAX_PIXELS
 from render.json_file import write_text
 
 BARELY_VISIBLE = 0.1  # visib_fract below which bop_toolkit tells an evaluation to ignore an object
@@ -31,6 +33,28 @@ def encode_rle(mask: np.ndarray) -> dict[str, list[int]]:
     changes = before + np.flatnonzero(flat[1:] != flat[:-1])
     counts = np.diff(changes, prepend=0, append=mask.size).tolist()
     return {"counts": counts if counts[-1] else counts[:-1], "size": list(mask.shape)}
+
+
+def decode_rle(record: Any, where: str) -> np.ndarray:
+    """Undo `encode_rle`: (H, W) bool.
+
+    Raises:
+        InputError: the record is malformed, or its runs are not as long as the mask.
+    """
+    size, counts = _whole(record, "size"), _whole(record, "counts")
+    if len(size) != 2 or not 0 < size[0] * size[1] <= MAX_PIXELS:
+        raise InputError(f"{where}: size must be the height and width of a mask")
+    if sum(counts) != size[0] * size[1]:
+        raise InputError(f"{where}: counts must be run lengths of {size[0]} x {size[1]} pixels")
+    ones = np.arange(len(counts)) % 2 == 1
+    return np.ascontiguousarray(np.repeat(ones, counts).reshape(size, order="F"))
+
+
+def _whole(record: Any, key: str) -> list[int]:
+    """A list of whole numbers that are not negative; empty if it is none."""
+    values = record.get(key) if isinstance(record, dict) else None
+    sound = isinstance(values, list) and all(type(n) is int and n >= 0 for n in values)
+    return values if sound and values else []
 
 
 def coco_image(im_id: int, file_name: str, camera: Camera) -> dict[str, Any]:

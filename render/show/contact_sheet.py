@@ -1,8 +1,10 @@
-"""Contact sheets of BOP datasets, for a person to look at."""
+"""Contact sheets of datasets, for a person to look at."""
 
 import colorsys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
 
 import cv2
 import numpy as np
@@ -11,20 +13,27 @@ from render.camera import Camera
 from render.errors import InputError
 from render.formats.bop import BopImage, read_split
 from render.formats.bop_records import read_records
+from render.formats.nyu_dataset import SENSOR, SYNTHETIC, read_uvd
+from render.formats.shard_reader import read_members, unpack
+from render.formats.splits import BOP, NYU, SHARDS, find_splits, frame_numbers, shard_files
 from render.frame import Annotation
 from render.mesh.box import box_corners
+from render.show.hand_frame import draw_hand
 from render.show.overlay import Color, draw_box, draw_contour, draw_depth, label, sheet
 from render.transforms import apply
 
 COLUMNS = 6
 TILE = 320  # width of a frame on the sheet, pixels
+Tile = tuple[np.ndarray, np.ndarray | None]  # colours with a line above, and what is below: metres
+Boxes = Mapping[int, np.ndarray]
 
 
 def contact_sheet(dataset: Path, split: str | None, frames: int) -> np.ndarray:
     """Frames of a dataset, spread evenly over it: (H, W, 3) uint8.
 
-    Each is drawn with the 3D box and the contour of the visible mask of every annotated object, a
-    colour an object id, and with its depth below it; what the dataset lacks is left out.
+    Of objects, as scenes or in shards, each is drawn with the 3D box and the contour of the visible
+    mask of every annotated object, a colour an object id, and with its depth below it; of NYU's
+    hands see `draw_hand`. What the dataset lacks is left out.
 
     Args:
         split: look at this split only; None looks at all.
@@ -32,26 +41,78 @@ def contact_sheet(dataset: Path, split: str | None, frames: int) -> np.ndarray:
     Raises:
         InputError: there is no such dataset or split, or a file of it is damaged.
     """
-    splits = [split] if split else find_splits(dataset)
-    images = [image for name in splits for image in read_split(dataset, name)]
-    picked = [images[i] for i in _evenly(len(images), frames)]
+    kinds = find_splits(dataset, split)
+    listed = [(name, f) for name, kind in kinds.items() for f in LISTS[kind](dataset / name)]
+    if not listed:
+        raise InputError(f"{dataset}: there is no frame in {', '.join(kinds)}")
+    picked = [listed[i] for i in _evenly(len(listed), frames)]
     boxes = _boxes(dataset / "models" / "models_info.json")
+    tiles: list[Tile] = []
+    for name, kind in kinds.items():
+        of_split = [frame for split_name, frame in picked if split_name == name]
+        tiles += TILES[kind](dataset / name, of_split, boxes) if of_split else []
 
     rows = []
-    for start in range(0, len(picked), COLUMNS):
-        part = picked[start : start + COLUMNS]
-        rows.append([_tile(image, boxes) for image in part])
-        depths = [(image, image.read_depth()) for image in part]
-        rows.append([_small(draw_depth(depth)) for _, depth in depths if depth is not None])
+    for start in range(0, len(tiles), COLUMNS):
+        part = tiles[start : start + COLUMNS]
+        rows.append([tile for tile, _ in part])
+        rows.append([_small(draw_depth(depth)) for _, depth in part if depth is not None])
     return sheet([row for row in rows if row])
 
 
-def find_splits(dataset: Path) -> list[str]:
-    """The splits of a BOP dataset; InputError where there is none."""
-    splits = sorted({path.parent.parent.name for path in dataset.glob("*/*/scene_camera.json")})
-    if not splits:
-        raise InputError(f"{dataset}: no BOP dataset, which has SPLIT/SCENE/scene_camera.json")
-    return splits
+def _object_tiles(split: Path, images: Sequence[Any], boxes: Boxes) -> list[Tile]:
+    """Of a split in BOP's layout."""
+    return [(_tile(image, boxes), image.read_depth()) for image in images]
+
+
+def _shard_tiles(split: Path, frames: Sequence[Any], boxes: Boxes) -> list[Tile]:
+    """Of a split of shards; only those that are asked for are unpacked."""
+    tiles: list[Tile] = []
+    for shard in dict.fromkeys(shard for shard, _ in frames):
+        keys = {key for of_shard, key in frames if of_shard == shard}
+        with TemporaryDirectory() as name:
+            faults = unpack(shard, Path(name) / split.name, keys).faults
+            if faults:
+                raise InputError(f"{shard}, {': '.join(faults[0])}")
+            try:
+                images = read_split(Path(name), split.name)
+                tiles += _object_tiles(split, images, boxes)
+            except InputError as error:
+                scene = f"{Path(name) / split.name}/"
+                raise InputError(f"{shard}: {str(error).replace(scene, '')}") from None
+    return tiles
+
+
+def _hand_tiles(split: Path, numbers: Sequence[Any], boxes: Boxes) -> list[Tile]:
+    """Of a split in NYU's layout."""
+    uvd, _ = read_uvd(split)
+    drawn = [draw_hand(split, number, uvd) for number in numbers]
+    names = (f"{split.name}/{number:07d}" for number in numbers)
+    return [(label(_small(rgb), name), d) for name, (rgb, d) in zip(names, drawn, strict=True)]
+
+
+def _list_shards(split: Path) -> list[Any]:
+    """(shard, key) of every image."""
+    keys = ((s, dict.fromkeys(m.key for m in read_members(s))) for s in shard_files(split))
+    return [(shard, key) for shard, of_shard in keys for key in of_shard]
+
+
+def _list_hands(split: Path) -> list[Any]:
+    """The numbers of frames with any image."""
+    return sorted({n for stream in (SENSOR, SYNTHETIC) for n in frame_numbers(split, stream)})
+
+
+# How a split's frames are listed, and what draws some of them.
+LISTS: Mapping[str, Callable[[Path], list[Any]]] = {
+    BOP: lambda split: list(read_split(split.parent, split.name)),
+    SHARDS: _list_shards,
+    NYU: _list_hands,
+}
+TILES: Mapping[str, Callable[[Path, Sequence[Any], Boxes], list[Tile]]] = {
+    BOP: _object_tiles,
+    SHARDS: _shard_tiles,
+    NYU: _hand_tiles,
+}
 
 
 def _boxes(models_info: Path) -> dict[int, np.ndarray]:
@@ -71,7 +132,7 @@ def _boxes(models_info: Path) -> dict[int, np.ndarray]:
     return boxes
 
 
-def _tile(image: BopImage, boxes: Mapping[int, np.ndarray]) -> np.ndarray:
+def _tile(image: BopImage, boxes: Boxes) -> np.ndarray:
     rgb = image.read_rgb()
     for gt_id, annotation in enumerate(image.annotations):
         color = _color(annotation.obj_id)
@@ -87,9 +148,7 @@ def _tile(image: BopImage, boxes: Mapping[int, np.ndarray]) -> np.ndarray:
     return label(_small(rgb), title)
 
 
-def _corners(
-    annotation: Annotation, boxes: Mapping[int, np.ndarray], camera: Camera
-) -> np.ndarray | None:
+def _corners(annotation: Annotation, boxes: Boxes, camera: Camera) -> np.ndarray | None:
     """The object's box in the image, (8, 2) pixels; None if it is unknown or not all in front."""
     if annotation.obj_id not in boxes:
         return None

@@ -15,10 +15,10 @@ from render.draw.records import make_view
 from render.draw.reference import SceneMaker, import_pyrender, require_pyrender
 from render.errors import InputError
 from render.formats.bop import BopImage, read_split
+from render.formats.splits import BOP, find_splits
 from render.mesh.box import mesh_corners
 from render.mesh.mesh import Mesh, load_models
 from render.scene.spec import Placed, SceneSpec, near_of, rows
-from render.show.contact_sheet import find_splits
 
 AMBIENT = (0.3, 0.3, 0.3)
 LIGHT = np.pi  # of the light that goes with the camera: what faces it has the mesh's own colour
@@ -63,11 +63,12 @@ def show_frame(dataset: Path, split: str | None, frame: str | None) -> None:
 
 def find_image(dataset: Path, split: str | None, frame: str | None) -> BopImage:
     """An image of a dataset; arguments and errors as of `show_frame`."""
-    images = [
-        image
-        for name in ([split] if split else find_splits(dataset))
-        for image in read_split(dataset, name)
-    ]
+    splits = find_splits(dataset, split)
+    others = [f"{name} ({kind})" for name, kind in splits.items() if kind != BOP]
+    if len(others) == len(splits):
+        raise InputError(f"{dataset}: the window shows BOP's scenes, not {others[0]}; {INSTEAD}")
+    names = (name for name, kind in splits.items() if kind == BOP)
+    images = [image for name in names for image in read_split(dataset, name)]
     if frame is None:
         return images[0]
     try:

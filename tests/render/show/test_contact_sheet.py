@@ -7,13 +7,18 @@ from click.testing import CliRunner
 
 from pipeline import main
 from render.dataset.generate import generate
+from render.dataset.hands import generate_hands
 from render.draw.renderer import RenderConfig
 from render.errors import InputError
+from render.formats.nyu import EVALUATED
+from render.formats.nyu_dataset import read_joint_data
+from render.hand.scene import HandSceneConfig
 from render.image_file import read_rgb
 from render.scene.randomize import SceneConfig
 from render.show.contact_sheet import contact_sheet
 from render.show.overlay import draw_contour, draw_depth
 from tests.small_dataset import cuboids, random_frames, write_dataset
+from tests.tar_files import edit_tar
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +71,37 @@ def test_what_a_dataset_lacks_is_left_out(tmp_path, rng):
     assert without_boxes.shape == (144, 4 + 4 * 164, 3)
 
 
-@pytest.mark.parametrize(("split", "what"), [(None, "no BOP dataset"), ("val", "no split 'val'")])
+def test_shards_look_as_their_scenes_do(tables, tmp_path):
+    render = RenderConfig(frames=5, size=(160, 120), frames_per_scene=3, format="bop-webdataset")
+    generate(render, SceneConfig(), tmp_path / "shards", seed=0, workers=1)
+    as_shards, as_scenes = (contact_sheet(d, None, 3) for d in (tmp_path / "shards", tables))
+    np.testing.assert_array_equal(as_shards, as_scenes)
+
+
+def test_a_damaged_shard_is_named(tmp_path):
+    generate(RenderConfig(frames=1, format="bop-webdataset"), SceneConfig(), tmp_path, 0, 1)
+    shard = edit_tar(
+        tmp_path / "train/shard-000000.tar", lambda m: m.update({"000000_000000.rgb.png": b"x"})
+    )
+    with pytest.raises(InputError, match=f"^{shard}: 000000/rgb/000000.png: not an image"):
+        contact_sheet(tmp_path, None, 1)
+
+
+def test_hands_are_shown_with_their_joints_and_the_drawn_hand_below(tmp_path):
+    render = RenderConfig(hand="bundled", format="nyu", frames=3)
+    generate_hands(render, HandSceneConfig(), tmp_path, 0, 1)
+    sheet = contact_sheet(tmp_path, "train", 2)
+    assert sheet.shape == (4 + 256 + 4 + 240 + 4, 4 + 2 * 324, 3)
+    uvd = read_joint_data(tmp_path / "train/joint_data.mat")[0][0, 0, EVALUATED]
+    for u, v, _ in uvd / 2:  # the first tile's joints are white, half as large as the image
+        patch = sheet[20 + round(v) - 2 : 20 + round(v) + 3, 4 + round(u) - 2 : 4 + round(u) + 3]
+        assert patch.min(axis=2).max() > 150
+    for path in (tmp_path / "train").glob("depth_1_*.png"):
+        path.unlink()
+    assert contact_sheet(tmp_path, None, 2).shape == (4 + 256 + 4, 4 + 2 * 324, 3)
+
+
+@pytest.mark.parametrize(("split", "what"), [(None, "an empty folder"), ("val", "no split 'val'")])
 def test_what_is_no_dataset_is_refused(split, what, tables, tmp_path):
     with pytest.raises(InputError, match=what):
         contact_sheet(tables if split else tmp_path, split, 4)

@@ -71,6 +71,14 @@ def test_a_frame_is_found_by_its_numbers_or_named_as_it_should_be(tables):
         find_image(tables, None, "7/1")
 
 
+def test_what_has_no_scenes_is_refused_by_what_it_is(tmp_path):
+    (tmp_path / "train").mkdir()
+    (tmp_path / "train" / "shard-000000.tar").touch()
+    message = r"the window shows BOP's scenes, not train \(bop-webdataset\); --out SHEET.png draws"
+    with pytest.raises(InputError, match=message):
+        find_image(tmp_path, None, None)
+
+
 def test_without_a_display_one_line_says_what_to_do(tables, monkeypatch):
     monkeypatch.delenv("DISPLAY", raising=False)
     line = "Error: no display to open a window on; --out SHEET.png draws a contact sheet instead\n"

@@ -177,7 +177,7 @@ def test_each_fault_is_a_line_and_the_exit_code_one(small, tmp_path):
     ("args", "what"),
     [
         (("{tmp}/none",), "no such folder"),
-        (("{tmp}",), "no split"),
+        (("{tmp}",), "this is an empty folder"),
         (("{good}", "--split", "x"), "there are train"),
     ],
 )
