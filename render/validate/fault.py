@@ -29,6 +29,10 @@ class Faults:
         """Note a fault of a file."""
         self.found.append(Fault(path, message))
 
+    def has(self, path: Path) -> bool:
+        """Whether a file has one."""
+        return any(fault.path == path for fault in self.found)
+
     @contextmanager
     def caught(self, path: Path) -> Iterator[None]:
         """Turn an InputError into a fault of this file, so that checking goes on after it."""

@@ -53,7 +53,8 @@ class FrameCheck:
     drawn: Sequence[np.ndarray | None]
     slack: Slack
     faults: Faults
-    # gt ids whose visible mask, pose or depth is wrong already: what else differs there follows.
+    # gt ids whose mask, pose or depth is wrong already: what else differs there follows from it.
+    wrong_whole: set[int] = field(default_factory=set)
     wrong_visible: set[int] = field(default_factory=set)
     wrong_pose: set[int] = field(default_factory=set)
     wrong_depth: set[int] = field(default_factory=set)
@@ -106,6 +107,7 @@ class FrameCheck:
 
         visible_is_right = "px_count_visib" in info and not self.said_of_visible[gt_id]
         if (said and iou < LEAST_IOU) or (outside and visible_is_right):
+            self.wrong_whole.add(gt_id)
             reasons = said + [misfit] * (iou < LEAST_IOU) + [sticks_out] * (outside > 0)
             self.faults.add(self._mask_path(gt_id, visible=False), "; ".join(reasons))
             return

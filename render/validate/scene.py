@@ -7,6 +7,7 @@ from pathlib import Path
 
 from render.camera import Camera
 from render.frame import Frame
+from render.validate.beside import Beside
 from render.validate.dataset import SeenObjects, check_finite
 from render.validate.fault import Faults
 from render.validate.frame import FrameCheck
@@ -15,7 +16,7 @@ from render.validate.models import Models, PoseDrawer
 from render.validate.pixels import READERS, Slack, image_paths, read_pixels
 from render.validate.records import ImageRecord, check_records
 from render.validate.surface import check_nocs, check_normals
-from render.validate.tables import check_tables, read_tables
+from render.validate.tables import check_pairs, check_tables, read_tables
 
 KINDS, INFO = tuple(READERS), "scene_gt_info.json"
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
@@ -72,7 +73,7 @@ class SceneCheck:
     def _check_frames(
         self, records: dict[int, ImageRecord], drawer: PoseDrawer | None, hands: SceneHands
     ) -> None:
-        tables = read_tables(self.folder)
+        tables, beside = read_tables(self.folder, self.faults), Beside(self.folder, self.faults)
         for im_id, record in records.items():
             instances, postures = record.instances or (), hands.postures.get(im_id, {})
             paths = image_paths(self.folder, im_id, len(instances), self.present)
@@ -94,10 +95,12 @@ class SceneCheck:
             bent = {a.obj_id for i, a in enumerate(instances) if i in postures or i in unknown}
             if camera is not None:
                 check_tables(self.folder, im_id, camera, tables, drawn, self.faults)
+                check_pairs(self.folder, im_id, drawn, self.faults)
             frame.run({i: mesh for i, mesh in self.models.meshes.items() if i not in bent})
             check_normals(frame, [None if drawn is None else drawn.normals for drawn in frames])
             if record.instances is not None:
                 check_nocs(frame, self.models.box)
+                beside.check(frame, self.models.box)
 
     def _check_strays(self, records: dict[int, ImageRecord]) -> None:
         """Report images that no record speaks of, unless a damaged one may."""

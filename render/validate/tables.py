@@ -1,13 +1,12 @@
-"""Objects that lie in the very plane of their table, so that each pixel shows either by chance."""
+"""Objects in the very plane of a table, or of each other: each pixel shows either, by chance."""
 
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
 
 from render.camera import Camera
-from render.errors import InputError
 from render.formats.bop_records import read_records
 from render.scene.props import TABLES
 from render.scene.spec import SceneSpec
@@ -19,14 +18,18 @@ FEW_PIXELS = 10
 SPECS = "scene_spec.json"
 
 
-def read_tables(scene_dir: Path) -> dict[int, list[np.ndarray]]:
-    """Image id -> cam_from_table (4, 4), metres, of each table; {} of scenes without specs."""
-    tables: dict[int, list[np.ndarray]] = {}
-    # What is wrong with the file is another check's.
-    with suppress(InputError):
-        for im_id, record in read_records(scene_dir / SPECS).items():
-            spec = SceneSpec.from_plain(record, f"{scene_dir / SPECS}, image {im_id}")
-            tables[im_id] = [p.matrix for p in spec.objects if p.obj_id in TABLES]
+def read_tables(scene_dir: Path, faults: Faults) -> dict[int, list[np.ndarray]]:
+    """Image id -> cam_from_table (4, 4), metres, of each table; {} of scenes without specs.
+
+    What is wrong with the specs is reported, unless something was found in them before.
+    """
+    path, tables = scene_dir / SPECS, {}
+    if path.is_file() and not faults.has(path):
+        with faults.caught(path):
+            for im_id, record in read_records(path).items():
+                with faults.caught(path):
+                    spec = SceneSpec.from_plain(record, f"image {im_id}")
+                    tables[im_id] = [p.matrix for p in spec.objects if p.obj_id in TABLES]
     return tables
 
 
@@ -55,3 +58,19 @@ def check_tables(
             if count > FEW_PIXELS:
                 message = f"{count} px of it lie in the plane of the table, and show either"
                 faults.add(scene_dir / SPECS, f"image {im_id}, gt {gt_id}: {message}")
+
+
+def check_pairs(
+    scene_dir: Path, im_id: int, drawn: Sequence[np.ndarray | None], faults: Faults
+) -> None:
+    """Report the objects of an image that share a surface; `drawn` is as in `check_tables`.
+
+    Where surfaces only cross, hardly a pixel is so near to both.
+    """
+    alone = {gt_id: depth for gt_id, depth in enumerate(drawn) if depth is not None}
+    for one, other in combinations(alone, 2):
+        a, b = alone[one], alone[other]
+        count = np.count_nonzero((a > 0) & (b > 0) & (np.abs(a - b) < SAME_DEPTH * a))
+        if count > FEW_PIXELS:
+            message = f"{count} px of it lie in the very surface of gt {other}, and show either"
+            faults.add(scene_dir / "scene_gt.json", f"image {im_id}, gt {one}: {message}")
