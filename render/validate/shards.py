@@ -79,7 +79,7 @@ def _check_keys(split: Path, shards: Sequence[Path], faults: Faults) -> None:
         for key in sorted(said.keys() | there.keys()):
             if said.get(key) != there.get(key):
                 here = f"in shard {there[key]}" if key in there else "in no shard"
-                raise InputError(f"{key} is {here}, not in {said.get(key)!r}")
+                raise InputError(f"{key[:40]} is {here}, not in {str(said.get(key))[:40]}")
 
 
 def _hand_on(
