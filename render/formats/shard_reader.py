@@ -22,6 +22,7 @@ IMAGES = {
     **{"normals.png": "normals", "nocs.png": "nocs"},
 }
 MASKS = {"mask.json": "mask", "mask_visib.json": "mask_visib"}
+LONGEST = 80  # characters of the name of what is none of an image's files
 BLOCK = 512  # bytes; a tar file ends in two of zeros
 Key = tuple[int, int]  # scene id, image id
 
@@ -73,7 +74,7 @@ def unpack(shard: Path, split: Path, keys: Collection[Key] | None = None) -> Unp
     with _opened(shard) as tar:
         for info, member in _entries(tar):
             if isinstance(member, str):
-                found.faults.append((info.name, member))
+                found.faults.append((ascii(info.name)[1:-1][:LONGEST], member))
             elif info.name in seen:
                 found.faults.append((info.name, "is there twice"))
             elif keys is None or member.key in keys:
@@ -159,7 +160,7 @@ def _place(
     folder.mkdir(parents=True, exist_ok=True)
     for gt_id, mask in record.items():
         if not re.fullmatch(r"\d{1,6}", gt_id):
-            raise InputError(f"keys must be gt ids, got {gt_id[:40]!r}")
+            raise InputError(f"keys must be gt ids, got {gt_id[:40]!a}")
         path = folder / f"{im_id:06d}_{int(gt_id):06d}.png"
         found.members[path] = f"{member.name}, gt {int(gt_id)}"
         write_png(path, decode_rle(mask, f"gt {int(gt_id)}"))

@@ -79,7 +79,9 @@ def _check_keys(split: Path, shards: Sequence[Path], faults: Faults) -> None:
         for key in sorted(said.keys() | there.keys()):
             if said.get(key) != there.get(key):
                 here = f"in shard {there[key]}" if key in there else "in no shard"
-                raise InputError(f"{key[:40]} is {here}, not in {str(said.get(key))[:40]}")
+                raise InputError(
+                    f"{ascii(key)[1:-1][:40]} is {here}, not in {ascii(said.get(key))[:40]}"
+                )
 
 
 def _hand_on(
@@ -93,6 +95,8 @@ def _hand_on(
         member = unpacked.members.get(fault.path)
         if member is None and image:
             member = f"{scene_id:06d}_{int(image[1]):06d}.{ending}"
+        elif member is None and fault.path.suffix == ".json":
+            member = f"{scene_id:06d}_*.{ending}"
         elif member is None:
             number, _, gt = fault.path.stem.partition("_")
             masks = {folder: ending for ending, folder in MASKS.items()}

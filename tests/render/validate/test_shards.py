@@ -68,6 +68,9 @@ def other_run(members: Members) -> None:
         (other_run, [f"{KEY}.gt_info.json: image 1, gt 0: px_count_visib", "outside"]),
         (move_pose, [f"{KEY}.gt.json: image 1, gt 0: IoU"]),
         (lambda m: m.update({"note.txt": b"x"}), ["note.txt: is nothing of an image"]),
+        (lambda m: m.update({"\x1b[2J.txt": b"x"}), [r"\x1b[2J.txt: is nothing of an image"]),
+        (lambda m: m.update({f"{KEY}.points.json": b'[{"x": NaN}, {}]'}),
+         ["000000_*.points.json: holds NaN, which is no number of JSON's"]),
     ],
 )  # fmt: skip
 def test_a_fault_is_named_by_its_shard_and_member(dataset, change, messages):
