@@ -13,6 +13,7 @@ from render.draw import level_of_detail
 from render.draw.level import Level
 from render.draw.renderer import RenderConfig
 from render.formats.bop_results import Estimate, write_results
+from render.formats.bop_targets import TARGETS
 from render.image_file import write_png
 from render.mesh.mesh import load_mesh
 from render.scene.randomize import SceneConfig
@@ -56,6 +57,11 @@ def make_detections(folder: Path) -> None:
     entry = {"scene_id": 0, "image_id": 0, "category_id": 1, "score": 0.5, "bbox": [9, 8, 20, 30]}
     entries = [entry | {"image_id": i, "time": 0.1} for i in range(3)]
     (folder / "detections.json").write_text(json.dumps(entries))
+
+
+def make_targets(folder: Path) -> None:
+    target = {"scene_id": 0, "obj_id": 1, "inst_count": 2}
+    (folder / TARGETS).write_text(json.dumps([target | {"im_id": i} for i in range(3)]))
 
 
 def make_results(folder: Path) -> None:
@@ -102,7 +108,7 @@ def make_levels(folder: Path) -> None:
     lump().export(folder / "mesh" / "lump.ply")
     read_levels(folder)
     (file,) = (folder / "cache").rglob("*.npz")
-    level_of_detail._write(file, [Level(load_mesh(folder / "mesh" / "lump.ply", "m"), 1e-4, True)])
+    level_of_detail._keep(file, [Level(load_mesh(folder / "mesh" / "lump.ply", "m"), 1e-4, True)])
 
 
 def make_pictures(folder: Path) -> None:

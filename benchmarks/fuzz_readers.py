@@ -14,6 +14,7 @@ from render.dataset.replay import replay_frame
 from render.draw.level_of_detail import load_levels
 from render.formats import bop, nyu, nyu_dataset
 from render.formats.bop_results import read_detections, read_results
+from render.formats.bop_targets import read_targets
 from render.formats.camera_file import read_camera_file
 from render.formats.plain_pickle import read_plain_pickle
 from render.formats.webdataset import write_key_to_shard
@@ -84,6 +85,10 @@ def read_split_file(file: Path) -> object:
     from train.objects.data import DataConfig, choose_images
 
     return choose_images(DataConfig(split_file=str(file)), file.parent, "test", 0)
+
+
+def read_boxes(file: Path) -> object:
+    return read_detections(file, {(0, i): (64, 48) for i in range(3)})
 
 
 def read_config(file: Path) -> object:
@@ -167,7 +172,8 @@ READERS = (
     Reader("generation", datasets.make_dataset, "ds/generation.json", read_generation, True, False),
     Reader("backgrounds", datasets.make_backgrounds, "*", read_list, whole=True),
     Reader("split_file", datasets.make_split_file, "*", read_split_file),
-    Reader("detections", datasets.make_detections, "*", read_detections),
+    Reader("detections", datasets.make_detections, "*", read_boxes),
+    Reader("targets", datasets.make_targets, "*", read_targets),
     Reader("results", datasets.make_results, "*", read_results),
     Reader("config", datasets.make_config, "*", read_config),
     Reader("nyu_depth", hands.make_nyu_depth, "*", nyu.read_depth),

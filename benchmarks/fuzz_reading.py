@@ -13,7 +13,7 @@ import numpy as np
 
 from benchmarks.fuzz_damage import damage
 from render.config import OptionError
-from render.errors import InputError
+from render.errors import InputError, one_line
 from render.validate.fault import Fault
 
 MEMORY = 1 << 30  # bytes that a reading may take beyond what the process has
@@ -121,7 +121,9 @@ def read_case(case: Case, file: Path, own: Path, watch: Watch) -> Outcome:
 
 def _faults(found: object) -> list[str]:
     """The lines of a list of Faults; none of any other value."""
-    return [str(f) for f in found if isinstance(f, Fault)] if isinstance(found, list) else []
+    return (
+        [one_line(str(f)) for f in found if isinstance(f, Fault)] if isinstance(found, list) else []
+    )
 
 
 def _bad_message(error: Exception, file: Path, own: Path) -> str:
@@ -133,7 +135,7 @@ def _bad_message(error: Exception, file: Path, own: Path) -> str:
     for link in chain:
         if isinstance(link, MemoryError) or "memory" in str(link).lower():
             return f"takes more than {MEMORY >> 20} MiB: {_place_of(link)}"
-    text = error.format_message() if isinstance(error, OptionError) else str(error)
+    text = one_line(error.format_message() if isinstance(error, OptionError) else str(error))
     if file.name not in text and str(own) not in text:
         return f"a message that names no file, {_raised_at(error)}: {text[:200]!r}"
     return _bad_line(text)
