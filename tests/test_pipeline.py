@@ -237,7 +237,7 @@ def test_bad_input_is_one_line_and_leaves_nothing(args, code, what, tmp_path, mo
 def test_a_box_outside_the_image_is_refused(finished, tmp_path):
     image = finished / "simulated_real" / "real" / "000000" / "rgb" / "000000.png"
     run = finished / "obj_000001" / "mapping"
-    for box, what in (("700,10,20,20", "outside the image"), ("1,2,3", "x,y,width,height")):
+    for box, what in (("700,10,20,20", "outside its image"), ("1,2,3", "x,y,width,height")):
         line = fail(1, "predict", run, image, "--box", box, "--out", tmp_path / "overlay.png")
         assert what in line
     assert not (tmp_path / "overlay.png").exists()

@@ -82,7 +82,9 @@ def _check(path: Path, arrays: dict[str, Any]) -> None:
     """Raise InputError unless the arrays are those of a hand, each of its shape."""
     check_arrays(arrays, WANTED, str(path))
     count = len(arrays["v_template"])
-    if not arrays["f"].size or arrays["f"].min() < 0 or arrays["f"].max() >= count:
+    if not arrays["f"].size:
+        raise InputError(f"{path}: f holds no faces")
+    if arrays["f"].min() < 0 or arrays["f"].max() >= count:
         raise InputError(f"{path}: f names vertices that are not there")
     if not (arrays["weights"].sum(axis=1) > 0).all():
         raise InputError(f"{path}: weights are 0 in a row; each vertex belongs to some joint")

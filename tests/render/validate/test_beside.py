@@ -63,10 +63,10 @@ def put(*keys: object, value: object) -> Callable[[dict], None]:
         (COCO, lambda c: c["annotations"].pop(0), "annotations, . are visible"),
         (COCO, put("annotations", value={"a": 1}), "annotations must be a list of objects"),
         (COCO, put("annotations", 0, "image_id", value=[]), "image_id must be a whole number"),
-        (SPECS, put("2", "lights", value=[{"x": 1}]), "image 2: no spec of a scene"),
-        (SPECS, put("2", "K", value="x"), "image 2: no spec of a scene"),
-        (SPECS, put("2", "objects", 0, "cam_from_obj", value=[1]), "image 2: no spec of a scene"),
-        (SPECS, put("2", value=None), "image 2: no spec of a scene"),
+        (SPECS, put("2", "lights", value=[{"x": 1}]), "image 2: lights.0..kind is missing"),
+        (SPECS, put("2", "K", value="x"), "image 2: K must be 3 x 3 finite numbers"),
+        (SPECS, put("2", "objects", 0, "cam_from_obj", value=[1]), "cam_from_obj must be 4 x 4"),
+        (SPECS, put("2", value=None), "image 2 must be an object with names"),
     ],
 )
 def test_a_fault_is_named_once_by_its_file(good, tmp_path, name, change, message):
