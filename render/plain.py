@@ -166,13 +166,10 @@ def flat(count: int) -> Check:
     """So many finite numbers, in lists of any shape; gives them as (count,) float64."""
 
     def check(value: Any, where: str) -> np.ndarray:
-        try:
-            values = np.array(value, np.float64).ravel()
-        except (TypeError, ValueError, OverflowError, RecursionError):
-            values = np.empty(0)
-        if values.shape == (count,) and np.isfinite(values).all():
+        values = _flat(value, count)
+        if values is not None:
             return values
-        raise InputError(f"{where} must be {count} finite numbers, got {shown(value)}")
+        raise refusal(where, f"{count} finite numbers", value)
 
     return check
 
@@ -181,7 +178,10 @@ def numbers(record: Mapping[str, Any], key: str, count: int, where: str) -> np.n
     """(count,) float64 from a record; InputError unless it holds just so many finite numbers."""
     if key not in record:
         raise InputError(f"{where}: {key} is missing")
-    return flat(count)(record[key], f"{where}: {key}")
+    values = _flat(record[key], count)
+    if values is None:
+        raise refusal(f"{where}: {key}", f"{count} finite numbers", record[key])
+    return values
 
 
 def parse_float(record: Mapping[str, Any], key: str, where: str) -> float:
@@ -195,6 +195,14 @@ def parse_integer(record: Mapping[str, Any], key: str, where: str) -> int:
     if value != int(value) or abs(value) >= WHOLE:
         raise InputError(f"{where}: {key} must be a whole number, got {value}")
     return int(value)
+
+
+def _flat(value: Any, count: int) -> np.ndarray | None:
+    try:
+        values = np.array(value, np.float64).ravel()
+    except (TypeError, ValueError, OverflowError, RecursionError):
+        return None
+    return values if values.shape == (count,) and np.isfinite(values).all() else None
 
 
 def _is_number(value: Any) -> bool:
