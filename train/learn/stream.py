@@ -5,6 +5,7 @@ A step trains on the next `size` indices, so that a stream can begin at any step
 """
 
 import os
+import shutil
 import signal
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 CROP, AUGMENT = 101, 102  # purposes of a sample's random numbers, beside those of its scene
 PREFETCH = 4  # batches that a worker is ahead
+SHARED_MEMORY = "/dev/shm"
 
 
 class Sampler(Protocol):
@@ -66,7 +68,7 @@ class Live:
 class Samples(IterableDataset):
     """(images, targets) of step `first`, first + 1, ... without end, for a DataLoader.
 
-    Images are (n, channels, size, size) float32, cropped and augmented; targets (n, s, outputs).
+    Images are (n, size, size, channels) float32, cropped and augmented; targets (n, s, outputs).
     Worker i of n makes every n-th step; a DataLoader hands them on in their order.
     """
 
@@ -85,7 +87,7 @@ class Samples(IterableDataset):
             raise ValueError(f"part must lie within a step's {size} samples, got {part}")
         self.first = 0
 
-    def __iter__(self) -> Iterator[tuple[Tensor, Tensor] | InputError]:
+    def __iter__(self) -> Iterator[tuple[np.ndarray, np.ndarray] | InputError]:
         worker = get_worker_info()
         step, stride = (self.first + worker.id, worker.num_workers) if worker else (self.first, 1)
         try:
@@ -99,7 +101,7 @@ class Samples(IterableDataset):
         except InputError as error:
             yield error  # a DataLoader would put a traceback into its one line
 
-    def _step(self, sampler: Sampler, step: int) -> tuple[Tensor, Tensor]:
+    def _step(self, sampler: Sampler, step: int) -> tuple[np.ndarray, np.ndarray]:
         indices = [step * self.size + i for i in self.part]
         images, targets = [], []
         for index, sample in zip(indices, sampler.make(indices), strict=True):
@@ -108,8 +110,7 @@ class Samples(IterableDataset):
             rng = np.random.default_rng([self.seed, index, AUGMENT])
             images.append(self.crops.augment(image, rng))
             targets.append(self.crops.targets(sample, crop))
-        stacked = torch.from_numpy(np.concatenate(images))  # (n, size, size, channels)
-        return stacked.permute(0, 3, 1, 2), torch.from_numpy(np.stack(targets).astype(np.float32))
+        return np.concatenate(images), np.stack(targets).astype(np.float32)
 
 
 class Stream:
@@ -120,7 +121,7 @@ class Stream:
 
     def __init__(self, samples: Samples, workers: int) -> None:
         self._samples, self._workers = samples, workers
-        self._batches: Iterator[tuple[Tensor, Tensor] | InputError] | None = None
+        self._batches: Iterator[Any] | None = None
         self._next: int | None = None
 
     def fingerprint(self) -> dict[str, Any]:
@@ -128,7 +129,7 @@ class Stream:
         return self._samples.source.settings(self._samples.seed)
 
     def batch(self, step: int) -> tuple[Tensor, Tensor]:
-        """Images and targets of one step; see `Samples`.
+        """Images (n, channels, size, size) and targets of one step; see `Samples`.
 
         Raises:
             InputError: the scenes cannot be drawn, or a worker has died.
@@ -146,7 +147,8 @@ class Stream:
             self.close()
             raise made
         self._next = step + 1
-        return made
+        images, targets = map(torch.as_tensor, made)
+        return images.permute(0, 3, 1, 2), targets
 
     def close(self) -> None:
         """End the workers."""
@@ -162,6 +164,8 @@ class Stream:
         # Spawned, since an OpenGL context does not survive a fork. A generator of its own: what
         # the training draws does not depend on where the stream began.
         several = {"multiprocessing_context": "spawn", "prefetch_factor": PREFETCH}
+        if not self._fits_shared_memory():
+            several["collate_fn"] = _as_they_are
         loader: DataLoader = DataLoader(
             self._samples,
             batch_size=None,
@@ -171,6 +175,23 @@ class Stream:
             **(several if self._workers else {}),  # type: ignore[arg-type]
         )
         self._batches = iter(loader)
+
+    def _fits_shared_memory(self) -> bool:
+        """Whether the tensors of all waiting batches do; in a container it is 64 MB by default.
+
+        Where they do not, a DataLoader would wait for ever: arrays then go through a pipe, which
+        takes the training some hundredths of a second a batch.
+        """
+        crops = self._samples.crops
+        batch = len(self._samples.part) * crops.size**2 * 4 * (crops.channels + 1)  # bytes
+        try:
+            return shutil.disk_usage(SHARED_MEMORY).free > self._workers * (PREFETCH + 2) * batch
+        except OSError:
+            return False
+
+
+def _as_they_are(arrays: Any) -> Any:
+    return arrays
 
 
 def death_of_worker(error: RuntimeError) -> InputError | None:

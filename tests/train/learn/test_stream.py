@@ -72,6 +72,14 @@ def test_a_sample_is_the_same_for_any_number_of_workers(first_steps, workers):
     assert not active_children()
 
 
+def test_without_shared_memory_the_samples_are_the_same(first_steps, monkeypatch, tmp_path):
+    monkeypatch.setattr("train.learn.stream.SHARED_MEMORY", str(tmp_path / "missing"))
+    got = steps_of(stream(1), range(3))
+    assert_same(got, first_steps[:3])
+    strides = [images.stride() for images, _ in first_steps[:3]]
+    assert [images.stride() for images, _ in got] == strides  # by which torch rounds
+
+
 def test_a_stream_begun_at_a_step_gives_what_it_would_have_given_there(first_steps):
     assert_same(steps_of(stream(), [3, 4, 1]), [first_steps[i] for i in (3, 4, 1)])
 
