@@ -18,10 +18,12 @@ from render.formats.bop_records import (
     require_box,
 )
 from render.frame import Box
+from render.input_file import read_text
 from render.json_file import read_json, write_text
 
 HEADER = "scene_id,im_id,obj_id,score,R,t,time"
 COLUMNS = HEADER.split(",")
+SEPARATORS = {"semicolons": ";", "tabs": "\t"}  # what spreadsheets write in place of commas
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,15 +68,13 @@ def read_results(path: Path, nearest: float = NEAREST_MM) -> list[Estimate]:
         nearest: as `nearest_mm` gives it for the dataset.
 
     Raises:
-        InputError: the file is missing, or a line is malformed; the message gives its number.
+        InputError: the file is missing, without a line or no CSV, or a line is malformed; the
+            message gives its number.
     """
-    try:
-        lines = path.read_text().splitlines()
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: not a text file ({error})") from None
-    if lines and HEADER in lines[0].replace(" ", ""):
+    text = read_text(path).removeprefix("\ufeff")  # what Excel and PowerShell put first
+    _require_csv(text, path)
+    lines = text.splitlines()
+    if HEADER in lines[0].replace(" ", ""):
         lines[0] = ""
     estimates = [
         _parse_line(line, f"{path}, line {i}")
@@ -150,7 +150,28 @@ def read_detections(
     return detections
 
 
+def _require_csv(text: str, path: Path) -> None:
+    """Tell a results file from one that was cut off at its start, and from BOP's JSON files.
+
+    A header alone is the file of a method that found nothing.
+    """
+    if not text.strip():
+        raise InputError(
+            f"{path}: empty; a results file has a line for each pose, or at least its header"
+            f" {HEADER}"
+        )
+    if text.lstrip()[0] in "[{":
+        raise InputError(
+            f"{path}: JSON, as detections and ground truth are; poses are in a CSV file, {HEADER}"
+        )
+
+
 def _parse_line(line: str, where: str) -> Estimate:
+    for name, separator in SEPARATORS.items():
+        if line.count(separator) >= len(COLUMNS) - 1:
+            raise InputError(
+                f"{where}: its fields are parted by {name}; export it with commas, as in {HEADER}"
+            )
     fields = line.split(",")
     if len(fields) != len(COLUMNS):
         raise InputError(

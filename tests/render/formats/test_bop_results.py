@@ -41,7 +41,9 @@ def test_a_results_file_is_as_bop_has_it(tmp_path):
     )
 
 
-@pytest.mark.parametrize("text", [f"{HEADER}\n{LINE}\n", f"{LINE}\n", f"{HEADER}\n{LINE}"])
+@pytest.mark.parametrize(
+    "text", [f"{HEADER}\n{LINE}\n", f"{LINE}\n", f"{HEADER}\n{LINE}", f"\ufeff{LINE}"]
+)
 def test_the_header_may_be_missing(tmp_path, text):
     (tmp_path / "a.csv").write_text(text)
     (estimate,) = read_results(tmp_path / "a.csv")
@@ -73,8 +75,31 @@ def test_a_file_that_is_missing_or_no_text_is_named(tmp_path):
     with pytest.raises(InputError, match=r"none\.csv: no such file"):
         read_results(tmp_path / "none.csv")
     (tmp_path / "a.csv").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(InputError, match=r"a\.csv: not a text file"):
+    with pytest.raises(InputError, match=r"a\.csv: not text in UTF-8"):
         read_results(tmp_path / "a.csv")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "empty; a results file has a line for each pose"),
+        ("\ufeff\n \n", "empty"),
+        ('[{"scene_id": 2, "image_id": 3}]', "JSON, as detections and ground truth are"),
+        ('\n{"3": [{"obj_id": 1}]}', "JSON"),
+        (f"{HEADER}\n{LINE}\n".replace(",", ";"), "line 1: .* parted by semicolons"),
+        (f"{HEADER}\n{LINE}\n".replace(",", ";").replace(".", ","), "line 1: .* semicolons"),
+        (f"{HEADER}\n" + LINE.replace(",", "\t"), "line 2: its fields are parted by tabs"),
+    ],
+)
+def test_what_is_no_results_file_is_told_from_one(tmp_path, text, message):
+    (tmp_path / "a.csv").write_text(text)
+    with pytest.raises(InputError, match=rf"a\.csv(: |, ){message}"):
+        read_results(tmp_path / "a.csv")
+
+
+def test_a_header_alone_is_of_a_method_that_found_nothing(tmp_path):
+    (tmp_path / "a.csv").write_text(HEADER)
+    assert read_results(tmp_path / "a.csv") == []
 
 
 def test_results_in_metres_are_refused(tmp_path):
