@@ -20,6 +20,7 @@ from render.mesh.mesh import ObjectModel
 from render.transforms import apply
 
 ImageKey = tuple[int, int]  # scene id, image id
+SPLIT = "split.json"  # what a run says of its images, as `data.split_file` takes it
 
 
 @dataclass(frozen=True)

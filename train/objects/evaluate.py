@@ -20,11 +20,13 @@ from train.learn.checkpoint import Checkpoint
 from train.learn.device import choose_device
 from train.objects.crops import cut, detector_crop, square_crop
 from train.objects.data import (
+    SPLIT,
     DataConfig,
     Instance,
     choose_images,
     find_dataset,
     load_instances,
+    write_split,
 )
 from train.objects.detections import ANNOTATED, read_boxes, with_boxes
 from train.objects.exemplar import METHOD as EXEMPLAR
@@ -54,8 +56,8 @@ def evaluate_run(
 ) -> str:
     """`evaluate`: one trained network on a dataset's test frames; exemplars beside it if asked for.
 
-    Leaves a BOP results file for each, results.json, results.txt, test_frames.png and extremes.png
-    in `out`; returns the table.
+    Leaves a BOP results file for each, the split.json that `score` takes for them, results.json,
+    results.txt, test_frames.png and extremes.png in `out`; returns the table.
     """
     if localiser is not None:
         raise InputError(f"--localiser belongs to networks for hands; {run} is for an object")
@@ -77,6 +79,7 @@ def evaluate_run(
 
     outcomes = []
     out.mkdir(parents=True, exist_ok=True)
+    write_split(data, root, seed, out / SPLIT)
     for name, reader in readers.items():
         found, estimates = evaluate_method(reader, name, tests, models[obj_id], torch_device, seed)
         write_estimates(out, name, data, estimates)

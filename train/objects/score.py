@@ -1,8 +1,7 @@
 """Pose estimates and a dataset's ground truth -> metrics, by the rules of the BOP benchmark."""
 
 import json
-from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -12,22 +11,20 @@ import numpy as np
 
 from render.camera import Camera
 from render.errors import InputError
-from render.formats.bop import BopImage, read_split, require_objects
+from render.formats.bop import BopImage, require_objects
 from render.formats.bop_records import nearest_mm
 from render.formats.bop_results import Estimate, read_results
-from render.formats.bop_targets import TARGETS, Targets, read_targets
-from render.frame import Annotation
+from render.formats.bop_targets import Targets
 from render.mesh.box import box_corners
 from render.mesh.mesh import ObjectModel, load_models
 from render.progress import progress
 from render.transforms import apply
-from train.objects.data import DataConfig, choose_images
+from train.objects.data import DataConfig
 from train.objects.depth import RenderDepth, depth_renderer
 from train.objects.metrics import PoseErrors, pose_errors, vsd
+from train.objects.scope import ToFind, scored_images, to_find, what_is_missing, what_is_scored
 from train.objects.summary import Group, mean_over_objects, mean_over_targets, summarize
 from train.objects.table import format_rows
-
-ToFind = Callable[[BopImage, int], tuple[list[np.ndarray], int]]  # see `_to_find`
 
 
 def score(
@@ -66,7 +63,7 @@ def score(
         raise InputError(
             f"none of the {len(estimates)} estimates is for one of the {len(images)} scored images"
         )
-    find = partial(_to_find, min_visib=min_visib, targets=targets)
+    find = partial(to_find, min_visib=min_visib, targets=targets)
     rule = f"has a visib_fract of {min_visib} or more" if targets is None else "is a target"
     chosen = _chosen_objects(images, models, find, rule, obj_ids)
     no_vsd = None if render_depth else "no depth was rendered to compare with"
@@ -92,56 +89,22 @@ def score(
 def score_file(data: DataConfig, results: Path, dataset: Path, as_json: bool) -> str:
     """Score a BOP results file against a dataset: a table, or `score`'s dictionary as JSON.
 
-    The images are those under "test" in the split file where one is named; else those of the
-    dataset's test_targets_bop19.json, where there is one and the split is a test split; else all of
-    the split. "scored" says in words which.
+    "scored" says in words which images and instances count, as `scored_images` chooses them, and of
+    which the file has no line.
     """
     estimates = read_results(results, nearest_mm(dataset))
-    targets, images = _scored_images(data, dataset)
+    targets, images = scored_images(data, dataset)
     folder = dataset / "models_eval" if (dataset / "models_eval").is_dir() else dataset / "models"
     models = load_models([folder], unit="mm")
     obj_ids = data.objects or None
     with depth_renderer(images, models) as render_depth:
         scores = score(estimates, images, models, data.min_visib, obj_ids, render_depth, targets)
-    scores["scored"] = _what_is_scored(data, images, estimates, targets)
+    find = partial(to_find, min_visib=data.min_visib, targets=targets)
+    chosen = [int(obj_id) for obj_id in scores["objects"]]
+    missing = what_is_missing(results, estimates, images, chosen, find)
+    scores["scored"] = what_is_scored(data, images, estimates, targets)
+    scores["scored"] += f" {missing}" if missing else ""
     return json.dumps(scores, indent=2) if as_json else format_table(scores)
-
-
-def _scored_images(data: DataConfig, dataset: Path) -> tuple[Targets | None, list[BopImage]]:
-    file = dataset / TARGETS
-    if data.split_file:
-        chosen = choose_images(data, dataset, "test", seed=0)
-        return None, read_split(dataset, data.split, chosen)
-    if not (data.split.startswith("test") and file.is_file()):
-        return None, read_split(dataset, data.split)
-    targets = read_targets(file)
-    try:
-        images = read_split(dataset, data.split, {key[:2] for key in targets})
-    except InputError as error:
-        raise InputError(f"{error}; {file} names it, --split-file would name others") from None
-    return targets, images
-
-
-def _what_is_scored(
-    data: DataConfig,
-    images: Sequence[BopImage],
-    estimates: Sequence[Estimate],
-    targets: Targets | None,
-) -> str:
-    """For a reader of the table: which instances and estimates count."""
-    if targets is None:
-        of = f"the test images of {data.split_file}" if data.split_file else f"split {data.split}"
-        why = "" if data.split_file else f"; no {TARGETS} says what counts"
-        least = f"a visib_fract of {data.min_visib:g} or more"
-        return f"Scored is all ground truth with {least} in {of}, {len(images)} images{why}."
-    asked = {key: n for key, n in targets.items() if not data.objects or key[2] in data.objects}
-    given = Counter((e.scene_id, e.im_id, e.obj_id) for e in estimates)
-    left_out = len(estimates) - sum(min(n, given[key]) for key, n in asked.items())
-    return (
-        f"Scored are the targets of {TARGETS}, as in BOP: of an object in an image the inst_count"
-        f" most visible instances, {sum(asked.values())} in {len(images)} images, and as many"
-        f" estimates, the surest; {left_out} of {len(estimates)} estimates are left out."
-    )
 
 
 def format_table(scores: Mapping[str, Any]) -> str:
@@ -159,26 +122,6 @@ def format_table(scores: Mapping[str, Any]) -> str:
     if scores["no_vsd"]:
         table.append(f"No VSD and AR: {scores['no_vsd']}.")
     return "\n".join(table)
-
-
-def _to_find(
-    image: BopImage, obj_id: int, min_visib: float, targets: Targets | None
-) -> tuple[list[np.ndarray], int]:
-    """True poses of an object that are to be found in an image, and how many estimates may do so.
-
-    With targets there may be more estimates than instances, where a file of them says so.
-    """
-    shown = [a for a in image.annotations if a.obj_id == obj_id]
-    if targets is None:
-        visible = [a.cam_from_obj for a in shown if _visib_fract(a) >= min_visib]
-        return visible, len(visible)
-    count = targets.get((image.scene_id, image.im_id, obj_id), 0)
-    most_visible = sorted(shown, key=_visib_fract, reverse=True)[:count]
-    return [a.cam_from_obj for a in most_visible], count
-
-
-def _visib_fract(annotation: Annotation) -> float:
-    return 1.0 if annotation.visib_fract is None else annotation.visib_fract
 
 
 def _chosen_objects(

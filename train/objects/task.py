@@ -19,6 +19,7 @@ from train.learn.targets import ObjectInfo
 from train.learn.task import Fold, Folders, Found, Material, Record
 from train.objects.crops import ObjectCrops
 from train.objects.data import (
+    SPLIT,
     DataConfig,
     Instance,
     choose_images,
@@ -228,7 +229,7 @@ class ObjectSubject:
         return found
 
     def show_pairs(self, folder: Path) -> None:
-        write_split(self.data, self.root, self.seed, folder / "split.json")
+        write_split(self.data, self.root, self.seed, folder / SPLIT)
         inputs, crop = self.material.inputs, self.config["crop"]
         synthetic = inputs.synthetic
         if isinstance(synthetic, Live):

@@ -247,7 +247,7 @@ def test_evaluate_writes_bops_file_and_results(root, oracle, tmp_path, frames):
     config = {"data": data_of(root, 2), "exemplar": ExemplarConfig(), "crop": CropConfig()}
     text = evaluate.evaluate_run(config, tmp_path / "run", None, out, SEED, "cpu")
 
-    names = ["real_mydatasetv2-test.csv", "results.json", "results.txt"]
+    names = ["real_mydatasetv2-test.csv", "results.json", "results.txt", "split.json"]
     pictures = ["extremes.png", "test_frames.png"]
     assert {path.name for path in out.iterdir()} == {*names, *pictures}
     estimates = read_results(out / names[0])
@@ -259,6 +259,9 @@ def test_evaluate_writes_bops_file_and_results(root, oracle, tmp_path, frames):
         np.testing.assert_allclose(estimate.cam_from_obj, truth, atol=1e-6)
         assert estimate.time_s > 0 and estimate.score == pytest.approx(1, abs=1e-6)
 
+    assert json.loads((out / "split.json").read_text()) == json.loads(
+        (root / "split.json").read_text()
+    )
     record = json.loads((out / "results.json").read_text())
     assert record["methods"] == ["real"] and record["seed"] == SEED
     assert record["boxes"] == "bbox_visib" and len(record["subsets"]) == 3
