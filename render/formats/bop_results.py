@@ -1,6 +1,6 @@
 """BOP's result files: pose estimates as CSV, detections as JSON."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -110,7 +110,7 @@ def write_results(path: Path, estimates: Sequence[Estimate]) -> None:
 
 
 def read_detections(
-    path: Path, sizes: Mapping[tuple[int, int], tuple[int, int]]
+    path: Path, sizes: Mapping[tuple[int, int], tuple[int, int]], obj_ids: Collection[int] = ()
 ) -> list[Detection]:
     """Read detections in some images from the JSON of BOP's default detections.
 
@@ -119,12 +119,13 @@ def read_detections(
     Args:
         sizes: (scene id, image id) of the images -> (width, height); what is detected in others is
             left out.
+        obj_ids: objects that were looked for: a detector may miss one, but not in every image.
 
     Raises:
-        InputError: the file is missing or malformed, a box does not fit its image, or all are of
-            other images; the message names the entry.
+        InputError: the file is missing or malformed, a box does not fit its image, all are of
+            other images, or none is of one of the objects; the message names the entry.
     """
-    detections, others = [], 0
+    detections, others, found = [], 0, set()
     for i, entry in enumerate(read_json(path, list)):
         where = f"{path}, entry {i}"
         if not isinstance(entry, dict):
@@ -136,6 +137,7 @@ def read_detections(
             parse_integer(entry, key, where) for key in ("scene_id", "image_id", "category_id")
         )
         score = parse_float(entry, "score", where)
+        found.add(obj_id)
         size = sizes.get((scene_id, im_id))
         if size is None:
             others += 1
@@ -146,6 +148,12 @@ def read_detections(
         raise InputError(
             f"{path}: none of its {others} detections is in one of the {len(sizes)} images asked"
             " for, by scene_id and image_id"
+        )
+    missing = sorted(set(obj_ids) - found)
+    if missing:
+        there = f"only of {', '.join(map(str, sorted(found)))}" if found else "none at all"
+        raise InputError(
+            f"{path}: no detection of object {missing[0]}, {there}; category_id is BOP's obj_id"
         )
     return detections
 

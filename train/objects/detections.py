@@ -1,6 +1,6 @@
 """A detector's boxes -> those of the instances in test images, one detection an instance."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
+from render.errors import InputError
 from render.formats.bop import BopImage
 from render.formats.bop_results import Detection, read_detections
 from render.frame import Box
@@ -16,14 +17,19 @@ from train.objects.data import Instance
 ANNOTATED = ("bbox_visib", "bbox_obj")  # values of data.boxes that are no file of detections
 
 
-def read_boxes(boxes: str, images: Iterable[BopImage]) -> list[Detection]:
+def read_boxes(boxes: str, images: Iterable[BopImage], obj_ids: Collection[int]) -> list[Detection]:
     """What `data.boxes` names a file of: the detections in test images.
 
+    Args:
+        obj_ids: the objects that are tested.
+
     Raises:
-        InputError: see `read_detections`.
+        InputError: there is no such file, or see `read_detections`.
     """
+    if not Path(boxes).exists():
+        raise InputError(f"data.boxes: {boxes}: no such file, nor {' or '.join(ANNOTATED)}")
     sizes = {(image.scene_id, image.im_id): image.camera.size for image in images}
-    return read_detections(Path(boxes), sizes)
+    return read_detections(Path(boxes), sizes, obj_ids)
 
 
 def with_boxes(instances: Sequence[Instance], detections: Iterable[Detection]) -> list[Instance]:

@@ -120,7 +120,7 @@ def test_sets(data: DataConfig, root: Path, model: ObjectModel, seed: int) -> li
             continue
         # Whole images, since a detector may see the object anywhere.
         instances = load_instances(images, model, "bbox_obj", data.min_visib, reach=np.inf)
-        found = with_boxes(instances, read_boxes(boxes, images))
+        found = with_boxes(instances, read_boxes(boxes, images, [model.obj_id]))
         keys = {instance.key for instance in found}
         missed = [instance for instance in instances if instance.key not in keys]
         sets.append(TestSet("detections", found, missed))

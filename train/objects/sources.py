@@ -175,7 +175,7 @@ def check_frames(
         if part == "train" and data.split_file:  # else they are chosen by what they show
             require_objects(images, obj_ids)
         if part == "test" and data.boxes not in ANNOTATED:
-            read_boxes(data.boxes, images)
+            read_boxes(data.boxes, images, obj_ids)
 
     checks: list[Callable[[], Any]] = [partial(check, part) for part in ("train", "test")]
     checks.append(lambda: load_models([root / meshes], obj_ids=obj_ids))

@@ -176,3 +176,17 @@ def test_what_is_no_list_of_detections_is_named(tmp_path, text):
     (tmp_path / "a.json").write_text(text)
     with pytest.raises(InputError, match=r"a\.json"):
         read_detections(tmp_path / "a.json", SIZES)
+
+
+def test_an_object_that_was_looked_for_is_detected_somewhere(tmp_path):
+    elsewhere = ENTRY | {"category_id": ENTRY["category_id"] + 1, "image_id": 77}
+    (tmp_path / "a.json").write_text(json.dumps([ENTRY, elsewhere]))
+    ids = [ENTRY["category_id"], elsewhere["category_id"]]
+    assert len(read_detections(tmp_path / "a.json", SIZES, ids)) == 1
+    there = f"only of {ids[0]}, {ids[1]}; category_id is BOP's obj_id"
+    line = rf"a\.json: no detection of object 9, {there}"
+    with pytest.raises(InputError, match=line):
+        read_detections(tmp_path / "a.json", SIZES, [9])
+    (tmp_path / "a.json").write_text("[]")
+    with pytest.raises(InputError, match="no detection of object 9, none at all"):
+        read_detections(tmp_path / "a.json", SIZES, [9])

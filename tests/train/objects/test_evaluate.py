@@ -227,8 +227,11 @@ def test_a_detector_that_looks_elsewhere_sees_what_is_there(root, oracle, tmp_pa
 
 
 def test_boxes_of_no_file_are_refused(root, tmp_path):
-    with pytest.raises(InputError, match="bbox_vis: no such file"):
+    with pytest.raises(InputError, match="bbox_vis: no such file, nor bbox_visib or bbox_obj"):
         sets_of(root, 1, boxes="bbox_vis")
+    file = write_detections(tmp_path / "boxes.json", {4: (2.0, 3.0, 30.0, 20.0)})
+    with pytest.raises(InputError, match="no detection of object 2, only of 1"):
+        sets_of(root, 2, boxes=file)
 
 
 def test_test_frames_without_the_object_are_refused(root, tmp_path):
