@@ -38,6 +38,12 @@ class Camera:
         """(width, height) in pixels."""
         return self.width, self.height
 
+    @property
+    def looks_into_image(self) -> bool:
+        """Whether the principal point lies within the image, as of all that is no cut-out."""
+        cx, cy = self.K[:2, 2]
+        return bool(-0.5 <= cx <= self.width - 0.5 and -0.5 <= cy <= self.height - 0.5)
+
     def project(self, points: np.ndarray) -> np.ndarray:
         """Project points in the camera frame: (..., 3) metres -> (..., 2) pixels."""
         uvw = np.asarray(points, np.float64) @ self.K.T

@@ -132,8 +132,7 @@ def read_split(
         InputError: something is missing or contradicts the format; the message names the file.
     """
     scene_dirs = _scene_dirs(root, split)
-    sensor = read_json(root / "camera.json") if (root / "camera.json").is_file() else {}
-    refuse_distortion(sensor, str(root / "camera.json"))
+    sensor = _read_sensor(root)
     nearest = nearest_mm(root)
     found = []
     for scene_id, scene_dir in scene_dirs.items():
@@ -151,12 +150,34 @@ def read_split(
     return found
 
 
+def read_camera(scene_dir: Path, im_id: int, size: tuple[int, int]) -> Camera:
+    """The camera of an image of (width, height), in a scene that may lack a ground truth.
+
+    Raises:
+        InputError: scene_camera.json has no such image, or it or the dataset's has a distortion.
+    """
+    path = scene_dir / "scene_camera.json"
+    _read_sensor(scene_dir.parents[1])
+    records = read_records(path)
+    if im_id not in records:
+        raise InputError(f"{path}: no image {im_id}")
+    return parse_camera(records[im_id], size, f"{path}, image {im_id}")
+
+
 def require_objects(images: Iterable[BopImage], obj_ids: Iterable[int]) -> None:
     """Raise InputError unless every object is annotated in at least one of the images."""
     present = {annotation.obj_id for image in images for annotation in image.annotations}
     missing = sorted(set(obj_ids) - present)
     if missing:
         raise InputError(f"no image shows object {missing[0]}; there are {sorted(present)}")
+
+
+def _read_sensor(root: Path) -> dict[str, Any]:
+    """The dataset's camera.json, {} where there is none."""
+    path = root / "camera.json"
+    sensor = read_json(path) if path.is_file() else {}
+    refuse_distortion(sensor, str(path))
+    return sensor
 
 
 def _scene_dirs(root: Path, split: str) -> dict[int, Path]:

@@ -90,8 +90,7 @@ def _resized(given: Camera, size: tuple[int, int]) -> Camera:
 
 def _check_principal_point(camera: Camera, named: str, allowed: bool) -> None:
     cx, cy = camera.K[:2, 2]
-    inside = -0.5 <= cx <= camera.width - 0.5 and -0.5 <= cy <= camera.height - 0.5
-    if not (inside or allowed):
+    if not (camera.looks_into_image or allowed):
         raise InputError(
             f"{named}: the principal point {cx:g}, {cy:g} lies outside the {camera.width}x"
             f"{camera.height} image; give the intrinsics that belong to this size, or, if they do,"

@@ -10,7 +10,7 @@ import torch
 
 from render.camera import Camera
 from render.errors import InputError
-from render.formats.bop import BopImage, read_split
+from render.formats.bop import BopImage, read_camera, read_split
 from render.formats.bop_records import require_box
 from render.frame import Box
 from render.image_file import read_rgb, write_png
@@ -41,11 +41,15 @@ def predict_image(run: Path, image: Path, asked: Asked, out: Path | None, device
     checkpoint = Checkpoint.load_finished(run, torch_device)
     rgb = read_rgb(image)
     size = rgb.shape[1], rgb.shape[0]
-    found_camera, boxes = _from_scene(image, checkpoint.object.obj_id)
-    boxes = [_parse_box(asked.box, size)] if asked.box is not None else boxes
-    used_camera = _parse_camera(asked.camera, size) or found_camera or checkpoint.object.camera
-    if not boxes:
-        raise InputError(f"{image} lies in no BOP scene that shows the object: give --box x,y,w,h")
+    scene = _scene_of(image)
+    used_camera = _parse_camera(asked.camera, size)
+    if used_camera is None and scene is not None:
+        used_camera = read_camera(scene, int(image.stem), size)
+    used_camera = used_camera or checkpoint.object.camera
+    if asked.box is not None:
+        boxes = [_parse_box(asked.box, size)]
+    else:
+        boxes = _annotated_boxes(image, scene, checkpoint.object.obj_id)
     if used_camera is None or used_camera.size != size:
         raise InputError(
             f"{image} is {size[0]}x{size[1]} and its camera unknown: give --camera fx,fy,cx,cy"
@@ -110,15 +114,35 @@ def visible_boxes(image: BopImage, obj_id: int) -> list[Box]:
     return [box for box in shown if box is not None and box[2] > 0 and box[3] > 0]
 
 
-def _from_scene(image: Path, obj_id: int) -> tuple[Camera | None, list[Box]]:
-    """The camera and the object's visible boxes, if the image stands in a BOP scene."""
+def _scene_of(image: Path) -> Path | None:
+    """The folder of the BOP scene that an image stands in; None where there is none."""
     scene = image.resolve().parent.parent
     in_scene = (scene / "scene_camera.json").is_file()
-    if not (in_scene and scene.name.isdecimal() and image.stem.isdecimal()):
-        return None, []
-    key = (int(scene.name), int(image.stem))
+    return scene if in_scene and scene.name.isdecimal() and image.stem.isdecimal() else None
+
+
+def _annotated_boxes(image: Path, scene: Path | None, obj_id: int) -> list[Box]:
+    """The object's visible boxes by its scene's annotations; InputError says why there is none."""
+
+    def refuse(why: str) -> InputError:
+        return InputError(f"{image} {why}: give --box x,y,w,h")
+
+    if scene is None:
+        raise refuse("lies in no BOP scene that says where the object is")
+    if not (scene / "scene_gt.json").is_file():
+        raise refuse("lies in a BOP scene without scene_gt.json, which says where objects are")
+    key = int(scene.name), int(image.stem)
     (found,) = read_split(scene.parent.parent, scene.parent.name, [key])
-    return found.camera, visible_boxes(found, obj_id)
+    boxes = visible_boxes(found, obj_id)
+    if boxes:
+        return boxes
+    shown = [a for a in found.annotations if a.obj_id == obj_id]
+    if any(a.bbox_visib is None for a in shown):
+        raise refuse("shows the object, but no scene_gt_info.json says in which bbox_visib")
+    if shown:
+        raise refuse(f"shows nothing visible of object {obj_id}")
+    others = ", ".join(map(str, sorted({a.obj_id for a in found.annotations}))) or "nothing"
+    raise refuse(f"shows no object {obj_id}: what is annotated is {others}")
 
 
 def _parse_box(text: str, size: tuple[int, int]) -> Box:
@@ -135,7 +159,13 @@ def _parse_camera(text: str | None, size: tuple[int, int]) -> Camera | None:
     fx, fy, cx, cy = _numbers(text, "--camera", "fx,fy,cx,cy in pixels")
     if fx <= 0 or fy <= 0:
         raise InputError(f"--camera {text}: fx and fy must be positive")
-    return Camera(np.array([[fx, 0, cx], [0, fy, cy], [0, 0, 1]]), *size)
+    camera = Camera(np.array([[fx, 0, cx], [0, fy, cy], [0, 0, 1]]), *size)
+    if min(fx, fy) < 1 or not camera.looks_into_image:
+        raise InputError(
+            f"--camera {text}: not of a {size[0]}x{size[1]} image, in whose pixels fx and fy are at"
+            " least 1 and cx, cy lie within it; give the intrinsics of this size, of a whole image"
+        )
+    return camera
 
 
 def _numbers(text: str, flag: str, form: str) -> tuple[float, float, float, float]:
