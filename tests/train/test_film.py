@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import imageio.v3 as iio
@@ -129,6 +130,27 @@ def test_of_an_objects_images_those_to_test_on_are_filmed(tmp_path, rng):
     split.write_text(json.dumps({"train": keys, "test": [[3, 1]]}))
     with pytest.raises(InputError, match=r"split\.json names no test image of scene 2"):
         predict_film(runs, scene, Asked(split_file=str(split)), film, "cpu")
+
+
+def test_a_film_in_which_no_pose_can_be_read_is_not_made(tmp_path, rng):
+    frames = random_frames(rng, cuboids(), 2)
+    root = write_dataset(tmp_path / "data", cuboids(), frames)
+    scene, film, first = root / "test" / "000002", tmp_path / "film.mp4", frames[1]
+    run = save_run(tmp_path / "mapping", first, first.annotations[0].bbox_visib)
+    own, others = first.annotations[0], first.annotations[1:]
+    unseen = replace(own, visib_fract=0.0, bbox_visib=(-1, -1, -1, -1))
+    for annotations, message in [
+        (others, r"no image shows object 1; there are \[2\]"),
+        ((unseen,), "000002: none of its 2 images shows object 1 visibly"),
+    ]:
+        changed = {i: replace(f, annotations=annotations) for i, f in frames.items()}
+        write_dataset(root, cuboids(), changed)
+        with pytest.raises(InputError, match=message):
+            predict_film([run], scene, Asked(), film, "cpu")
+    (scene / "scene_gt_info.json").unlink()
+    with pytest.raises(InputError, match=r"000002 has no scene_gt_info\.json, whose bbox_visib"):
+        predict_film([run], scene, Asked(), film, "cpu")
+    assert not film.exists()
 
 
 def test_what_does_not_fit_is_refused_in_one_line(frames, runs, tmp_path):

@@ -1,12 +1,12 @@
 """Films of what networks read from the images of a BOP scene."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from render.errors import InputError
-from render.formats.bop import BopImage, read_split
+from render.formats.bop import BopImage, read_split, require_objects
 from train.learn.checkpoint import Checkpoint
 from train.learn.device import choose_device
 from train.learn.side_by_side import write_side_by_side
@@ -44,17 +44,36 @@ def object_film(
 
     Returns:
         The number of frames.
+
+    Raises:
+        InputError: the folder is no such scene, or its annotations show an object of a run nowhere.
     """
     torch_device, images = choose_device(device), _scene_images(scene, split_file)
 
+    def picture(checkpoint: Checkpoint, image: BopImage) -> np.ndarray:
+        target, rgb = checkpoint.object, image.read_rgb()
+        boxes = visible_boxes(image, target.obj_id)
+        poses = predict_boxes(checkpoint, rgb, boxes, image.camera, torch_device)
+        return draw_poses(rgb, poses, target.box, image.camera)
+
     def pictures(checkpoint: Checkpoint) -> Iterator[np.ndarray]:
-        target = checkpoint.object
-        for image in images:
-            rgb, boxes = image.read_rgb(), visible_boxes(image, target.obj_id)
-            poses = predict_boxes(checkpoint, rgb, boxes, image.camera, torch_device)
-            yield draw_poses(rgb, poses, target.box, image.camera)
+        _require_boxes(scene, images, checkpoint.object.obj_id)  # before anything is written
+        return (picture(checkpoint, image) for image in images)
 
     return write_side_by_side(runs, pictures, len(images), out, torch_device, FPS)
+
+
+def _require_boxes(scene: Path, images: Sequence[BopImage], obj_id: int) -> None:
+    """Raise InputError if no image has a box to read the object in: the film would show no pose."""
+    if any(visible_boxes(image, obj_id) for image in images):
+        return
+    require_objects(images, [obj_id])
+    if not (scene / "scene_gt_info.json").is_file():
+        raise InputError(
+            f"{scene} has no scene_gt_info.json, whose bbox_visib say where the object is;"
+            " bop_toolkit's calc_gt_info.py makes it from poses, meshes and depth"
+        )
+    raise InputError(f"{scene}: none of its {len(images)} images shows object {obj_id} visibly")
 
 
 def _scene_images(scene: Path, split_file: str | None) -> list[BopImage]:
