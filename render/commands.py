@@ -135,11 +135,10 @@ def view(dataset, split, frames, frame, out) -> None:
     if frame is not None:
         raise OptionError("--frame is of the window, which opens without --out")
 
-    from render.image_file import write_png
+    from render.image_file import check_png, write_png
     from render.show.contact_sheet import contact_sheet
-    from render.whole_file import check_file
 
-    check_file(out)
+    check_png(out)
     write_png(out, contact_sheet(dataset, split, frames))
     click.echo(out)
 

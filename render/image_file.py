@@ -14,7 +14,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from render.errors import InputError
 from render.input_file import read_bytes
-from render.whole_file import write_whole
+from render.whole_file import check_file, write_whole
 
 log = logging.getLogger(__name__)
 
@@ -162,6 +162,17 @@ def image_size(path: Path) -> tuple[int, int]:
     except Exception as error:  # Pillow's decoders raise whatever they stumble on
         raise _unreadable(path, error, content) from None
     return (height, width) if turned else (width, height)
+
+
+def check_png(path: Path) -> None:
+    """Refuse, before much is done for a picture, a name that is not a PNG's or is taken.
+
+    Raises:
+        InputError: it is another kind of file's, or that of a folder or device.
+    """
+    if path.suffix.lower() != ".png":
+        raise InputError(f"{path}: pictures are written as .png")
+    check_file(path)
 
 
 def write_png(path: Path, image: np.ndarray, level: int | None = None) -> None:

@@ -19,12 +19,11 @@ from render.formats.bop_records import read_records
 from render.hand.file import load_hand
 from render.hand.guest import HAND_ID
 from render.hand.model import HandModel
-from render.image_file import write_png
+from render.image_file import check_png, write_png
 from render.mesh.mesh import ObjectModel, load_models
 from render.plain import clipped
 from render.scene.props import props
 from render.scene.spec import SceneSpec
-from render.whole_file import check_file
 
 log = logging.getLogger(__name__)
 
@@ -44,9 +43,10 @@ def replay_frame(frame: Path, out: Path) -> None:
             may be missing.
 
     Raises:
-        InputError: it is no such frame, or meshes or background are not where they were.
+        InputError: it is no such frame, `out` is no PNG, or meshes or background are not where they
+            were.
     """
-    check_file(out)
+    check_png(out)
     frame = frame.absolute()
     if frame.parent.name != "rgb" or not frame.stem.isdecimal() or len(frame.parents) < 5:
         raise InputError(f"{frame}: give a frame as DATASET/SPLIT/SCENE/rgb/IIIIII.png")

@@ -6,7 +6,15 @@ import pytest
 from PIL import Image
 
 from render.errors import InputError
-from render.image_file import image_size, read_gray16, read_mask, read_rgb, read_rgb16, write_png
+from render.image_file import (
+    check_png,
+    image_size,
+    read_gray16,
+    read_mask,
+    read_rgb,
+    read_rgb16,
+    write_png,
+)
 
 READERS = {"rgb": read_rgb, "rgb16": read_rgb16, "gray16": read_gray16, "mask": read_mask}
 
@@ -194,3 +202,10 @@ def test_dropped_transparency_is_said_once_for_a_folder(tmp_path, caplog):
         opaque.save(tmp_path / name)
         np.testing.assert_array_equal(read_rgb(tmp_path / name), np.array(opaque)[..., :3])
     assert caplog.text.count("transparent") == 1 and str(tmp_path) in caplog.text
+
+
+@pytest.mark.parametrize("name", ["a.jpg", "a.JPEG", "png", "a.png.tif", "folder"])
+def test_a_picture_is_named_as_what_it_is(tmp_path, name):
+    with pytest.raises(InputError, match=rf"{name}: pictures are written as \.png$"):
+        check_png(tmp_path / name)
+    check_png(tmp_path / f"{name}.PNG")

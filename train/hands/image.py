@@ -7,7 +7,7 @@ import numpy as np
 
 from render.errors import InputError
 from render.formats.nyu import BONES, CAMERA, JOINTS, read_depth
-from render.image_file import image_size, write_png
+from render.image_file import check_png, image_size, write_png
 from render.show.overlay import draw_skeleton
 from train.hands.crops import hand_frame
 from train.hands.localiser import Localiser
@@ -35,6 +35,8 @@ def predict_image(run: Path, image: Path, asked: Asked, out: Path | None, device
     """
     if asked.box is not None or asked.camera is not None:
         raise InputError(f"--box and --camera belong to objects; {run} is for hands")
+    overlay = out or Path(f"{image.stem}_pose.png")
+    check_png(overlay)
     torch_device = choose_device(device)
     checkpoint = Checkpoint.load_finished(run, torch_device)
     names = [JOINTS[i] for i in checkpoint.hand.joints]
@@ -45,7 +47,6 @@ def predict_image(run: Path, image: Path, asked: Asked, out: Path | None, device
     (joints,) = predict_joints(checkpoint, [frame], torch_device)
     record = {"joints_cam_mm": dict(zip(names, (1000 * joints).round(3).tolist(), strict=True))}
 
-    overlay = out or Path(f"{image.stem}_pose.png")
     write_png(overlay, draw_hand(depth, center[2], joints))
     return f"{json.dumps(record)}\noverlay: {overlay}"
 

@@ -13,7 +13,7 @@ from render.errors import InputError
 from render.formats.bop import BopImage, read_camera, read_split
 from render.formats.bop_records import require_box
 from render.frame import Box
-from render.image_file import read_rgb, write_png
+from render.image_file import check_png, read_rgb, write_png
 from render.mesh.box import box_corners
 from render.show.overlay import draw_box
 from render.transforms import apply
@@ -37,6 +37,8 @@ def predict_image(run: Path, image: Path, asked: Asked, out: Path | None, device
     """
     if asked.localiser is not None:
         raise InputError(f"--localiser belongs to networks for hands; {run} is for an object")
+    overlay = out or Path(f"{image.stem}_pose.png")
+    check_png(overlay)
     torch_device = choose_device(device)
     checkpoint = Checkpoint.load_finished(run, torch_device)
     rgb = read_rgb(image)
@@ -58,7 +60,6 @@ def predict_image(run: Path, image: Path, asked: Asked, out: Path | None, device
     found = _read_boxes(checkpoint, rgb, boxes, used_camera, torch_device)
     lines = [json.dumps(_record(checkpoint.object.obj_id, one)) for one in found]
     poses = [one.cam_from_obj for one in found]
-    overlay = out or Path(f"{image.stem}_pose.png")
     write_png(overlay, draw_poses(rgb, poses, checkpoint.object.box, used_camera))
     return "\n".join([*lines, f"overlay: {overlay}"])
 

@@ -62,6 +62,15 @@ def test_a_sheet_shows_the_frames_with_their_overlays_and_depth(tables, tmp_path
         assert 0.5 < unchanged.mean() < 0.99  # but for the lines
 
 
+def test_a_sheet_or_a_redrawn_frame_is_a_png_by_its_name_too(tables, tmp_path):
+    frame, out = tables / "train" / "000000" / "rgb" / "000000.png", tmp_path / "a.jpg"
+    for args in (["view", tables], ["render", "--replay", frame]):
+        result = CliRunner().invoke(main, [*map(str, args), "--out", str(out)])
+        assert result.exit_code == 1
+        assert result.output == f"Error: {out}: pictures are written as .png\n"
+    assert not out.exists()
+
+
 def test_what_a_dataset_lacks_is_left_out(tmp_path, rng):
     models = cuboids()
     root = write_dataset(tmp_path / "bare", models, random_frames(rng, models, 4))

@@ -89,3 +89,9 @@ def test_a_camera_that_cannot_be_the_images_is_refused(root, frame, tmp_path, ca
     with pytest.raises(InputError, match=f"^--camera {camera}: not of a 160x120 image"):
         predict_image(run, image_of(root), Asked(ASKED, camera), out, "cpu")
     predict_image(run, image_of(root), Asked(ASKED, "150,150,159.5,-0.5"), out, "cpu")
+
+
+def test_an_overlay_under_another_images_name_is_refused_before_the_run_is_read(root, tmp_path):
+    for name in ("o.jpg", "overlays"):
+        with pytest.raises(InputError, match=rf"{name}: pictures are written as \.png"):
+            predict_image(tmp_path / "nowhere", image_of(root), Asked(), tmp_path / name, "cpu")
