@@ -7,8 +7,10 @@ that is evaluated; only it is read and written here.
 """
 
 import io
+import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +31,8 @@ from render.formats.nyu import (
 )
 from render.formats.nyu_joints import NYU_JOINTS
 from render.whole_file import write_whole
+
+log = logging.getLogger(__name__)
 
 SENSOR, SYNTHETIC = "depth", "synthdepth"  # what a frame's images are called
 LABELS = "nyu_test_groundtruth_label.txt"  # the 14 evaluated joints of the test frames, as text
@@ -95,7 +99,7 @@ def read_split(
     Args:
         split: "train" or "test".
         stream: SENSOR for the sensor's images, SYNTHETIC for the drawn ones.
-        numbers: of the frames; None takes all that have joints.
+        numbers: of the frames; None takes all that have joints, and says how many images have none.
 
     Raises:
         InputError: a folder, a file or a frame is missing, or the joints are malformed.
@@ -125,7 +129,18 @@ def read_split(
             f"{depth_path(folder, stream, missing[0])}: no such file; {source} has joints of"
             f" {len(chosen)} frames, {len(missing)} of them without {stream} image"
         )
+    if numbers is None and len(there) > len(chosen):
+        _say_passed_over(folder, stream, len(there) - len(chosen), len(there), source)
     return NyuSplit(folder, stream, chosen, uvd)
+
+
+@cache
+def _say_passed_over(folder: Path, stream: str, unlabelled: int, count: int, source: Path) -> None:
+    """Once, however often a split is read."""
+    log.info(
+        "%s: %d of %d %s images are passed over: %s has no joints of them",
+        folder, unlabelled, count, stream, source,
+    )  # fmt: skip
 
 
 def read_uvd(folder: Path) -> tuple[np.ndarray, Path]:

@@ -1,5 +1,6 @@
 """The folders of the NYU dataset. MATLAB's view of them is played by scipy.io.loadmat."""
 
+import logging
 import re
 import shutil
 from pathlib import Path
@@ -192,6 +193,17 @@ def test_chosen_frames_are_read_by_their_numbers(root, frames):
     for number in (0, 6, -1):
         message = error_of(root, numbers=[1, number])
         assert f"joint_data.mat: no frame {number}; it has frames 1 to 5" in message
+
+
+def test_images_without_joints_are_passed_over_and_counted_once(root, caplog):
+    labels = root / "train" / "joint_data.mat"
+    write_joint_data(labels, read_joint_data(labels)[0][:, :3])
+    with caplog.at_level(logging.INFO):
+        for _ in range(2):
+            assert read_split(root, "train").numbers == (1, 2, 3)
+        read_split(root, "train", numbers=[2])  # what is asked for by number is no part of all
+    said = f"{root / 'train'}: 2 of 5 depth images are passed over: {labels} has no joints of them"
+    assert [record.getMessage() for record in caplog.records] == [said]
 
 
 def test_the_real_test_frame_has_its_joints_from_the_text_labels(nyu):
