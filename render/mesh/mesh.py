@@ -22,11 +22,10 @@ from render.mesh.ply import encode_ply
 from render.mesh.ply_mesh import TINTED_TEXTURE
 from render.mesh.sources import mesh_files, number_files
 from render.mesh.symmetry import symmetry_transforms
+from render.mesh.unit import UNITS, check_size, say_taken_for_metres, unit_of
 
 log = logging.getLogger(__name__)
 
-UNITS = {"m": 1.0, "cm": 0.01, "mm": 0.001}
-SMALLEST, LARGEST = 0.0005, 10.0  # metres; what lies outside has almost surely the wrong unit
 SMALL = 0.03  # metres; smaller objects are seen from nearer and in finer steps
 FAR_OFF, TOO_FAR_OFF = 10, 1000  # sizes of an object from its origin: worth a word, refused
 RECORD_TOLERANCE = 0.05  # of the diameter, between a mesh and its models_info.json
@@ -96,13 +95,10 @@ def load_mesh(path: Path, unit: str | None = None, up: str | None = None) -> Mes
             finite, or the size shows that the unit is wrong.
     """
     path = Path(path)
-    if unit is None:
-        unit = "mm" if (path.parent / RECORDS).is_file() else "m"
-    if unit not in UNITS:
-        raise InputError(f"--unit {unit}: no such unit; use one of {', '.join(UNITS)}")
+    unit = unit_of(path, unit)
     turned = up_axis(path, up) == "y"
     part = read_mesh_file(path)
-    _check_size(path, float(np.ptp(part.vertices, axis=0).max()), unit)
+    check_size(path, float(np.ptp(part.vertices, axis=0).max()), unit)
     _check_origin(path, part.vertices, unit)
     if turned:
         part = replace(part, vertices=with_z_up(part.vertices), normals=with_z_up(part.normals))
@@ -165,7 +161,11 @@ def load_models(
         raise InputError(f"no object {unknown[0]} in {_names(sources)}; present are {present}")
     wanted = sorted(files if obj_ids is None else set(obj_ids))
     models = all_of(wanted, lambda i: _load_model(i, files[i], unit, up), "objects cannot be used")
-    return dict(zip(wanted, models, strict=True))
+    loaded = dict(zip(wanted, models, strict=True))
+    if unit is None:
+        sizes = {i: float(np.ptp(model.mesh.vertices, axis=0).max()) for i, model in loaded.items()}
+        say_taken_for_metres({files[i]: size for i, size in sizes.items()})
+    return loaded
 
 
 def object_model(obj_id: int, mesh: Mesh, info: dict, source: str) -> ObjectModel:
@@ -230,20 +230,6 @@ def _check_origin(path: Path, vertices: np.ndarray, unit: str) -> None:
             f" tell nothing of it: subtract {middle} from its vertices and export it again"
         )
     log.warning("%s: %s origin, to which all poses belong", path, far)
-
-
-def _check_size(path: Path, size: float, unit: str) -> None:
-    """Refuse a mesh whose largest side, in its own unit, shows that the unit is wrong."""
-    if (1 - 1e-6) * SMALLEST <= size * UNITS[unit] <= (1 + 1e-6) * LARGEST:  # as float32 has it
-        return
-    fitting = [u for u, scale in UNITS.items() if SMALLEST <= size * scale <= LARGEST]
-    # Of several units the one that gives the size of a household object.
-    best = min(fitting, key=lambda u: abs(np.log(size * UNITS[u] / 0.2)), default=None)
-    advice = f"give --unit {best}" if best else "no unit of m, cm, mm makes it 0.5 mm to 10 m large"
-    raise InputError(
-        f"{path}: {size * UNITS[unit]:.4g} m across when read in {unit},"
-        f" most likely the wrong unit; {advice}"
-    )
 
 
 def _unit_normals(part: Part) -> np.ndarray:
