@@ -1,6 +1,5 @@
 """A BOP dataset -> object instances in memory, ready to be cropped."""
 
-import json
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -8,19 +7,16 @@ from pathlib import Path
 
 import numpy as np
 
-from render import plain
 from render.camera import Camera
 from render.config import option
 from render.errors import InputError
 from render.formats.bop import BopImage, read_split
 from render.frame import Annotation, Box
-from render.json_file import read_json, write_text
 from render.mesh.box import box_corners
 from render.mesh.mesh import ObjectModel
 from render.transforms import apply
 
 ImageKey = tuple[int, int]  # scene id, image id
-SPLIT = "split.json"  # what a run says of its images, as `data.split_file` takes it
 
 
 @dataclass(frozen=True)
@@ -35,7 +31,11 @@ class DataConfig:
         "", "JSON with lists of [scene, image] under train and test; beside the dataset or a path"
     )
     train_fraction: float = option(
-        0.15, "Share of frames to train on where no split file is given", minimum=0, maximum=1
+        0.15,
+        "Share of frames to train on where no split file is given, one at least; 0: none, for tests"
+        " on all, 1: all",
+        minimum=0,
+        maximum=1,
     )
     objects: tuple[int, ...] = option(
         (), "Object ids, each gets a network of its own; none: all of the dataset"
@@ -91,38 +91,6 @@ def find_dataset(name: str) -> Path:
         f"data.dataset: {name} is no folder, {where};"
         " name the dataset's folder, or set BOP_PATH to the folder that holds it"
     )
-
-
-def choose_images(config: DataConfig, root: Path, part: str, seed: int) -> list[ImageKey]:
-    """The images to train on (part "train") or to test on ("test").
-
-    With folds, both are cut from the training images: the test images are left alone.
-    """
-    if config.split_file:
-        train, test = _read_split_file(config.split_file, root)
-    else:
-        images = read_split(root, config.split)
-        wanted = [
-            (image.scene_id, image.im_id)
-            for image in images
-            if not config.objects or any(a.obj_id in config.objects for a in image.annotations)
-        ]
-        order = np.random.default_rng([seed, 15]).permutation(len(wanted))
-        count = max(1, round(config.train_fraction * len(wanted)))
-        train = sorted(wanted[i] for i in order[:count])
-        test = sorted(wanted[i] for i in order[count:])
-    if config.folds:
-        if config.folds < 2 or not 0 <= config.fold < config.folds:
-            raise InputError("data.fold must be below data.folds, and that 2 or more")
-        held_out = train[config.fold :: config.folds]
-        train, test = [key for key in train if key not in held_out], held_out
-    return train if part == "train" else test
-
-
-def write_split(config: DataConfig, root: Path, seed: int, file: Path) -> None:
-    """Write which images are trained and tested on, as `data.split_file` takes it."""
-    parts = {part: choose_images(config, root, part, seed) for part in ("train", "test")}
-    write_text(file, json.dumps(parts) + "\n")
 
 
 def load_instances(
@@ -261,25 +229,3 @@ def _check_twins(twins: Sequence[BopImage], instance: Instance) -> None:
                 f"{twin.scene_dir}, image {twin.im_id}: annotation {gt_id} is not the real"
                 " frame's; give the twins that `pair` made of this dataset"
             )
-
-
-def _read_split_file(name: str, root: Path) -> tuple[list[ImageKey], list[ImageKey]]:
-    path = Path(name) if Path(name).is_file() else root / name
-    try:
-        parts = _SPLIT(read_json(path), str(path))
-    except InputError as error:
-        rule = "a split file holds lists of [scene, image] under train and test"
-        raise InputError(f"data.split_file: {error}; {rule}") from None
-    train, test = ([(s, i) for s, i in parts[part]] for part in ("train", "test"))
-    both = sorted(set(train) & set(test))
-    if both:
-        raise InputError(
-            f"data.split_file: {path} has {len(both)} images under train and under test, such as"
-            f" {list(both[0])}; a test on what was trained on says nothing"
-        )
-    return train, test
-
-
-_KEY = plain.list_of(plain.whole(0, 2**31), most=2, least=2)
-_KEYS = plain.list_of(_KEY, most=10**7)
-_SPLIT = plain.record({"train": _KEYS, "test": _KEYS}, others=True)

@@ -19,15 +19,7 @@ from render.transforms import apply
 from train.learn.checkpoint import Checkpoint
 from train.learn.device import choose_device
 from train.objects.crops import cut, detector_crop, square_crop
-from train.objects.data import (
-    SPLIT,
-    DataConfig,
-    Instance,
-    choose_images,
-    find_dataset,
-    load_instances,
-    write_split,
-)
+from train.objects.data import DataConfig, Instance, find_dataset, load_instances
 from train.objects.detections import ANNOTATED, read_boxes, with_boxes
 from train.objects.exemplar import METHOD as EXEMPLAR
 from train.objects.exemplar import exemplar_reader
@@ -35,6 +27,7 @@ from train.objects.metrics import pose_errors
 from train.objects.predict import Prediction, predict
 from train.objects.report import extreme_sheet, test_sheet
 from train.objects.results import Outcome, results, write_estimates, write_results
+from train.objects.split import SPLIT, choose_images, write_split
 from train.options import CropConfig
 
 

@@ -11,8 +11,9 @@ from train.learn.checkpoint import Checkpoint
 from train.learn.device import choose_device
 from train.learn.side_by_side import write_side_by_side
 from train.learn.task import Asked
-from train.objects.data import DataConfig, choose_images
+from train.objects.data import DataConfig
 from train.objects.image import draw_poses, predict_boxes, visible_boxes
+from train.objects.split import choose_images
 
 FPS = 5  # BOP's test images are some of a video's
 

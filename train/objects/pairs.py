@@ -24,7 +24,8 @@ from render.sensor.color import apply_color_sensor
 from render.sensor.config import DEFAULT_SENSOR, SensorConfig, draw_color_sensor
 from render.sensor.spec import ColorSensor
 from render.whole_file import whole_folder
-from train.objects.data import DataConfig, choose_images, find_dataset
+from train.objects.data import DataConfig, find_dataset
+from train.objects.split import choose_images
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,8 @@ from render.formats.bop import BopImage, read_split
 from render.formats.bop_results import Estimate
 from render.formats.bop_targets import TARGETS, Targets, read_targets
 from render.frame import Annotation
-from train.objects.data import SPLIT, DataConfig, choose_images
+from train.objects.data import DataConfig
+from train.objects.split import SPLIT, choose_images
 
 ToFind = Callable[[BopImage, int], tuple[list[np.ndarray], int]]  # see `to_find`
 

@@ -19,10 +19,11 @@ from render.sensor.config import SensorConfig
 from render.whole_file import whole_folder
 from train.learn.distributed import first_alone
 from train.learn.stream import Live
-from train.objects.data import DataConfig, choose_images
+from train.objects.data import DataConfig
 from train.objects.detections import ANNOTATED, read_boxes
 from train.objects.live import ObjectSource
 from train.objects.pairs import pair
+from train.objects.split import choose_images
 from train.options import RunConfig
 
 SIMULATED_SEED = 1_000_003  # added to the seed for simulated real frames

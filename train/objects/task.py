@@ -19,15 +19,12 @@ from train.learn.targets import ObjectInfo
 from train.learn.task import Fold, Folders, Found, Material, Record
 from train.objects.crops import ObjectCrops
 from train.objects.data import (
-    SPLIT,
     DataConfig,
     Instance,
-    choose_images,
     find_dataset,
     load_instances,
     load_synthetic,
     load_twins,
-    write_split,
 )
 from train.objects.evaluate import TestSet, evaluate_method, measured_model, test_sets
 from train.objects.metrics import PoseErrors
@@ -42,6 +39,7 @@ from train.objects.sources import (
     require_same_models,
     simulate,
 )
+from train.objects.split import SPLIT, choose_images, write_split
 from train.objects.summary import Group, summarize
 from train.options import COMPOSITION
 

@@ -13,14 +13,7 @@ from render.transforms import apply, rigid
 from tests.small_dataset import CAMERA, annotate, cuboids, random_frames, write_dataset
 from tests.small_dataset import smooth_picture as picture
 from train.objects.crops import cut, square_crop, training_crop, warp
-from train.objects.data import (
-    DataConfig,
-    choose_images,
-    find_dataset,
-    load_instances,
-    load_twins,
-    write_split,
-)
+from train.objects.data import DataConfig, find_dataset, load_instances, load_twins
 from train.objects.sources import check_frames
 from train.options import CropConfig
 
@@ -78,79 +71,6 @@ def twin_dataset(folder: Path, frames) -> list:
         drawn = {i: replace(f, rgb=picture(rng), instance=instance) for i, f in frames.items()}
         write_dataset(folder, MODELS, drawn, split)
     return [image for split in ("twin0", "twin1") for image in read_split(folder, split)]
-
-
-# Which images are trained and tested on
-
-
-def test_the_split_parts_the_images_that_show_an_object(root):
-    config = DataConfig(objects=(2,), train_fraction=0.3)
-    train, test = (choose_images(config, root, part, 5) for part in ("train", "test"))
-    assert len(train) == round(0.3 * 9) and train == sorted(train) and test == sorted(test)
-    assert sorted(train + test) == [(2, i) for i in range(4, 29, 3)]
-    assert choose_images(config, root, "train", 5) == train
-    assert any(choose_images(config, root, "train", seed) != train for seed in range(4))
-
-
-def test_folds_part_the_training_images_and_leave_the_test_images_alone(root):
-    config = DataConfig(train_fraction=0.7)
-    train, test = (choose_images(config, root, part, 0) for part in ("train", "test"))
-    held_out = []
-    for fold in range(3):
-        part = replace(config, folds=3, fold=fold)
-        fold_train, fold_test = (choose_images(part, root, name, 0) for name in ("train", "test"))
-        assert sorted(fold_train + fold_test) == train
-        assert not set(fold_train + fold_test) & set(test)
-        held_out += fold_test
-    assert sorted(held_out) == train
-
-
-@pytest.mark.parametrize(("folds", "fold"), [(1, 0), (3, 3), (3, -1)])
-def test_a_fold_that_is_not_there_is_refused(root, folds, fold):
-    with pytest.raises(InputError, match=r"data\.fold must be below data\.folds"):
-        choose_images(DataConfig(folds=folds, fold=fold), root, "train", 0)
-
-
-def test_a_written_split_is_read_back(root, tmp_path):
-    config = DataConfig(objects=(2,), train_fraction=0.4)
-    write_split(config, root, 3, tmp_path / "split.json")
-    again = replace(config, split_file=str(tmp_path / "split.json"))
-    for part in ("train", "test"):
-        assert choose_images(again, root, part, 99) == choose_images(config, root, part, 3)
-
-
-def test_a_split_file_is_found_beside_the_dataset(root):
-    (root / "mine.json").write_text(json.dumps({"train": [[2, 4]], "test": [[2, 7], [2, 10]]}))
-    config = DataConfig(split_file="mine.json")
-    assert choose_images(config, root, "test", 0) == [(2, 7), (2, 10)]
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "[[2, 4]]",
-        '{"train": [[2, 4]]}',
-        '{"train": [4], "test": []}',
-        "{",
-        '{"train": 1, "test": 2}',
-        '{"train": [[1e999, 2]], "test": []}',
-        '{"train": [[NaN, 2]], "test": []}',
-        '{"train": [[-1, 2]], "test": []}',
-        '{"train": [[1, 2, 3]], "test": []}',
-        f'{{"train": [[1, {"9" * 400}]], "test": []}}',
-        '{"train": ' + "[" * 5000,
-    ],
-)
-def test_a_damaged_split_file_is_named_with_what_it_must_hold(root, tmp_path, text):
-    file = tmp_path / "split.json"
-    file.write_text(text)
-    with pytest.raises(InputError, match=r"split\.json: .* lists of \[scene, image\] under"):
-        choose_images(DataConfig(split_file=str(file)), root, "train", 0)
-
-
-def test_a_missing_split_file_is_named(root):
-    with pytest.raises(InputError, match=r"data\.split_file: .*none\.json: no such file"):
-        choose_images(DataConfig(split_file="none.json"), root, "train", 0)
 
 
 def test_a_dataset_is_a_folder_or_a_name_under_bop_path(root, monkeypatch):

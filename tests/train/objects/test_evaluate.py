@@ -235,10 +235,10 @@ def test_boxes_of_no_file_are_refused(root, tmp_path):
 
 
 def test_test_frames_without_the_object_are_refused(root, tmp_path):
-    empty = tmp_path / "split.json"
-    empty.write_text(json.dumps({"train": [[2, 1]], "test": []}))
+    hidden = tmp_path / "split.json"
+    hidden.write_text(json.dumps({"train": [[2, 1]], "test": [[2, 4], [2, 10]]}))
     with pytest.raises(InputError, match=r"no test frame of .*test shows object 1$"):
-        sets_of(root, 1, split_file=str(empty))
+        sets_of(root, 1, split_file=str(hidden), min_visib=0.5)
 
 
 def test_evaluate_writes_bops_file_and_results(root, oracle, tmp_path, frames):

@@ -14,8 +14,9 @@ from render.json_file import read_json
 from render.scene.randomize import SceneConfig
 from tests.small_dataset import cuboids, random_frames, write_dataset
 from train.learn.checkpoint import Checkpoint
-from train.objects.data import DataConfig, choose_images
+from train.objects.data import DataConfig
 from train.objects.sources import before_real_frames
+from train.objects.split import choose_images
 
 RUN = [
     *("run", "--preset", "demo", "--device", "cpu", "--workers", "1"),
