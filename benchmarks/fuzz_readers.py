@@ -82,7 +82,8 @@ def read_generation(folder: Path) -> None:
 
 
 def read_split_file(file: Path) -> object:
-    from train.objects.data import DataConfig, choose_images
+    from train.objects.data import DataConfig
+    from train.objects.split import choose_images
 
     return choose_images(DataConfig(split_file=str(file)), file.parent, "test", 0)
 
