@@ -135,7 +135,10 @@ def _bad_message(error: Exception, file: Path, own: Path) -> str:
     for link in chain:
         if isinstance(link, MemoryError) or "memory" in str(link).lower():
             return f"takes more than {MEMORY >> 20} MiB: {_place_of(link)}"
-    text = one_line(error.format_message() if isinstance(error, OptionError) else str(error))
+    text = error.format_message() if isinstance(error, OptionError) else str(error)
+    if "\n" in text:
+        return f"a message of several lines, {_raised_at(error)}: {text[:200]!r}"
+    text = one_line(text)
     if file.name not in text and str(own) not in text:
         return f"a message that names no file, {_raised_at(error)}: {text[:200]!r}"
     return _bad_line(text)
