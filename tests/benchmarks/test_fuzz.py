@@ -19,7 +19,7 @@ FAULTY = {
     planted.hides_memory: "takes more than 1024 MiB",
     planted.dies: "the process ends with exit code -11",
     planted.starts_program: "starts a program or a connection: subprocess.Popen of 'true'",
-    planted.says_two_lines: r"a message with '\n'",
+    planted.says_two_lines: "a message of several lines",
     planted.says_no_name: "a message that names no file",
 }
 
