@@ -79,7 +79,8 @@ def test_what_stops_a_worker_reaches_the_user_as_one_line_and_exit_code_1(meshes
     limited = ["bash", "-c", f"ulimit -f 40; exec {command}"]
     result = subprocess.run(limited, capture_output=True, text=True)
     assert result.returncode == 1 and result.stdout == ""
-    (line,) = result.stderr.splitlines()
+    *said, line = result.stderr.splitlines()
+    assert all("read in metres" in other for other in said)
     assert line.startswith(f"Error: {tmp_path}/out/train/00000")
     assert "cannot be written (File too large)" in line
     assert not list((tmp_path / "out").glob(".*"))
