@@ -1,6 +1,7 @@
 """Valid datasets, hands, results and checkpoints to be damaged, small, by the project's writers."""
 
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -100,10 +101,13 @@ def make_checkpoint(folder: Path) -> None:
     found.save(folder / "checkpoint.pt")
 
 
+def read_levels(folder: Path) -> object:
+    os.environ["XDG_CACHE_HOME"] = str(folder / "cache")
+    return level_of_detail.load_levels({1: load_mesh(next((folder / "mesh").iterdir()), "m")})
+
+
 def make_levels(folder: Path) -> None:
     """A mesh of so few faces that it has no levels, and one for it in the cache all the same."""
-    from benchmarks.fuzz_readers import read_levels
-
     (folder / "mesh").mkdir()
     lump().export(folder / "mesh" / "lump.ply")
     read_levels(folder)

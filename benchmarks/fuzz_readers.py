@@ -1,6 +1,5 @@
 """Every reader of files that there is, with valid files for it to be damaged."""
 
-import os
 from pathlib import Path
 
 from benchmarks import fuzz_datasets as datasets
@@ -11,7 +10,6 @@ from render.config import resolve
 from render.dataset.backgrounds import read_list
 from render.dataset.folder import check_machine, is_begun
 from render.dataset.replay import replay_frame
-from render.draw.level_of_detail import load_levels
 from render.formats import bop, nyu, nyu_dataset
 from render.formats.bop_results import read_detections, read_results
 from render.formats.bop_targets import read_targets
@@ -128,11 +126,6 @@ def read_shard_keys(folder: Path) -> None:
     write_key_to_shard(folder / DS / "train", 1)
 
 
-def read_levels(folder: Path) -> object:
-    os.environ["XDG_CACHE_HOME"] = str(folder / "cache")
-    return load_levels({1: load_mesh(next((folder / "mesh").iterdir()), "m")})
-
-
 def read_picture(file: Path) -> object:
     from train.report.pictures import read_picture
 
@@ -189,6 +182,6 @@ READERS = (
     Reader("fits", hands.make_fits, "fits/*", read_fits, whole=True),
     Reader("checkpoint", datasets.make_checkpoint, "*", read_checkpoint),
     Reader("shards", datasets.make_shards, "ds/train/*.tar", read_shard_keys, whole=True),
-    Reader("levels", datasets.make_levels, "cache/**/*.npz", read_levels, whole=True),
+    Reader("levels", datasets.make_levels, "cache/**/*.npz", datasets.read_levels, whole=True),
     Reader("picture", datasets.make_pictures, "*", read_picture),
 )

@@ -38,7 +38,7 @@ Room = tuple[str, str]  # package, room
 
 
 def room_of(module: str) -> Room | None:
-    """The room of a module such as render.mesh.ply; None for one of another package."""
+    """The room of a module such as render.mesh.part; None for one of another package."""
     package, *rest = module.split(".")
     if package not in FLOORS:
         return None

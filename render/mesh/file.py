@@ -5,11 +5,11 @@ from pathlib import Path
 import numpy as np
 
 from render.errors import InputError
-from render.mesh.gltf import read_gltf
-from render.mesh.obj import read_obj
+from render.mesh.gltf.gltf import read_gltf
+from render.mesh.obj.obj import read_obj
 from render.mesh.off import read_off
 from render.mesh.part import Part, drop_unused, join
-from render.mesh.ply_mesh import read_ply
+from render.mesh.ply.mesh import read_ply
 from render.mesh.repair import Mended, mend_part
 from render.mesh.stl import read_stl
 

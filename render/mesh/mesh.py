@@ -2,7 +2,6 @@
 
 import json
 import logging
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,16 +17,15 @@ from render.json_file import read_json
 from render.mesh.axes import RECORDS, up_axis, with_z_up
 from render.mesh.file import read_mesh_file
 from render.mesh.part import Part
-from render.mesh.ply import encode_ply
-from render.mesh.ply_mesh import TINTED_TEXTURE
+from render.mesh.ply.mesh import TINTED_TEXTURE
+from render.mesh.ply.ply import encode_ply
 from render.mesh.sources import mesh_files, number_files
 from render.mesh.symmetry import symmetry_transforms
-from render.mesh.unit import UNITS, check_size, say_taken_for_metres, unit_of
+from render.mesh.unit import UNITS, check_origin, check_size, say_taken_for_metres, unit_of
 
 log = logging.getLogger(__name__)
 
 SMALL = 0.03  # metres; smaller objects are seen from nearer and in finer steps
-FAR_OFF, TOO_FAR_OFF = 10, 1000  # sizes of an object from its origin: worth a word, refused
 RECORD_TOLERANCE = 0.05  # of the diameter, between a mesh and its models_info.json
 
 _AXIS = plain.record({"axis": plain.flat(3), "offset": plain.flat(3)}, others=True)
@@ -99,7 +97,7 @@ def load_mesh(path: Path, unit: str | None = None, up: str | None = None) -> Mes
     turned = up_axis(path, up) == "y"
     part = read_mesh_file(path)
     check_size(path, float(np.ptp(part.vertices, axis=0).max()), unit)
-    _check_origin(path, part.vertices, unit)
+    check_origin(path, part.vertices, unit)
     if turned:
         part = replace(part, vertices=with_z_up(part.vertices), normals=with_z_up(part.normals))
 
@@ -214,22 +212,6 @@ def diameter(points: np.ndarray) -> float:
         points = points[hull.vertices]
     blocks = np.array_split(points, 1 + len(points) // 1000)
     return float(max(cdist(block, points).max() for block in blocks))
-
-
-def _check_origin(path: Path, vertices: np.ndarray, unit: str) -> None:
-    """Refuse an object so far from its origin that float32 and poses cannot tell its shape."""
-    low, high = vertices.min(axis=0), vertices.max(axis=0)
-    size, away = float((high - low).max()), math.hypot(*((low + high) / 2).tolist())
-    if away <= FAR_OFF * size:
-        return
-    middle = ", ".join(f"{c:.10g}" for c in ((low + high) / 2).tolist())
-    far = f"the object, {size * UNITS[unit]:.4g} m large, lies {away * UNITS[unit]:.4g} m from its"
-    if away > TOO_FAR_OFF * size:
-        raise InputError(
-            f"{path}: {far} origin, as in map coordinates; poses are those of the origin, and would"
-            f" tell nothing of it: subtract {middle} from its vertices and export it again"
-        )
-    log.warning("%s: %s origin, to which all poses belong", path, far)
 
 
 def _unit_normals(part: Part) -> np.ndarray:

@@ -1,6 +1,7 @@
-"""In which unit a mesh file is read, and what its size says of that."""
+"""In which unit a mesh file is read, and what its size and its place say of that."""
 
 import logging
+import math
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -14,6 +15,7 @@ log = logging.getLogger(__name__)
 
 UNITS = {"m": 1.0, "cm": 0.01, "mm": 0.001}
 SMALLEST, LARGEST = 0.0005, 10.0  # metres; what lies outside has almost surely the wrong unit
+FAR_OFF, TOO_FAR_OFF = 10, 1000  # sizes of an object from its origin: worth a word, refused
 WITH_UNIT = (".glb", ".gltf")  # formats whose numbers are metres by their specification
 HAND_HELD = 1.0  # metres; a larger object is worth a word where nobody gave its unit
 
@@ -52,6 +54,22 @@ def check_size(path: Path, size: float, unit: str) -> None:
         f"{path}: {size * UNITS[unit]:.4g} m across when read in {unit},"
         f" most likely the wrong unit; {advice}"
     )
+
+
+def check_origin(path: Path, vertices: np.ndarray, unit: str) -> None:
+    """Refuse an object so far from its origin that float32 and poses cannot tell its shape."""
+    low, high = vertices.min(axis=0), vertices.max(axis=0)
+    size, away = float((high - low).max()), math.hypot(*((low + high) / 2).tolist())
+    if away <= FAR_OFF * size:
+        return
+    middle = ", ".join(f"{c:.10g}" for c in ((low + high) / 2).tolist())
+    far = f"the object, {size * UNITS[unit]:.4g} m large, lies {away * UNITS[unit]:.4g} m from its"
+    if away > TOO_FAR_OFF * size:
+        raise InputError(
+            f"{path}: {far} origin, as in map coordinates; poses are those of the origin, and would"
+            f" tell nothing of it: subtract {middle} from its vertices and export it again"
+        )
+    log.warning("%s: %s origin, to which all poses belong", path, far)
 
 
 def say_taken_for_metres(sizes: Mapping[Path, float]) -> None:

@@ -9,7 +9,7 @@ import assets
 from assets.make_objects import make_objects
 from render.image_file import read_rgb
 from render.mesh.mesh import Mesh, diameter, load_models
-from render.mesh.ply import parse_ply
+from render.mesh.ply.ply import parse_ply
 from render.transforms import apply, rigid, rodrigues
 
 TUGBOAT, CASSEROLE, VASE = 1, 2, 3

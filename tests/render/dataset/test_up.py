@@ -14,7 +14,7 @@ from render.draw.renderer import RenderConfig
 from render.errors import InputError
 from render.formats.bop_records import read_records
 from render.mesh.mesh import load_mesh, load_models
-from render.mesh.ply import encode_ply
+from render.mesh.ply.ply import encode_ply
 from render.scene.randomize import SceneConfig
 
 UPRIGHT = SceneConfig(layout="upright", objects_per_frame=(1, 1))

@@ -10,7 +10,7 @@ import trimesh
 from render.errors import InputError
 from render.mesh.file import read_mesh_file
 from render.mesh.mesh import load_mesh
-from render.mesh.obj import read_obj
+from render.mesh.obj.obj import read_obj
 from render.mesh.part import Part
 from tests.mesh_samples import make_lump, refusal
 

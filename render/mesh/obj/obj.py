@@ -10,8 +10,8 @@ import numpy as np
 from render.errors import InputError
 from render.input_file import read_bytes
 from render.mesh.companion import companion
-from render.mesh.mtl import Entry, Material, fractions, material_of, read_mtl
-from render.mesh.obj_text import ObjText, parse_obj
+from render.mesh.obj.mtl import Entry, Material, fractions, material_of, read_mtl
+from render.mesh.obj.text import ObjText, parse_obj
 from render.mesh.part import PLAIN, WHITE, Part, check, to_uint8, uniform
 from render.mesh.polygons import triangulate
 from render.mesh.texture import decode_texture, lay_out

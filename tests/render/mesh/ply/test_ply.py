@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from render.mesh.ply import parse_ply
+from render.mesh.ply.ply import parse_ply
 from tests.ply_files import FORMATS, write_ply_file
 
 ENCODINGS = ("ascii", "binary_little_endian", "binary_big_endian")

@@ -9,7 +9,7 @@ from PIL import Image
 
 from render.mesh.file import read_mesh_file
 from render.mesh.mesh import load_mesh
-from render.mesh.mtl import material_of, read_mtl
+from render.mesh.obj.mtl import material_of, read_mtl
 from render.mesh.part import Part
 from tests.mesh_samples import refusal
 
@@ -292,5 +292,5 @@ def test_many_clamped_textures_are_refused_before_they_fill_the_memory(
     faces = "".join(f"usemtl {i}\nf 1/1 2/2 3/3\n" for i in range(9))
     (tmp_path / "a.obj").write_text(f"mtllib a.mtl\n{SQUARE}{faces}")
     assert len(read_mesh_file(tmp_path / "a.obj").faces) == 9
-    monkeypatch.setattr("render.mesh.obj.MOST_LAID_OUT", 9 * image.nbytes)
+    monkeypatch.setattr("render.mesh.obj.obj.MOST_LAID_OUT", 9 * image.nbytes)
     assert "more than half a GB" in refusal(load_mesh, tmp_path / "a.obj")

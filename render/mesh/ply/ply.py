@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from render.mesh.ply_rows import Property, read_rows
+from render.mesh.ply.rows import Property, read_rows
 
 log = logging.getLogger(__name__)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from render.mesh.part import to_uint8
-from render.mesh.ply import Rows
+from render.mesh.ply.ply import Rows
 
 log = logging.getLogger(__name__)
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from render.mesh.gltf_file import GltfFile, extension, member, number, vector, whole
+from render.mesh.gltf.file import GltfFile, extension, member, number, vector, whole
 from render.mesh.part import WHITE
 from render.mesh.texture import decode_texture
 

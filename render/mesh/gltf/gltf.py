@@ -14,11 +14,11 @@ import numpy as np
 
 from render.errors import InputError
 from render.input_file import read_bytes
-from render.mesh.gltf_accessor import Accessors
-from render.mesh.gltf_file import GltfFile, extension, member, objects, whole
-from render.mesh.gltf_material import Material, Materials
-from render.mesh.gltf_node import Nodes, bend
-from render.mesh.gltf_primitive import (
+from render.mesh.gltf.accessor import Accessors
+from render.mesh.gltf.file import GltfFile, extension, member, objects, whole
+from render.mesh.gltf.material import Material, Materials
+from render.mesh.gltf.node import Nodes, bend
+from render.mesh.gltf.primitive import (
     TRIANGLES,
     Geometry,
     morph_targets,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from render.mesh.mtl import decode_text, plain_name
+from render.mesh.obj.mtl import decode_text, plain_name
 
 NUMERIC = (b"v", b"vt", b"vn", b"f")
 LEFT_OUT = {

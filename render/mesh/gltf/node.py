@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from render.mesh.gltf_accessor import Accessors
-from render.mesh.gltf_file import GltfFile, extension, member, vector, whole
+from render.mesh.gltf.accessor import Accessors
+from render.mesh.gltf.file import GltfFile, extension, member, vector, whole
 
 IDENTITY = (1.0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from render.mesh.gltf_file import GltfFile, member, whole
+from render.mesh.gltf.file import GltfFile, member, whole
 
 COMPONENTS = {5120: "<i1", 5121: "<u1", 5122: "<i2", 5123: "<u2", 5125: "<u4", 5126: "<f4"}
 WIDTHS = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4, "MAT4": 16}

@@ -5,8 +5,8 @@ Format: glTF 2.0, 3.7.2 (meshes, morph targets).
 
 import numpy as np
 
-from render.mesh.gltf_accessor import Accessors
-from render.mesh.gltf_file import member, number, objects
+from render.mesh.gltf.accessor import Accessors
+from render.mesh.gltf.file import member, number, objects
 from render.mesh.part import to_uint8
 
 TRIANGLES, STRIP, FAN = 4, 5, 6

@@ -11,8 +11,8 @@ from render.errors import InputError
 from render.input_file import read_bytes
 from render.mesh.companion import companion
 from render.mesh.part import PLAIN, WHITE, Part, check, drop_unused, split, to_uint8, uniform
-from render.mesh.ply import Rows, parse_ply
-from render.mesh.ply_colors import colors_of
+from render.mesh.ply.colors import colors_of
+from render.mesh.ply.ply import Rows, parse_ply
 from render.mesh.polygons import triangulate
 from render.mesh.repair import Mended, mend
 from render.mesh.texture import decode_texture

@@ -7,7 +7,7 @@ from PIL import Image
 
 from render.errors import InputError
 from render.mesh.file import read_mesh_file
-from render.mesh.ply_mesh import read_ply
+from render.mesh.ply.mesh import read_ply
 from tests.ply_files import write_ply_file
 
 XYZ = ["float x", "float y", "float z"]
