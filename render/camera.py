@@ -40,9 +40,12 @@ class Camera:
 
     @property
     def looks_into_image(self) -> bool:
-        """Whether the principal point lies within the image, as of all that is no cut-out."""
+        """Whether the principal point lies within the image, as of all that is no cut-out.
+
+        Its border is outside: there the middle of an image of twice the size is.
+        """
         cx, cy = self.K[:2, 2]
-        return bool(-0.5 <= cx <= self.width - 0.5 and -0.5 <= cy <= self.height - 0.5)
+        return bool(-0.5 < cx < self.width - 0.5 and -0.5 < cy < self.height - 0.5)
 
     def project(self, points: np.ndarray) -> np.ndarray:
         """Project points in the camera frame: (..., 3) metres -> (..., 2) pixels."""

@@ -140,6 +140,20 @@ def test_a_bad_K_is_refused(K, rule):
         Camera(K, 640, 480)
 
 
+@pytest.mark.parametrize(
+    ("cx", "cy", "inside"),
+    [
+        (319.5, 239.5, True),
+        (-0.4, 479.4, True),
+        (639.5, 479.5, False),  # the middle of 1280 x 960
+        (320, -0.5, False),
+        (-1, 240, False),
+    ],
+)
+def test_the_principal_point_lies_in_the_image_or_not(cx, cy, inside):
+    assert Camera([[500, 0, cx], [0, 500, cy], [0, 0, 1]], 640, 480).looks_into_image is inside
+
+
 @pytest.mark.parametrize("size", [(0, 480), (640, 0), (-1, 480)])
 def test_an_empty_image_is_refused(size):
     with pytest.raises(ValueError, match="image size must be positive"):

@@ -1,6 +1,7 @@
 """`predict` for objects: the pose in one image, drawn beside it."""
 
 import json
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,8 @@ from train.learn.device import choose_device
 from train.learn.task import Asked
 from train.objects.crops import square_crop, warp
 from train.objects.predict import Prediction, predict
+
+log = logging.getLogger(__name__)
 
 
 def predict_image(run: Path, image: Path, asked: Asked, out: Path | None, device: str) -> str:
@@ -46,7 +49,7 @@ def predict_image(run: Path, image: Path, asked: Asked, out: Path | None, device
     scene = _scene_of(image)
     used_camera = _parse_camera(asked.camera, size)
     if used_camera is None and scene is not None:
-        used_camera = read_camera(scene, int(image.stem), size)
+        used_camera = _camera_in_scene(image, scene, size)
     used_camera = used_camera or checkpoint.object.camera
     if asked.box is not None:
         boxes = [_parse_box(asked.box, size)]
@@ -120,6 +123,17 @@ def _scene_of(image: Path) -> Path | None:
     scene = image.resolve().parent.parent
     in_scene = (scene / "scene_camera.json").is_file()
     return scene if in_scene and scene.name.isdecimal() and image.stem.isdecimal() else None
+
+
+def _camera_in_scene(image: Path, scene: Path, size: tuple[int, int]) -> Camera:
+    camera = read_camera(scene, int(image.stem), size)
+    if not camera.looks_into_image:  # rendered with scene.off_axis it may be right
+        log.warning(
+            "%s: the principal point %g, %g of its scene_camera.json lies outside its %dx%d pixels;"
+            " of an image that was resized the pose is wrong",
+            image, *camera.K[:2, 2], *size,
+        )  # fmt: skip
+    return camera
 
 
 def _annotated_boxes(image: Path, scene: Path | None, obj_id: int) -> list[Box]:

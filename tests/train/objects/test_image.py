@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from render.errors import InputError
 from tests.small_dataset import CAMERA, cuboids, random_frames, write_dataset
@@ -56,6 +57,19 @@ def test_a_scene_without_ground_truth_still_brings_its_camera(root, frame, tmp_p
         predict_image(run, image_of(root), Asked(ASKED), out, "cpu")
 
 
+def test_an_image_smaller_than_its_scenes_camera_is_told_of(root, frame, tmp_path, caplog):
+    run, out = save_run(tmp_path / "run", frame, BOX), tmp_path / "o.png"
+    predict_image(run, image_of(root), Asked(ASKED), out, "cpu")
+    assert not caplog.records
+    Image.open(image_of(root)).resize((80, 60)).save(image_of(root))
+    predict_image(run, image_of(root), Asked("15,10,45,40"), out, "cpu")
+    (record,) = caplog.records
+    assert record.getMessage().startswith(
+        f"{image_of(root)}: the principal point 80, 60 of its scene_camera.json lies outside its"
+        " 80x60 pixels"
+    )
+
+
 def test_why_a_scene_brings_no_box_is_said(frame, tmp_path):
     run, out = save_run(tmp_path / "run", frame, BOX), tmp_path / "o.png"
     nothing = (-1, -1, -1, -1)
@@ -81,14 +95,14 @@ def test_why_a_scene_brings_no_box_is_said(frame, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "camera", ["900,900,639,359", "150,150,80,-3", "0.94,1.25,0.5,0.5", "150,150,160,60"]
+    "camera", ["900,900,639,359", "150,150,80,-3", "0.94,1.25,0.5,0.5", "150,150,159.5,60"]
 )
 def test_a_camera_that_cannot_be_the_images_is_refused(root, frame, tmp_path, camera):
     """Of another size, or normalised; off the image's centre it may be."""
     run, out = save_run(tmp_path / "run", frame, BOX), tmp_path / "o.png"
     with pytest.raises(InputError, match=f"^--camera {camera}: not of a 160x120 image"):
         predict_image(run, image_of(root), Asked(ASKED, camera), out, "cpu")
-    predict_image(run, image_of(root), Asked(ASKED, "150,150,159.5,-0.5"), out, "cpu")
+    predict_image(run, image_of(root), Asked(ASKED, "150,150,159,-0.25"), out, "cpu")
 
 
 def test_an_overlay_under_another_images_name_is_refused_before_the_run_is_read(root, tmp_path):
