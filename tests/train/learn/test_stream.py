@@ -202,7 +202,8 @@ def train_synthetic(out: Path, workers: int, *more: object):
 def dataset(tmp_path_factory) -> Path:
     """A dataset whose models are drawn; no image of it is looked at."""
     root = tmp_path_factory.mktemp("live")
-    made = invoke("render", "--objects", "assets", "--frames", 1, "--out", root / "data")
+    size = "--frames", 4, "--size", "64x48"  # enough to part into training and test
+    made = invoke("render", "--objects", "assets", *size, "--out", root / "data")
     assert made.exit_code == 0, made.output
     return root
 
