@@ -10,7 +10,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 from isal import isal_zlib
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
 from render.errors import InputError
 from render.input_file import read_bytes
@@ -42,7 +42,17 @@ FOREIGN = (
     (0, b"\xc5\xd0\xd3\xc6", "a PostScript file"),
 )
 MAX_PIXELS = 178_956_970  # a header that promises more is not believed; Pillow's own limit
-ORIENTATION, UPRIGHT = 0x0112, (1, 2, 3, 4)  # EXIF's tag, and what of it leaves the sides as stored
+ORIENTATION = 0x0112  # EXIF's tag, and what turns an image upright that has it
+TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+ON_ITS_SIDE = (5, 6, 7, 8)
 
 
 def read_rgb(path: Path) -> np.ndarray:
@@ -63,7 +73,19 @@ def decode_rgb(content: bytes, name: Path | str) -> np.ndarray:
         raise InputError(f"{name}: expected 8 bits a channel, got an image of mode {image.mode}")
     if image.has_transparency_data and np.array(image.convert("RGBA"))[..., 3].min() < 255:
         _say_dropped(Path(name).parent)
-    return np.array(ImageOps.exif_transpose(image).convert("RGB"))
+    turn = TURNS.get(orientation(image))
+    return np.array((image.transpose(turn) if turn is not None else image).convert("RGB"))
+
+
+def orientation(image: Image.Image) -> int:
+    """What EXIF says of how an image was held, 1 to 8; 1, upright, where that cannot be read."""
+    try:
+        value = image.getexif().get(ORIENTATION)
+    except (
+        Exception
+    ):  # whatever Pillow stumbles on in damaged EXIF; viewers show the image as it is
+        return 1
+    return value if isinstance(value, int) and value in TURNS else 1
 
 
 def decode_image(content: bytes, name: Path | str) -> Image.Image:
@@ -158,7 +180,7 @@ def image_size(path: Path) -> tuple[int, int]:
         width, height = image.size
         if image.format == "PNG" and "exif" not in image.info:  # to look for it would decode all
             return width, height
-        turned = image.getexif().get(ORIENTATION, 1) not in UPRIGHT
+        turned = orientation(image) in ON_ITS_SIDE
     except Exception as error:  # Pillow's decoders raise whatever they stumble on
         raise _unreadable(path, error, content) from None
     return (height, width) if turned else (width, height)

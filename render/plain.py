@@ -176,6 +176,8 @@ def flat(count: int) -> Check:
 
 def numbers(record: Mapping[str, Any], key: str, count: int, where: str) -> np.ndarray:
     """(count,) float64 from a record; InputError unless it holds just so many finite numbers."""
+    if not isinstance(record, Mapping):
+        raise refusal(where, "an object with names", record)
     if key not in record:
         raise InputError(f"{where}: {key} is missing")
     values = _flat(record[key], count)

@@ -9,7 +9,7 @@ from PIL import Image
 from PIL.TiffImagePlugin import TiffImageFile
 
 from render.errors import InputError
-from render.image_file import ORIENTATION, decode_image
+from render.image_file import decode_image, orientation
 from render.mesh.texture_atlas import MAX_SIDE
 
 log = logging.getLogger(__name__)
@@ -54,11 +54,7 @@ def _say_what_is_left_out(image: Image.Image, name: Path | str) -> None:
         log.info("%s: its transparency is left out", name)
     if image.mode == "CMYK":
         log.info("%s: its inks are taken for the complements of red, green and blue", name)
-    try:
-        turned = image.getexif().get(ORIENTATION, 1) != 1
-    except Exception:  # Pillow stumbles on a damaged EXIF, from which nothing is wanted here
-        return
-    if turned:
+    if orientation(image) != 1:
         log.info("%s: its EXIF orientation is left out; it is used as its pixels are stored", name)
 
 

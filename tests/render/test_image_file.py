@@ -209,3 +209,11 @@ def test_a_picture_is_named_as_what_it_is(tmp_path, name):
     with pytest.raises(InputError, match=rf"{name}: pictures are written as \.png$"):
         check_png(tmp_path / name)
     check_png(tmp_path / f"{name}.PNG")
+
+
+def test_a_photograph_with_damaged_exif_is_read_as_it_is_stored(tmp_path):
+    picture = np.arange(18, dtype=np.uint8).reshape(2, 3, 3)
+    for exif in (b"Exif\0\0XX*\0", b"Exif\0\0II*\0\xff\xff\xff\xff", b"Exif\0\0"):
+        Image.fromarray(picture).save(tmp_path / "a.png", exif=exif)
+        np.testing.assert_array_equal(read_rgb(tmp_path / "a.png"), picture)
+        assert image_size(tmp_path / "a.png") == (3, 2)
