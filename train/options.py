@@ -17,7 +17,7 @@ COMPOSITION = {
 }
 METHODS = tuple(COMPOSITION)
 WITH_MAPPING = ("mapping", "mixed_layers")  # methods whose network has g
-NETWORKS = ("small", "small-group", "paper")
+NETWORKS = ("small", "small-group", "lite", "paper")
 
 
 @dataclass(frozen=True)
@@ -57,8 +57,10 @@ class RunConfig:
 class TrainConfig:
     """How a network is trained. The mapping's recipe is open in the paper; see docs/training.md."""
 
-    network: Literal["small", "small-group", "paper"] = option(
-        "small", "small trains on two CPU cores; small-group: group norm in place of batch norm"
+    network: Literal["small", "small-group", "lite", "paper"] = option(
+        "small",
+        "small trains on two CPU cores; small-group: group norm in place of batch norm; lite, of"
+        " colour images: EfficientNet-Lite0 as ImageNet taught it",
     )
     pretrain_steps: int = option(
         4000, "Steps on synthetic images alone, shared by all methods; 0: none", minimum=0
@@ -88,7 +90,25 @@ class TrainConfig:
     precision: Literal["float32", "bfloat16"] = option(
         "float32", "What the network computes in; bfloat16 is faster where the processor has it"
     )
-    init: str = option("", "paper: a torchvision-format vgg16 file to start the convolutions from")
+    init: str = option(
+        "",
+        "paper: a torchvision-format vgg16 file to start the convolutions from; lite: random starts"
+        " from random weights instead of ImageNet's",
+    )
+    frozen_blocks: int = option(
+        3,
+        "lite: how many of its 11 blocks, and the stem with them, keep ImageNet's weights; 0: all"
+        " is trained, 11: no convolution is",
+        minimum=0,
+        maximum=11,
+        later=True,
+    )
+    trunk_lr: float = option(
+        0.3,
+        "lite: learning rate of the blocks that are not frozen, as a share of train.lr",
+        minimum=0,
+        later=True,
+    )
     validation: float = option(
         0.0,
         "Share of the real training frames held out to choose the best checkpoint by; 0: the last",

@@ -76,6 +76,18 @@ FRAMES = (
     ),
     Unused("data.fold", "belongs to data.folds; set that, too", _lacks("data.folds")),
 )
+NETWORKS = (
+    Unused(
+        "train.network",
+        "must not be lite, which reads colour images; hands are read by small and by paper",
+        lambda c, _: c["run"].target == "hand" and c["train"].network == "lite",
+    ),
+    Unused(
+        "train.frozen_blocks train.trunk_lr",
+        "belongs to train.network=lite with ImageNet's weights",
+        lambda c, _: c["train"].network != "lite" or c["train"].init == "random",
+    ),
+)
 METHODS = (
     Unused("train.beta train.detach_twin", "belongs to the method mapping", _no_method("mapping")),
     Unused("train.twin_pose", "belongs to methods with twins", _no_method(*WITH_TWINS)),
@@ -151,6 +163,7 @@ _RUN = (
     Unused("render.*", _rendered, _both(_hand, _lacks("render.hand"))),
     Unused("hand_scene.* sensor.*", _rendered, _both(_hand, _lacks("render.hand"))),
     *FRAMES,
+    *NETWORKS,
     *METHODS,
     *LIVE,
     *of_hands(_hand),
@@ -228,6 +241,7 @@ TRAIN = (
         _both(_lacks("run.live"), _no_method(*WITH_REAL)),
     ),
     *FRAMES,
+    *NETWORKS,
     *METHODS,
     *LIVE,
     *OF_KINDS,

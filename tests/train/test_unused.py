@@ -52,6 +52,17 @@ CASES = [
     ("run", [*HANDS, *sets("run.simulated_frames=9")], "run.simulated_frames belongs to run.sim"),
     ("run", [*HANDS, *sets("hand.dataset=x")], "hand.dataset has no effect with run.simulated"),
     ("run", [*HANDS, *sets("hand.synthetic=x")], "hand.synthetic has no effect with render.hand"),
+    ("run", [*HANDS, *sets("train.network=lite")], "train.network must not be lite, which reads"),
+    (
+        "run",
+        [*DEMO, *sets("train.frozen_blocks=9")],
+        "train.frozen_blocks belongs to train.network",
+    ),
+    (
+        "train",
+        ["--method", "synthetic", "--network", "lite", "--init", "random", "--trunk-lr", "1"],
+        "--trunk-lr belongs to train.network=lite with ImageNet's weights",
+    ),
     ("run", ["--preset", "nyu", *sets("render.frames=9")], "render.frames belongs to synthetic"),
     ("run", ["--preset", "nyu", *sets("pair.hand=bundled")], "pair.hand belongs to run.simulated"),
     ("study", [*DEMO, *sets("data.folds=3")], "data.folds has no effect: study cuts folds"),
@@ -98,6 +109,7 @@ def test_a_setting_without_effect_is_refused_in_one_line(tmp_path, command, argu
         (STUDY, "lmo-study-small", ["study.tune_judged=2", "study.visib=0.1", "train.steps=9"], {}),
         (TRAIN, "lmo", ["data.objects=5", "train.steps=9", "train.beta=1"], {"method": "mapping"}),
         (TRAIN, None, ["run.target=hand", "hand.center=palm"], {"method": "synthetic"}),
+        (TRAIN, "lmo-lite", ["train.trunk_lr=1", "train.frozen_blocks=0"], {"method": "mixed"}),
         (
             TRAIN,
             None,

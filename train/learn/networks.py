@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from render.errors import InputError
 from train.learn.depth_networks import SHRINK, deep_prior
+from train.learn.lite import CHANNELS, LiteTrunk
 from train.learn.torch_file import read_torch
 from train.options import NETWORKS
 
@@ -68,21 +69,29 @@ def build(
 
     Args:
         name: one of options.NETWORKS. "small" trains on two CPU cores; "small-group" is the same
-            with group in place of batch norm; "paper" is the paper's, with two FC-1024: VGG-10 for
+            with group in place of batch norm; "lite" is EfficientNet-Lite0 to a sixteenth of the
+            size, for colour, and two FC-1024; "paper" is the paper's, with two FC-1024: VGG-10 for
             colour, the residual network of DeepPrior++ for depth.
         size: side of the square input in pixels, a multiple of 16; of 32 for depth's "paper".
         with_mapping: whether real features pass through g.
         outputs: 16, the positions of the 8 box corners in the crop, or 3 for each joint.
         channels: 3 for colour images, 1 for depth.
+
+    Raises:
+        InputError: the size is no such multiple, or the network does not read such images.
     """
     if name not in NETWORKS:
         raise ValueError(f"network must be one of {', '.join(NETWORKS)}, got {name!r}")
     shrink = SHRINK if name == "paper" and channels == 1 else 16
     if size % shrink:
         raise InputError(f"the size of crops must be a multiple of {shrink}, got {size}")
+    if name == "lite" and channels != 3:
+        raise InputError("train.network=lite reads colour images only; take small for depth")
     if name.startswith("small"):
         norm = nn.BatchNorm2d if name == "small" else _group_norm
         convolutions, filters, width = _small(channels, norm), 256, 512
+    elif name == "lite":
+        convolutions, filters, width = [LiteTrunk()], CHANNELS, 1024
     elif channels == 1:
         convolutions, filters, width = deep_prior(), 256, 1024
     else:

@@ -21,10 +21,11 @@ from train.learn.distributed import average, average_gradients, rank, wait
 from train.learn.log import Log, open_log
 from train.learn.losses import mapping_loss, pose_loss
 from train.learn.neighbours import Gallery
-from train.learn.networks import PoseNet, build, load_vgg16
+from train.learn.networks import PoseNet
+from train.learn.start import begin, freeze, parameters
 from train.learn.targets import Target
 from train.learn.validation import Validation
-from train.options import WITH_MAPPING, TrainConfig
+from train.options import TrainConfig
 
 log = logging.getLogger(__name__)
 
@@ -69,17 +70,6 @@ class Objective(nn.Module):
 
     def forward(self, batch: Batch) -> dict[str, torch.Tensor]:
         return losses(self.net, batch, self.config, self.method)
-
-
-def freeze_statistics(net: PoseNet) -> None:
-    """Let batch norm keep the statistics that it has.
-
-    In joint training they stay those of the synthetic images of pre-training: real and synthetic
-    images then pass through one and the same f, whatever else is in their batch.
-    """
-    for module in net.modules():
-        if isinstance(module, nn.BatchNorm2d):
-            module.eval()
 
 
 @dataclass(frozen=True)
@@ -162,16 +152,13 @@ def train(
         ).save(file)
 
     out.mkdir(parents=True, exist_ok=True)
-    net.train()
-    if training.start is not None:
-        freeze_statistics(net)
     objective = average_gradients(Objective(net, config, method))
     since, before, gallery = time.monotonic(), None, Gallery()
     with open_log(out / "log", first) if rank() == 0 else nullcontext() as writer:
         for step in _steps(first, steps, method):
             lr = config.lr * 0.5 * (1 + math.cos(math.pi * step / steps))
             for group in optimizer.param_groups:
-                group["lr"] = lr
+                group["lr"] = lr * group.get("share", 1.0)
             batch = batches.batch(step).to(device)
             terms = objective(batch)
             optimizer.zero_grad(set_to_none=True)
@@ -224,23 +211,12 @@ def _begin(
         net, first, optimizer_state = checkpoint.net, checkpoint.step, checkpoint.optimizer
         best = checkpoint.best
     else:
-        torch.manual_seed(training.seed)
-        target, with_mapping = training.target, training.method in WITH_MAPPING
-        net = build(
-            config.network, training.crop.size, with_mapping, target.outputs, target.channels
-        )
-        if training.start is not None:
-            before = Checkpoint.load_finished(training.start)
-            _check_start(before, training)
-            # g is new where pre-training had none: it starts as the identity.
-            net.load_state_dict({**net.state_dict(), **before.net.state_dict()})
-        elif config.init:
-            if config.network != "paper" or target.channels != 3:
-                raise InputError("train.init needs train.network=paper, and colour images")
-            load_vgg16(net, Path(config.init))
+        net = begin(training)
+    net.train()
+    freeze(net, training)
 
     net.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    optimizer = torch.optim.Adam(net.parameters(), config.lr)
+    optimizer = torch.optim.Adam(parameters(net, config), config.lr)
     if optimizer_state:
         optimizer.load_state_dict(optimizer_state)
     return net, optimizer, first, best
@@ -255,18 +231,3 @@ def _check_finite(terms: Mapping[str, torch.Tensor], method: str, step: int) -> 
                 f"the {name} term of {method}'s loss is {value} at step {step};"
                 " lower train.lr or train.beta"
             )
-
-
-def _check_start(before: Checkpoint, training: Training) -> None:
-    found = (before.network, before.crop.size, before.target.name)
-    wanted = (training.config.network, training.crop.size, training.target.name)
-    if found != wanted:
-        raise InputError(
-            "{} is a {} network for {} px crops of {}".format(training.start, *found)
-            + ", not {} for {} px crops of {}".format(*wanted)
-        )
-    if before.net.mapping is not None and training.method not in WITH_MAPPING:
-        raise InputError(
-            f"{training.start} was trained with {before.method} and has a mapping, which"
-            f" {training.method} has not; start from a network of another method"
-        )

@@ -3,7 +3,7 @@ import torch
 
 from render.errors import InputError
 from train.learn.networks import build, load_vgg16
-from train.learn.trainer import freeze_statistics
+from train.learn.start import freeze_statistics
 
 
 @pytest.fixture(autouse=True)

