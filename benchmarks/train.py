@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -29,6 +30,7 @@ from render.sensor.config import DEFAULT_SENSOR
 from train.learn.batches import Batch, Batches
 from train.learn.device import choose_device
 from train.learn.networks import build
+from train.learn.start import freeze, parameters
 from train.learn.stream import Live
 from train.learn.trainer import losses
 from train.objects.crops import ObjectCrops
@@ -38,7 +40,15 @@ from train.options import WITH_MAPPING, CropConfig, TrainConfig
 BATCH, SIZE, OBJECT = 32, 64, 1
 WAITING = 8  # batches that a stream may have made ahead
 TARGET = 0.8  # of the steps a second with batches in memory
-NETWORKS = (("small", 3, 64), ("paper", 3, 128), ("small", 1, 64), ("paper", 1, 128))
+# How a network is trained, channels, side of its crops in pixels
+NETWORKS = (
+    (TrainConfig("small"), 3, 64),
+    (TrainConfig("lite"), 3, 96),
+    (TrainConfig("lite", frozen_blocks=0), 3, 96),
+    (TrainConfig("paper"), 3, 128),
+    (TrainConfig("small"), 1, 64),
+    (TrainConfig("paper"), 1, 128),
+)
 
 
 @click.command()
@@ -57,11 +67,13 @@ def main(device: str, steps: int, repeats: int, out: Path | None) -> None:
             f"{method:10} {rates['live']:7.2f} steps/s live, {rates['memory']:7.2f} from memory:"
             f" {rates['live'] / rates['memory']:.2f} (target {TARGET})"
         )
-    for name, channels, size in NETWORKS:
-        label = f"{name}, {'colour' if channels == 3 else 'depth'}, {size} px"
-        found[label] = rates = images_per_second(name, channels, size, repeats, torch_device)
+    for config, channels, size in NETWORKS:
+        label = f"{config.network}, {'colour' if channels == 3 else 'depth'}, {size} px"
+        if config.network == "lite":
+            label += f", {config.frozen_blocks} blocks frozen"
+        found[label] = rates = images_per_second(config, channels, size, repeats, torch_device)
         click.echo(
-            f"{label:22} {rates['read']:8.1f} images/s read, {rates['float32']:7.1f} trained on,"
+            f"{label:38} {rates['read']:8.1f} images/s read, {rates['float32']:7.1f} trained on,"
             f" {rates['bfloat16']:7.1f} in bfloat16"
         )
     if out is not None:
@@ -112,16 +124,16 @@ def _train(train_step: Callable[[Batch], None], batch: Batch, _: int) -> None:
 def trainer(
     method: str,
     device: torch.device,
-    name: str = "small",
+    config: TrainConfig = TrainConfig(),  # noqa: B008  # it cannot be changed
     channels: int = 3,
     size: int = SIZE,
-    config: TrainConfig = TrainConfig(),  # noqa: B008  # frozen
 ) -> Callable[[Batch], None]:
     """One step of training."""
     torch.manual_seed(0)
-    net = build(name, size, method in WITH_MAPPING, channels=channels).train()
+    net = build(config.network, size, method in WITH_MAPPING, channels=channels).train()
+    freeze(net, config, has_start=False)
     net.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    optimizer = torch.optim.Adam(net.parameters(), 1e-4)
+    optimizer = torch.optim.Adam(parameters(net, config), 1e-4)
 
     def step(batch: Batch) -> None:
         moved = Batch(**{key: tensor.to(device) for key, tensor in vars(batch).items()})
@@ -134,7 +146,7 @@ def trainer(
 
 
 def images_per_second(
-    name: str, channels: int, size: int, repeats: int, device: torch.device
+    config: TrainConfig, channels: int, size: int, repeats: int, device: torch.device
 ) -> dict[str, float]:
     """Of one network with random weights, on noise."""
     images = (2 * torch.rand(BATCH, size, size, channels) - 1).permute(0, 3, 1, 2)
@@ -142,11 +154,11 @@ def images_per_second(
     batch = Batch(none, targets[:0], none, images, targets)
     both = {
         precision: trainer(
-            "synthetic", device, name, channels, size, TrainConfig(precision=precision)
+            "synthetic", device, replace(config, precision=precision), channels, size
         )
         for precision in ("float32", "bfloat16")
     }
-    net = build(name, size, False, channels=channels).eval()
+    net = build(config.network, size, False, channels=channels).eval()
     net.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     there = images.to(device)
 

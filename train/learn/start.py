@@ -46,17 +46,20 @@ def begin(training: "Training") -> PoseNet:
     return net
 
 
-def freeze(net: PoseNet, training: "Training") -> None:
+def freeze(net: PoseNet, config: TrainConfig, has_start: bool) -> None:
     """Hold what training does not change, in a network in training mode.
 
     Batch norm keeps the statistics of the weights that it starts from: those of ImageNet, or those
     of the synthetic images of pre-training. Real and synthetic images then pass through one and the
     same f, whatever else is in their batch.
+
+    Args:
+        has_start: whether it goes on from a network of ours, which pre-training made.
     """
-    taught = knows_imagenet(training.config)
+    taught = knows_imagenet(config)
     if taught:
-        trunk_of(net).freeze(training.config.frozen_blocks)
-    if taught or training.start is not None:
+        trunk_of(net).freeze(config.frozen_blocks)
+    if taught or has_start:
         freeze_statistics(net)
 
 

@@ -213,7 +213,7 @@ def _begin(
     else:
         net = begin(training)
     net.train()
-    freeze(net, training)
+    freeze(net, config, has_start=training.start is not None)
 
     net.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimizer = torch.optim.Adam(parameters(net, config), config.lr)
