@@ -2,9 +2,12 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from matplotlib.cbook import get_sample_data
+from PIL import Image
 
 from render.errors import InputError
 from tests.train.learn.test_trainer import CONFIG, assert_same_weights, run, training, weights
@@ -12,6 +15,7 @@ from train.learn import lite
 from train.learn.checkpoint import Checkpoint
 from train.learn.lite import BLOCKS, LiteTrunk, imagenet_weights
 from train.learn.networks import build
+from train.objects.crops import normalize
 
 LITE = replace(CONFIG, network="lite", frozen_blocks=3, trunk_lr=0.3)
 
@@ -36,22 +40,35 @@ def normalised(x, weights, name):
     return x * scale[:, None, None] + shift[:, None, None]
 
 
-def read_plainly(weights, images, strides=(1, 2, 1, 2, 1, 2, 1, 1, 1, 1, 1)):
+def block(x, weights, i, stride):
+    name, before = f"_blocks.{i}", x
+    if f"{name}._expand_conv.weight" in weights:
+        x = F.conv2d(x, weights[f"{name}._expand_conv.weight"])
+        x = normalised(x, weights, f"{name}._bn0").clamp(0, 6)
+    x = same(x, weights[f"{name}._depthwise_conv.weight"], stride, groups=x.shape[1])
+    x = normalised(x, weights, f"{name}._bn1").clamp(0, 6)
+    x = F.conv2d(x, weights[f"{name}._project_conv.weight"])
+    x = normalised(x, weights, f"{name}._bn2")
+    return x + before if x.shape == before.shape else x
+
+
+def read_plainly(weights, images):
     """The published network to its last block of 112 channels, by its own names."""
     x = same(images, weights["_conv_stem.weight"], 2)
     x = normalised(x, weights, "_bn0").clamp(0, 6)
-    for i, stride in enumerate(strides):
-        block, before = f"_blocks.{i}", x
-        if f"{block}._expand_conv.weight" in weights:
-            x = F.conv2d(x, weights[f"{block}._expand_conv.weight"])
-            x = normalised(x, weights, f"{block}._bn0").clamp(0, 6)
-        x = same(x, weights[f"{block}._depthwise_conv.weight"], stride, groups=x.shape[1])
-        x = normalised(x, weights, f"{block}._bn1").clamp(0, 6)
-        x = F.conv2d(x, weights[f"{block}._project_conv.weight"])
-        x = normalised(x, weights, f"{block}._bn2")
-        if x.shape == before.shape:
-            x = x + before
+    for i, stride in enumerate((1, 2, 1, 2, 1, 2, 1, 1, 1, 1, 1)):
+        x = block(x, weights, i, stride)
     return x
+
+
+def classify(weights, features):
+    """What of the published network comes behind that: scores of 1,000 classes."""
+    x = features
+    for i, stride in enumerate((2, 1, 1, 1, 1), BLOCKS):
+        x = block(x, weights, i, stride)
+    x = F.conv2d(x, weights["_conv_head.weight"])
+    x = normalised(x, weights, "_bn1").clamp(0, 6)
+    return F.linear(x.mean(dim=(2, 3)), weights["_fc.weight"], weights["_fc.bias"])
 
 
 @pytest.mark.parametrize("size", [16, 96, 128])
@@ -65,6 +82,17 @@ def test_the_trunk_is_the_published_network_to_a_sixteenth_of_the_size(size):
         found = trunk(images)
     assert found.shape == (2, 112, size // 16, size // 16)
     torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5 * float(expected.abs().max()))
+
+
+def test_from_its_features_the_published_classifier_tells_what_a_photograph_shows():
+    """Of ImageNet's classes, 652 is "military uniform": matplotlib's portrait of Grace Hopper."""
+    photograph = Image.open(get_sample_data("grace_hopper.jpg")).convert("RGB").resize((224, 224))
+    images = torch.from_numpy(normalize(np.asarray(photograph))).permute(2, 0, 1)[None]
+    trunk = LiteTrunk().eval()
+    trunk.load_imagenet()
+    with torch.no_grad():
+        scores = classify(imagenet_weights(), trunk(images))
+    assert scores.shape == (1, 1000) and int(scores.argmax()) == 652
 
 
 def test_later_stages_and_the_classifier_are_not_needed(monkeypatch):
