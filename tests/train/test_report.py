@@ -169,6 +169,7 @@ def test_called_from_python_there_is_no_command(folder):
 def test_options_at_their_defaults_are_no_change():
     assert changed({"train": TrainConfig(), "crop": CropConfig()}) == {}
     assert changed({"render": RenderConfig(up="y")}) == {"render": {"up": ["y", None]}}
+    assert changed({"train": TrainConfig(frozen_blocks=9)}) == {"train": {"frozen_blocks": [9, 3]}}
 
 
 def test_damaged_pictures_and_folders_without_results_are_refused(folder, tmp_path):

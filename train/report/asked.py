@@ -63,9 +63,10 @@ def changed(config: Mapping[str, Any]) -> dict[str, dict[str, list[Any]]]:
     """Section -> option -> [value, default], of the options that are not at their default."""
     found = {}
     for section, options in config.items():
-        values, defaults = to_dict(options), to_dict(type(options)())
+        values, plain = to_dict(options), type(options)()
         # A default that older records lack is not written down.
-        differing = {n: [v, defaults.get(n)] for n, v in values.items() if v != defaults.get(n)}
+        defaults = vars(plain) | to_dict(plain)
+        differing = {n: [v, defaults[n]] for n, v in values.items() if v != defaults[n]}
         if differing:
             found[section] = differing
     return found
