@@ -11,7 +11,7 @@ from render.config import OptionError, fill
 from render.errors import InputError
 from render.plain import clipped
 from render.whole_file import check_growth, whole_file
-from train.learn.checkpoint_record import CHECKPOINT, check_optimizer, check_state
+from train.learn.checkpoint_record import CHECKPOINT, check_state
 from train.learn.networks import PoseNet, build
 from train.learn.targets import HandInfo, ObjectInfo, Target
 from train.learn.torch_file import read_torch
@@ -141,7 +141,6 @@ class Checkpoint:
         check_state(record["net"], expected, f"{file}: net")
         if record.get("best") is not None:
             check_state(record["best"]["net"], expected, f"{file}: best.net")
-        check_optimizer(record["optimizer"], expected, f"{file}: optimizer")
         net = build(record["network"], *size)
         net.load_state_dict(record["net"])
         return Checkpoint(

@@ -24,20 +24,21 @@ def check_state(state: Mapping[str, torch.Tensor], net: nn.Module, where: str) -
         _require_like(state[name], tensor, f"{where}: {name}")
 
 
-def check_optimizer(state: Mapping[str, Any], net: nn.Module, where: str) -> None:
-    """Raise InputError unless Adam can go on with a state; {} is one of no step."""
-    if not state:
-        return
-    parameters = list(net.parameters())
-    _OPTIMIZER(state, where)
-    (group,) = state["param_groups"]
-    if list(group["params"]) != list(range(len(parameters))):
-        raise InputError(f"{where}: is of {len(group['params'])} weights, not {len(parameters)}")
+def check_optimizer(state: Mapping[str, Any], optimizer: torch.optim.Adam, where: str) -> None:
+    """Raise InputError unless Adam can go on with a state, one that a checkpoint may hold."""
+    groups = [group["params"] for group in optimizer.param_groups]
+    lengths = [len(group) for group in groups]
+    got = [group["params"] for group in state["param_groups"]]
+    numbers = [number for group in got for number in group]
+    if [len(group) for group in got] != lengths or numbers != list(range(sum(lengths))):
+        sizes = [" and ".join(map(str, sizes)) for sizes in (map(len, got), lengths)]
+        raise InputError(f"{where}: is of {sizes[0]} weights, not {sizes[1]}")
+    weights = [weight for group in groups for weight in group]
     for number, moments in state["state"].items():
-        if not isinstance(number, int) or not 0 <= number < len(parameters):
+        if not isinstance(number, int) or not 0 <= number < len(weights):
             raise InputError(f"{where}: there is no weight {plain.shown(number)}")
         for name in ("exp_avg", "exp_avg_sq"):
-            _require_like(moments[name], parameters[number], f"{where}: {name} of {number}")
+            _require_like(moments[name], weights[number], f"{where}: {name} of {number}")
 
 
 def _tensor(value: Any, where: str) -> torch.Tensor:
@@ -73,6 +74,22 @@ def _settings(value: Any, where: str, deepest: int = 8) -> Any:
     return value
 
 
+_MOMENTS = plain.record({"step": _step, "exp_avg": _tensor, "exp_avg_sq": _tensor}, others=True)
+_GROUP = plain.record({"params": plain.list_of(plain.whole(0), most=1 << 20)}, others=True)
+_OPTIMIZER = plain.record(
+    {
+        "state": plain.dict_of(_MOMENTS),
+        "param_groups": plain.list_of(_GROUP, most=2, least=1),
+    },
+    others=True,
+)
+
+
+def _optimizer(value: Any, where: str) -> Any:
+    """The state of Adam; {} is that of no step."""
+    return _OPTIMIZER(value, where) if value != {} else value
+
+
 _ANYTHING = plain.record({}, others=True)
 _BEST = plain.record(
     {"error": plain.number(), "step": plain.whole(0), "net": plain.dict_of(_tensor)}
@@ -87,17 +104,8 @@ CHECKPOINT = plain.record(
         "method": plain.text,
         "step": plain.whole(0),
         "settings": _settings,
-        "optimizer": _ANYTHING,
+        "optimizer": _optimizer,
     },
     {"best": plain.optional(_BEST)},
-    others=True,
-)
-_MOMENTS = plain.record({"step": _step, "exp_avg": _tensor, "exp_avg_sq": _tensor}, others=True)
-_GROUP = plain.record({"params": plain.list_of(plain.whole(0), most=1 << 20)}, others=True)
-_OPTIMIZER = plain.record(
-    {
-        "state": plain.dict_of(_MOMENTS),
-        "param_groups": plain.list_of(_GROUP, most=1, least=1),
-    },
     others=True,
 )

@@ -17,6 +17,7 @@ from render.errors import InputError
 from render.progress import progress
 from train.learn.batches import Batch, Batches
 from train.learn.checkpoint import Checkpoint
+from train.learn.checkpoint_record import check_optimizer
 from train.learn.distributed import average, average_gradients, rank, wait
 from train.learn.log import Log, open_log
 from train.learn.losses import mapping_loss, pose_loss
@@ -218,6 +219,7 @@ def _begin(
     net.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimizer = torch.optim.Adam(parameters(net, config), config.lr)
     if optimizer_state:
+        check_optimizer(optimizer_state, optimizer, f"{file}: optimizer")
         optimizer.load_state_dict(optimizer_state)
     return net, optimizer, first, best
 

@@ -14,6 +14,7 @@ from render.errors import InputError
 from tests.plain_damage import ANYTHING, changed, places
 from tests.train.learn.test_checkpoint import checkpoint_of
 from train.learn.checkpoint import Checkpoint
+from train.learn.checkpoint_record import check_optimizer
 from train.learn.torch_file import read_torch
 
 
@@ -84,10 +85,17 @@ def test_settings_without_steps_are_named(record, tmp_path):
         (("crop", "size"), 17, "the size of crops must be a multiple of 16"),
         (("crop", "margin"), -1.0, "crop.margin must be a number, at least 1"),
         (("network",), "paper", "net: extract."),
-        (("network",), "large", "checkpoint.network must be one of small, small-group, paper"),
+        (
+            ("network",),
+            "large",
+            "checkpoint.network must be one of small, small-group, lite, paper",
+        ),
         (("target", "camera", 1), 0, "target.camera must be a whole number from 1"),
-        (("optimizer", "state", 0, "exp_avg"), torch.zeros(2), "optimizer: exp_avg of 0 is (2,)"),
-        (("optimizer", "param_groups", 0, "params"), [0, 1], "optimizer: is of 2 weights, not"),
+        (
+            ("optimizer", "param_groups"),
+            [],
+            "optimizer.param_groups must be a list of 1 to 2 items",
+        ),
     ],
 )
 def test_a_fault_is_named_by_its_place(place, new, words, record, tmp_path):
@@ -95,6 +103,29 @@ def test_a_fault_is_named_by_its_place(place, new, words, record, tmp_path):
     torch.save(changed(record, place, new), file)
     line = refusal(file)
     assert line is not None and words in line, line
+
+
+@pytest.mark.parametrize(
+    "place, new, words",
+    [
+        (("state", 0, "exp_avg"), torch.zeros(2), "exp_avg of 0 is (2,)"),
+        (("state", 500), {}, "there is no weight 500"),
+        (("param_groups", 0, "params"), [0, 1], "is of 2 weights, not"),
+        (("param_groups", 1), {"params": []}, "weights, not"),
+    ],
+)
+def test_an_optimiser_of_other_weights_is_named(place, new, words, record):
+    net = checkpoint_of(True).net
+    optimizer = torch.optim.Adam(net.parameters())
+    state = record["optimizer"]
+    check_optimizer(state, optimizer, "x.pt: optimizer")
+    if place == ("param_groups", 1):
+        state = {**state, "param_groups": [*state["param_groups"], new]}
+    else:
+        state = changed(state, place, new)
+    with pytest.raises(InputError, match=r"^x\.pt: optimizer: ") as caught:
+        check_optimizer(state, optimizer, "x.pt: optimizer")
+    assert words in str(caught.value)
 
 
 class Reduced:
