@@ -132,6 +132,7 @@ def test_run_leaves_results_pictures_and_bop_files(finished):
     assert list((finished / "obj_000001" / "mapping").glob("mapping_*.csv"))
 
 
+@pytest.mark.slow
 def test_run_skips_what_is_finished(finished):
     checkpoints = {p: p.stat().st_mtime_ns for p in finished.rglob("checkpoint.pt")}
     before = (finished / "results.json").read_text()

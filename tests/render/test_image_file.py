@@ -135,6 +135,7 @@ def test_images_of_any_size_and_content_come_back(tmp_path, rng, size):
                 np.testing.assert_array_equal(np.array(read), image)
 
 
+@pytest.mark.slow
 def test_the_bytes_of_a_file_do_not_depend_on_where_memory_lies(tmp_path, rng):
     images = [rng.integers(0, 2, (2, 100), dtype=np.uint8) for _ in range(20)]
     started = threading.Barrier(200)  # all at once: each thread's stack is another place

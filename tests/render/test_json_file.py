@@ -44,6 +44,7 @@ def test_damaged_files_are_refused_in_one_line_that_names_them(tmp_path, content
 
 
 @given(st.dictionaries(st.text(), plain))
+@pytest.mark.slow
 def test_what_python_writes_is_read_back(value):
     assert parse_json(json.dumps(value).encode(), "x") == value
 

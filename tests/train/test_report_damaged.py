@@ -30,6 +30,7 @@ ASKED = {
 
 
 @pytest.mark.parametrize("name, record", [("results.json", RESULTS), ("asked.json", ASKED)])
+@pytest.mark.slow
 def test_whatever_stands_at_a_place_a_page_is_made_or_refused(name, record, tmp_path, rng):
     for file, content in (("results.json", RESULTS), ("asked.json", ASKED)):
         (tmp_path / file).write_text(json.dumps(content))

@@ -63,6 +63,7 @@ def test_what_macos_leaves_beside_images_is_passed_over(photos, tmp_path):
 
 
 @pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.slow
 def test_an_image_that_goes_bad_stops_no_other_frame_and_may_be_deleted(
     photos, tmp_path, monkeypatch, workers, caplog
 ):
@@ -121,6 +122,7 @@ def test_the_same_images_elsewhere_go_on_with_a_dataset(photos, tmp_path, monkey
         generate(RENDER, scene(moved), out, seed=0, workers=1)
 
 
+@pytest.mark.slow
 def test_the_same_meshes_elsewhere_go_on_with_a_dataset(tmp_path, monkeypatch):
     source = Path(module.__file__).parents[2] / "assets"
     shutil.copytree(source, tmp_path / "a", ignore=shutil.ignore_patterns("*.toml", "*.py"))

@@ -43,6 +43,7 @@ def small_disk(tmp_path) -> Iterator[Path]:
 
 
 @pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.slow
 def test_a_full_disk_is_one_line_and_costs_nothing_finished(workers, meshes, small_disk, tmp_path):
     render = replace(RENDER, objects=(meshes,))
     generate(render, SCENE, tmp_path / "whole", seed=0, workers=1)
@@ -72,6 +73,7 @@ def test_a_full_disk_at_the_very_beginning_leaves_what_can_be_begun(meshes, smal
     assert same_files(small_disk / "out", tmp_path / "whole")
 
 
+@pytest.mark.slow
 def test_what_stops_a_worker_reaches_the_user_as_one_line_and_exit_code_1(meshes, tmp_path):
     """Files may grow to 40 kB, which the meshes do not need and 320x240 pixels do."""
     command = f"{sys.executable} {ROOT}/pipeline.py render --frames 4 --size 320x240 --workers 2"

@@ -70,6 +70,7 @@ def specs_of(root: Path) -> list[SceneSpec]:
 
 
 @pytest.mark.parametrize("name", ["rendered", "crops"])
+@pytest.mark.slow
 def test_every_frame_can_be_drawn_again_from_its_spec(name, request):
     root = request.getfixturevalue(name)
     images, specs = read_split(root, "train"), specs_of(root)
@@ -88,6 +89,7 @@ def test_every_frame_can_be_drawn_again_from_its_spec(name, request):
     renderer.close()
 
 
+@pytest.mark.slow
 def test_with_the_sensors_off_the_same_seed_gives_the_perfect_twin_of_every_frame(tmp_path):
     seen = SensorConfig(depth="structured-light", bayer=True, full_well_e=(5e3, 5e3))
     perfect = SensorConfig(color="perfect")
@@ -188,12 +190,14 @@ def test_a_damaged_background_leaves_nothing_behind(tmp_path, rng):
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 def test_parts_made_in_any_order_by_any_number_of_workers_are_the_whole(rendered, tmp_path):
     for part, workers in (((3, 3), 1), ((1, 3), 2), ((2, 3), 1)):
         generate(RENDER, SCENE, tmp_path / "out", seed=0, workers=workers, part=part)
     assert same_files(tmp_path / "out", rendered)
 
 
+@pytest.mark.slow
 def test_any_number_of_the_same_command_may_run_at_once(rendered, tmp_path):
     spawn, out = multiprocessing.get_context("spawn"), tmp_path / "out"
     with ProcessPoolExecutor(2, spawn) as pool:
@@ -202,6 +206,7 @@ def test_any_number_of_the_same_command_may_run_at_once(rendered, tmp_path):
     assert same_files(out, rendered)
 
 
+@pytest.mark.slow
 def test_a_mesh_that_has_changed_meanwhile_is_refused_by_name(tmp_path):
     shutil.copytree(assets.FOLDER, tmp_path / "meshes")
     render = replace(RENDER, objects=(str(tmp_path / "meshes"),))
@@ -214,6 +219,7 @@ def test_a_mesh_that_has_changed_meanwhile_is_refused_by_name(tmp_path):
         generate(render, SCENE, out, seed=0, workers=1)
 
 
+@pytest.mark.slow
 def test_other_opengl_goes_on_with_nothing_and_refuses_no_finished_dataset(rendered, tmp_path):
     out = Path(shutil.copytree(rendered, tmp_path / "out"))
     record = (out / "generation.json").read_text()

@@ -77,6 +77,7 @@ def test_joints_are_those_of_the_drawn_hand_and_lie_in_its_flesh(dataset, specs)
         assert (depth[v, u] < split.uvd[i, :, 2] / 1000 + 0.001).all()
 
 
+@pytest.mark.slow
 def test_workers_parts_and_restarts_give_the_same_bytes(dataset, tmp_path, monkeypatch):
     expected = files_of(dataset)
     parts = tmp_path / "parts"
@@ -160,6 +161,7 @@ def test_the_command_writes_what_the_function_does(dataset, tmp_path):
     assert files_of(tmp_path) == files_of(dataset)
 
 
+@pytest.mark.slow
 def test_shards_of_whole_scenes_are_gone_on_from(tmp_path, monkeypatch):
     """As older versions drew them: all frames of a scene at once."""
     changes = {"frames": 12, "frames_per_scene": 6}

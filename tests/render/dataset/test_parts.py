@@ -37,6 +37,7 @@ def whole(tmp_path_factory) -> Path:
 
 
 @pytest.mark.parametrize("workers", [1, 2, 3])
+@pytest.mark.slow
 def test_a_scene_does_not_depend_on_the_parts_or_who_draws_them(whole, tmp_path, workers, caplog):
     caplog.set_level("INFO")
     generate(replace(RENDER, hand="bundled"), SCENE, tmp_path / "out", seed=0, workers=workers)
@@ -53,6 +54,7 @@ def begun(out: Path, whole: Path, kept: int, monkeypatch) -> None:
         shutil.rmtree(part)
 
 
+@pytest.mark.slow
 def test_parts_that_are_there_are_not_drawn_again(whole, tmp_path, monkeypatch):
     out = tmp_path / "out"
     begun(out, whole, 6, monkeypatch)
@@ -63,6 +65,7 @@ def test_parts_that_are_there_are_not_drawn_again(whole, tmp_path, monkeypatch):
     assert (out / "train/000000/rgb/000003.png").stat().st_ino == node
 
 
+@pytest.mark.slow
 def test_a_scene_all_of_whose_parts_are_there_is_joined(whole, tmp_path, monkeypatch):
     out = tmp_path / "out"
     begun(out, whole, 10, monkeypatch)

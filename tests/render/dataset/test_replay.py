@@ -62,6 +62,7 @@ def test_what_is_no_frame_is_refused_in_a_line(name, what, dataset, tmp_path):
     assert not (tmp_path / "out.png").exists()
 
 
+@pytest.mark.slow
 def test_a_frame_is_drawn_with_the_datasets_own_models_where_others_are_gone_or_changed(
     tmp_path, monkeypatch, caplog
 ):

@@ -39,6 +39,7 @@ def outcome(dataset: Path, out: Path) -> str | None:
 
 
 @pytest.mark.parametrize("name", ["train/000000/scene_spec.json", "generation.json"])
+@pytest.mark.slow
 def test_whatever_stands_at_a_place_a_frame_is_drawn_or_refused(name, dataset, tmp_path, rng):
     file = dataset / name
     before = file.read_text()

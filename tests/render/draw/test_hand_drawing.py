@@ -60,6 +60,7 @@ def cast(vertices: np.ndarray, faces: np.ndarray, rays: np.ndarray) -> np.ndarra
     return np.where(hit, 1 / weights.sum(axis=0), np.inf).min(axis=1)
 
 
+@pytest.mark.slow
 def test_the_drawn_depth_is_where_rays_meet_the_posed_skin(hand, rng):
     """Within 2 um of rays cast against every triangle; masks differ where a ray grazes an edge."""
     rays = SMALL.unproject(np.ones((48, 48))).reshape(-1, 3)

@@ -84,6 +84,7 @@ def test_levels_get_coarser_and_worse_and_the_first_is_the_closed_mesh_itself(bu
     assert len(levels) >= 3 and all(level.closed for level in levels)
 
 
+@pytest.mark.slow
 def test_making_levels_again_gives_the_same_to_the_bit(bumpy, levels, monkeypatch):
     monkeypatch.setattr(level_of_detail, "VIEWS", 20)
     assert_same_levels(make_levels(bumpy), levels)
@@ -122,6 +123,7 @@ def test_the_full_mask_is_drawn_of_the_level_that_is_seen(bumpy, levels, rng):
         assert not (~mask & (together.instance == i + 1)).any()
 
 
+@pytest.mark.slow
 def test_what_is_open_keeps_the_backs_of_its_faces(bumpy, monkeypatch):
     monkeypatch.setattr(level_of_detail, "VIEWS", 20)
     front = bumpy.vertices[bumpy.faces].mean(axis=1)[:, 2] < 0.03

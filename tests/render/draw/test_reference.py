@@ -65,12 +65,14 @@ def draw_both(models, specs):
         return rasterizer.render(specs), render_in_subprocess(meshes, specs)
 
 
+@pytest.mark.slow
 def test_pyrender_agrees_on_the_bundled_meshes(rng):
     models = load_models(["assets"])
     specs = views(sorted(models), rng)
     compare(*draw_both(models, specs), "bundled meshes")
 
 
+@pytest.mark.slow
 def test_pyrender_agrees_on_a_linemod_mesh(lmo, rng):
     models = load_models([lmo / "models"], obj_ids=[5])
     compare(*draw_both(models, views([5, 5], rng)), "LM-O object 5")

@@ -149,6 +149,7 @@ def test_arrays_that_are_no_fits_are_refused_by_the_name_of_their_file(tmp_path,
     assert message.startswith(f"{file}: ") and name in message and "\n" not in message
 
 
+@pytest.mark.slow
 def test_a_damaged_file_of_fits_is_read_or_refused(tmp_path, rng):
     write_some(tmp_path)
     file = tmp_path / FITS / "0000000.npz"

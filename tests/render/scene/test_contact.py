@@ -115,6 +115,7 @@ def test_lmo_objects_have_no_contact_and_no_gap_on_a_table(lmo):
         assert found.depth < 1e-9 and found.gap < 1e-9
 
 
+@pytest.mark.slow
 def test_validate_finds_no_fault_on_tables_and_prints_the_deepest_contact(tmp_path: Path):
     render = RenderConfig(frames=3, size=(320, 240), frames_per_scene=2)
     generate(render, SceneConfig(), tmp_path / "tables", seed=1, workers=1)

@@ -247,6 +247,7 @@ def test_a_dataset_without_depth_and_masks_is_checked_by_its_boxes(rng, tmp_path
     assert [fault.path for fault in validate(root, "test")] == [other, path, resized]
 
 
+@pytest.mark.slow
 def test_lmo_is_sound(lmo):
     """Its rotations are up to 0.016 off; its boxes were drawn with another renderer."""
     result = run(lmo, "--split", "test")

@@ -125,6 +125,7 @@ def test_two_runs_of_one_seed_are_the_same(root, finished, tmp_path):
         assert (tmp_path / "again" / file).read_bytes() == (finished / file).read_bytes()
 
 
+@pytest.mark.slow
 def test_evaluate_gives_the_figures_of_run(root, finished, tmp_path):
     """With the localiser; without it crops are centred on the centre of mass."""
     results = json.loads((finished / "results.json").read_text())

@@ -208,6 +208,7 @@ def dataset(tmp_path_factory) -> Path:
     return root
 
 
+@pytest.mark.slow
 def test_stopped_and_started_again_training_ends_with_the_same_bits(dataset, monkeypatch):
     assert train_synthetic(dataset / "whole", 0).exit_code == 0
     batch = Batches.batch

@@ -44,6 +44,7 @@ def call(command, *arguments):
 
 
 @pytest.mark.parametrize(("command", "live"), [("run", False), ("study", True)])
+@pytest.mark.slow
 def test_simulated_real_frames_show_the_meshes_that_are_named(own, tmp_path, command, live):
     """One object's mesh, byte for byte, in both datasets, and what poses are measured on."""
     more = ["--set", "run.live=true", "--set", "run.live_workers=0"] if live else []

@@ -134,6 +134,7 @@ def test_each_method_has_as_many_tuning_runs_and_what_it_chose_is_used(finished)
             assert json.loads(file.read_text())["options"] == chosen
 
 
+@pytest.mark.slow
 def test_seeds_that_share_a_start_are_pretrained_once_and_differ_after(root, tmp_path):
     more = ("--set", "study.share_start=true", "--set", "study.tuning=")
     record = succeed(root, tmp_path, *more, "--set", "study.real_frames=0")
@@ -194,6 +195,7 @@ def test_what_is_chosen_does_not_depend_on_the_test_frames(finished, tmp_path):
     assert record["tables"] != before["tables"]
 
 
+@pytest.mark.slow
 def test_a_part_that_fails_is_named_and_all_others_are_finished(
     root, finished, tmp_path, monkeypatch
 ):
