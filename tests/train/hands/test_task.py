@@ -18,6 +18,8 @@ from train.hands.film import hand_film
 from train.learn.checkpoint import Checkpoint
 from train.learn.pictures import PREDICTED
 
+pytestmark = pytest.mark.slow  # all of it renders and trains
+
 METHODS = ["synthetic", "real", "mapping"]
 TINY = [
     *("--preset", "nyu", "--device", "cpu", "--set", "hand_crop.size=16"),
@@ -118,14 +120,12 @@ def test_a_finished_run_is_not_done_again(root, finished):
     assert after == before
 
 
-@pytest.mark.slow
 def test_two_runs_of_one_seed_are_the_same(root, finished, tmp_path):
     run(root, tmp_path / "again", "--set", "run.methods=mapping")
     for file in ("mapping/predictions.txt", "pairs.png"):
         assert (tmp_path / "again" / file).read_bytes() == (finished / file).read_bytes()
 
 
-@pytest.mark.slow
 def test_evaluate_gives_the_figures_of_run(root, finished, tmp_path):
     """With the localiser; without it crops are centred on the centre of mass."""
     results = json.loads((finished / "results.json").read_text())
@@ -153,7 +153,6 @@ def test_evaluate_measures_the_centres_of_a_localiser(root, finished, tmp_path):
     assert f"centres {results['center']['center_mm']:.1f} mm from the palm" in done.output
 
 
-@pytest.mark.slow
 def test_crops_may_be_centred_on_the_annotated_palm_in_training_only(root, finished, tmp_path):
     run(root, tmp_path, "--set", "hand.center=palm", "--set", "run.methods=synthetic")
     results, before = (
@@ -163,7 +162,6 @@ def test_crops_may_be_centred_on_the_annotated_palm_in_training_only(root, finis
     assert results["mean"]["synthetic"] != before["mean"]["synthetic"]
 
 
-@pytest.mark.slow
 def test_train_makes_the_network_of_run(root, finished, tmp_path):
     """Step by step, from what run left: the same weights."""
     step = ["train", *TINY, "--seed", 1, "--method", "mapping"]
@@ -178,7 +176,6 @@ def test_train_makes_the_network_of_run(root, finished, tmp_path):
     )
 
 
-@pytest.mark.slow
 def test_what_a_method_does_not_see_is_not_looked_for(root, tmp_path, monkeypatch):
     """synthetic needs no real frame: its folder is all that there is."""
     monkeypatch.delenv("NYU_PATH", raising=False)

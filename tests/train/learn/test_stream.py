@@ -30,6 +30,8 @@ from train.objects.data import load_instances
 from train.objects.live import ObjectSource
 from train.options import COMPOSITION, CropConfig
 
+pytestmark = pytest.mark.slow  # all of it renders and trains
+
 SEED, SIZE = 3, 4
 MODEL = load_models(["assets"], obj_ids=[1])[1]
 SCENE = SceneConfig(layout="crop", zoom=(1.5, 1.8), occluder_chance=1.0)
@@ -208,7 +210,6 @@ def dataset(tmp_path_factory) -> Path:
     return root
 
 
-@pytest.mark.slow
 def test_stopped_and_started_again_training_ends_with_the_same_bits(dataset, monkeypatch):
     assert train_synthetic(dataset / "whole", 0).exit_code == 0
     batch = Batches.batch
@@ -235,7 +236,6 @@ def test_training_does_not_go_on_with_other_ranges(dataset):
     assert "inputs.synthetic.scene.occluder_chance = 0.5, not 0.1" in result.output
 
 
-@pytest.mark.slow
 def test_run_goes_the_whole_way_without_a_synthetic_dataset(tmp_path):
     flags = ["--set", "run.simulated_frames=10", "--set", "pair.variants=1"]
     flags += ["--set", "train.pretrain_steps=4", "--set", "train.steps=4", "--workers", 1]
