@@ -1,8 +1,10 @@
-"""Plain data, as JSON and checkpoints hold it, damaged at any place."""
+"""Plain data, as JSON and checkpoints hold it, and bytes of files, damaged at any place."""
 
 import copy
 from collections.abc import Iterator
 from typing import Any
+
+import numpy as np
 
 ANYTHING = (
     *(None, True, "x", "", [], [[]], {}, {"a": 1}, [1], [1.0] * 3, [[1.0] * 4] * 4),
@@ -29,3 +31,13 @@ def changed(value: Any, place: tuple, new: Any, remove: bool = False) -> Any:
     if remove:
         del inner[place[-1]]
     return value
+
+
+def damaged(content: bytes, rng: np.random.Generator, most: int = 3) -> bytes:
+    """The bytes with one to `most` of them changed, and cut off a fifth of the time."""
+    bad = bytearray(content)
+    for place in rng.integers(len(bad), size=rng.integers(1, most + 1)):
+        bad[place] = rng.integers(256)
+    if rng.random() < 0.2:
+        del bad[rng.integers(len(bad)) :]
+    return bytes(bad)

@@ -11,6 +11,7 @@ from hypothesis.extra import numpy as st_numpy
 
 from render.array_file import Wanted, read_npy, read_npz
 from render.errors import InputError
+from tests.plain_damage import damaged
 
 KINDS = ("<f8", ">f4", "<i8", ">i2", "|u1", "|b1", "<U3", "|S4", "<c16", "<f2")
 ANY = "biufcSU"
@@ -141,12 +142,7 @@ def test_a_damaged_archive_is_read_or_refused(save, tmp_path, rng):
     save(file, a=np.arange(12.0).reshape(4, 3), b=np.array("text"))
     content, refused = file.read_bytes(), 0
     for _ in range(1000):
-        damaged = bytearray(content)
-        for place in rng.integers(len(damaged), size=rng.integers(1, 4)):
-            damaged[place] = rng.integers(256)
-        if rng.random() < 0.2:
-            del damaged[rng.integers(len(damaged)) :]
-        file.write_bytes(damaged)
+        file.write_bytes(damaged(content, rng))
         try:
             found = read_npz(file, {"a": Wanted(("n", 3)), "b": Wanted((), "U")})
             np.testing.assert_array_equal(found["a"].ravel(), np.arange(12))  # it has a checksum

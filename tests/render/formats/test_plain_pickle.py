@@ -12,6 +12,7 @@ from scipy.sparse import csc_matrix
 from render.errors import InputError
 from render.formats import plain_pickle
 from render.formats.plain_pickle import read_plain_pickle
+from tests.plain_damage import damaged
 
 CONTENT = {"a": np.arange(6.0).reshape(2, 3), "b": [np.arange(3), 1, "x"], "c": {"d": 2.5}}
 
@@ -98,12 +99,7 @@ def test_a_damaged_pickle_is_read_or_refused(protocol, tmp_path, rng):
     content = pickle.dumps({**CONTENT, "e": csc_matrix(np.eye(3))}, protocol)
     file, refused = tmp_path / "x.pkl", 0
     for _ in range(200):
-        damaged = bytearray(content)
-        for place in rng.integers(len(damaged), size=rng.integers(1, 4)):
-            damaged[place] = rng.integers(256)
-        if rng.random() < 0.2:
-            del damaged[rng.integers(len(damaged)) :]
-        file.write_bytes(damaged)
+        file.write_bytes(damaged(content, rng))
         try:
             assert isinstance(read_plain_pickle(file), dict)
         except InputError as error:

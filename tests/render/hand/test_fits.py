@@ -16,6 +16,7 @@ from render.hand.pose import hand_angles, palm_frame, pose_from_angles
 from render.hand.scene import HandRandomizer, HandSceneConfig
 from render.transforms import rodrigues
 from tests.hand_samples import stick_hand
+from tests.plain_damage import damaged
 
 MODEL = load_hand("bundled")
 HAND = hand_angles(MODEL)
@@ -155,12 +156,7 @@ def test_a_damaged_file_of_fits_is_read_or_refused(tmp_path, rng):
     file = tmp_path / FITS / "0000000.npz"
     content = file.read_bytes()
     for _ in range(300):
-        damaged = bytearray(content)
-        for place in rng.integers(len(damaged), size=rng.integers(1, 9)):
-            damaged[place] = rng.integers(256)
-        if rng.random() < 0.2:
-            del damaged[rng.integers(len(damaged)) :]
-        file.write_bytes(damaged)
+        file.write_bytes(damaged(content, rng, most=8))
         try:
             gestures = read_gestures(tmp_path, MODEL)
             assert np.isfinite(gestures.angles).all() and np.isfinite(gestures.cam_from_palm).all()

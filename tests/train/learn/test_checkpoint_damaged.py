@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from render.errors import InputError
-from tests.plain_damage import ANYTHING, changed, places
+from tests.plain_damage import ANYTHING, changed, damaged, places
 from tests.train.learn.test_checkpoint import checkpoint_of
 from train.learn.checkpoint import Checkpoint
 from train.learn.checkpoint_record import check_optimizer
@@ -176,12 +176,7 @@ def test_a_damaged_file_of_either_age_is_read_or_refused(old, tmp_path, rng):
     assert list(read_torch(file, old=old)) == ["a", "b", "c"]
     content, refused = file.read_bytes(), 0
     for _ in range(400):
-        damaged = bytearray(content)
-        for place in rng.integers(len(damaged), size=rng.integers(1, 4)):
-            damaged[place] = rng.integers(256)
-        if rng.random() < 0.2:
-            del damaged[rng.integers(len(damaged)) :]
-        file.write_bytes(damaged)
+        file.write_bytes(damaged(content, rng))
         try:
             read_torch(file, old=old)
         except InputError as error:
