@@ -133,7 +133,7 @@ def load_toml(path: Path) -> dict[str, Any]:
         OptionError: it cannot be read, or is not TOML.
     """
     try:
-        content = read_text(path).removeprefix("\ufeff")  # Windows' editors put it before the text
+        content = read_text(path)
         if len(content) > LARGEST_TOML or DEEP_NAME.search(content):
             raise ValueError("longer, or with more names in a name, than any of options")
         return tomllib.loads(content)

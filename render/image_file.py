@@ -42,6 +42,7 @@ FOREIGN = (
     (0, b"\xc5\xd0\xd3\xc6", "a PostScript file"),
 )
 MAX_PIXELS = 178_956_970  # a header that promises more is not believed; Pillow's own limit
+EIGHT_BITS = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr")  # a channel, at most
 ORIENTATION = 0x0112  # EXIF's tag, and what turns an image upright that has it
 TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -69,7 +70,7 @@ def read_rgb(path: Path) -> np.ndarray:
 def decode_rgb(content: bytes, name: Path | str) -> np.ndarray:
     """As `read_rgb`, from a file's content; `name` is what errors call it."""
     image = decode_image(content, name)
-    if image.mode not in ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr"):
+    if image.mode not in EIGHT_BITS:
         raise InputError(f"{name}: expected 8 bits a channel, got an image of mode {image.mode}")
     if image.has_transparency_data and np.array(image.convert("RGBA"))[..., 3].min() < 255:
         _say_dropped(Path(name).parent)
@@ -81,9 +82,7 @@ def orientation(image: Image.Image) -> int:
     """What EXIF says of how an image was held, 1 to 8; 1, upright, where that cannot be read."""
     try:
         value = image.getexif().get(ORIENTATION)
-    except (
-        Exception
-    ):  # whatever Pillow stumbles on in damaged EXIF; viewers show the image as it is
+    except Exception:  # Pillow raises whatever it stumbles on; viewers show the image as it is
         return 1
     return value if isinstance(value, int) and value in TURNS else 1
 

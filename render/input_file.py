@@ -27,12 +27,12 @@ def read_bytes(path: Path) -> bytes:
 
 
 def read_text(path: Path) -> str:
-    """The content of a regular file in UTF-8.
+    """The content of a regular file in UTF-8, without the mark that Windows' programs put first.
 
     Raises:
         InputError: as `read_bytes`, or it is no text in UTF-8.
     """
     try:
-        return read_bytes(path).decode()
+        return read_bytes(path).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: not text in UTF-8 ({error.reason})") from None

@@ -155,10 +155,6 @@ OF_KINDS = (
 )
 
 
-def _nyu(config: Mapping[str, Any], _: Mapping[str, Any]) -> bool:
-    return config["render"].format == "nyu"
-
-
 AROUND = "hand_scene.forearm_chance hand_scene.body_chance hand_scene.wall_chance"
 AROUND += " hand_scene.second_chance"
 

@@ -154,12 +154,6 @@ def check_machine(out: Path, renderer: str) -> None:
     difference = first_difference({name: old.get(name) for name in new}, new)
     if difference:
         name, before, now = difference
-        if name.startswith("meshes.") and bool(old.get(TURNED)) != bool(new.get(TURNED)):
-            axis = "y" if old.get(TURNED) else "z"
-            raise InputError(
-                f"{out} was made from meshes with {axis} up; give --up {axis} to go on with it, or"
-                " another --out"
-            )
         raise InputError(
             f"{out} was begun with {name} = {before}, but on {platform.node()} it is {now} and"
             " would not draw the same bytes; go on where it is the same, or give another --out"

@@ -71,7 +71,7 @@ def read_results(path: Path, nearest: float = NEAREST_MM) -> list[Estimate]:
         InputError: the file is missing, without a line or no CSV, or a line is malformed; the
             message gives its number.
     """
-    text = read_text(path).removeprefix("\ufeff")  # what Excel and PowerShell put first
+    text = read_text(path)
     _require_csv(text, path)
     lines = text.splitlines()
     if HEADER in lines[0].replace(" ", ""):

@@ -13,6 +13,7 @@ import numpy as np
 from render.camera import Camera
 from render.errors import InputError
 from render.image_file import read_rgb, write_png
+from render.input_file import read_bytes
 from render.json_file import write_text
 
 # What published errors are computed with. The labels' own fx is 587.07: only with it are the wrist
@@ -68,10 +69,8 @@ def read_joints(path: Path) -> np.ndarray:
         InputError: the file is missing or empty, or a line is malformed; says which and why.
     """
     try:
-        lines = path.read_text(encoding="utf-8").rstrip().splitlines()
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file") from None
-    except (OSError, UnicodeDecodeError) as error:
+        lines = read_bytes(path).decode().rstrip().splitlines()
+    except UnicodeDecodeError as error:
         raise InputError(f"{path}: not a text file ({error})") from None
     if not lines:
         raise InputError(f"{path}: holds no line; expected one a frame")

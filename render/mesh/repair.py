@@ -9,8 +9,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from scipy.sparse import coo_matrix
-from scipy.sparse.csgraph import connected_components
 
 from render.mesh.part import Part, vertex_normals
 
@@ -220,6 +218,10 @@ def _neighbours(faces: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 def _components(count: int, one: np.ndarray, other: np.ndarray) -> tuple[int, np.ndarray]:
     """Number of connected components of a graph, and (count,) which of them each node is in."""
+    # Here, since it takes a tenth of a second, and most commands mend nothing.
+    from scipy.sparse import coo_matrix
+    from scipy.sparse.csgraph import connected_components
+
     links = coo_matrix((np.ones(len(one), np.int8), (one, other)), shape=(count, count))
     return connected_components(links, directed=False)
 

@@ -9,7 +9,7 @@ from PIL import Image
 from PIL.TiffImagePlugin import TiffImageFile
 
 from render.errors import InputError
-from render.image_file import decode_image, orientation
+from render.image_file import EIGHT_BITS, ORIENTATION, decode_image, orientation
 from render.mesh.texture_atlas import MAX_SIDE
 
 log = logging.getLogger(__name__)
@@ -18,8 +18,7 @@ WRAPS = ("repeat", "mirror", "clamp")
 FURTHEST = 1e4  # texture coordinates beyond are a mistake, and float32 would tell no texels apart
 MOST_TIMES, ROOM = 4, 2048  # a clamped texture is continued to four times its side, or this
 SMALLEST_SHARE = 1 / 16  # of its resolution that a texture keeps, at least, when it is laid out
-EIGHT_BITS = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr")
-TIFF_BITS, TIFF_PHOTOMETRIC, TIFF_TURNED, WHITE_IS_ZERO = 258, 262, 274, 0
+TIFF_BITS, TIFF_PHOTOMETRIC, WHITE_IS_ZERO = 258, 262, 0
 
 
 def decode_texture(content: bytes, name: Path | str) -> np.ndarray:
@@ -73,7 +72,7 @@ def _bits(image: Image.Image, content: bytes) -> int:
 def _colors16(image: Image.Image, content: bytes, name: Path | str) -> np.ndarray:
     """A 16-bit colour image as (h, w, 3) uint16, RGB, by OpenCV."""
     decoded = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
-    turned = isinstance(image, TiffImageFile) and image.tag_v2.get(TIFF_TURNED, 1) != 1
+    turned = isinstance(image, TiffImageFile) and image.tag_v2.get(ORIENTATION, 1) != 1
     if turned or decoded is None or decoded.dtype != np.uint16 or decoded.ndim != 3:
         raise InputError(f"{name}: a 16-bit image that is not read; save it with 8 bits a channel")
     return decoded[..., 2::-1]

@@ -5,6 +5,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import NoReturn
 
+from render.errors import InputError
+from render.input_file import read_text
 from render.validate.fault import Faults
 from render.validate.records import ImageRecord
 
@@ -15,12 +17,12 @@ def check_finite(folder: Path, faults: Faults) -> None:
     known = {fault.path for fault in faults.found}
     for path in sorted(set(folder.glob("*.json")) - known):
         try:
-            text = path.read_text()
+            text = read_text(path)
             if "NaN" in text or "Infinity" in text:  # in a string they are no fault
                 json.loads(text, parse_constant=_refuse)
         except _NotFinite as error:
             faults.add(path, f"holds {error}, which is no number of JSON's")
-        except (OSError, ValueError, RecursionError):
+        except (InputError, ValueError, RecursionError):
             pass  # another check reads it, and says so
 
 
