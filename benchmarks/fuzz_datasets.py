@@ -82,6 +82,15 @@ def make_backgrounds(folder: Path) -> None:
     (folder / "backgrounds.json").write_text(json.dumps({"a.png": 100, "b.png": 200}))
 
 
+def make_weights(folder: Path) -> None:
+    """In both formats of torch."""
+    import torch
+
+    weights = {"features.0.weight": torch.zeros(4, 3, 3, 3), "features.0.bias": torch.zeros(4)}
+    torch.save(weights, folder / "new.pth")
+    torch.save(weights, folder / "old.pth", _use_new_zipfile_serialization=False)
+
+
 def make_checkpoint(folder: Path) -> None:
     """As `train` leaves it."""
     import torch

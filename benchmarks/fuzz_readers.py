@@ -116,6 +116,13 @@ def read_fits(folder: Path) -> object:
     return read_gestures(folder, load_hand("bundled"))
 
 
+def read_weights(file: Path) -> object:
+    """Of train.init, which may come from anywhere and be older than torch 1.6."""
+    from train.learn.torch_file import read_torch
+
+    return read_torch(file, old=True)
+
+
 def read_checkpoint(file: Path) -> object:
     from train.learn.checkpoint import Checkpoint
 
@@ -181,6 +188,7 @@ READERS = (
     Reader("hand_glb", hands.make_hand_glb, "*", load_hand),
     Reader("fits", hands.make_fits, "fits/*", read_fits, whole=True),
     Reader("checkpoint", datasets.make_checkpoint, "*", read_checkpoint),
+    Reader("weights", datasets.make_weights, "*", read_weights),
     Reader("shards", datasets.make_shards, "ds/train/*.tar", read_shard_keys, whole=True),
     Reader("levels", datasets.make_levels, "cache/**/*.npz", datasets.read_levels, whole=True),
     Reader("picture", datasets.make_pictures, "*", read_picture),
