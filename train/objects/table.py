@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from train.report.tables import figure
+
 COLUMNS = (
     ("corner_px", "corner px"),
     ("proj_5px", "proj 5px"),
@@ -32,16 +34,9 @@ def format_rows(
     columns = [c for c in COLUMNS if any(metrics.get(c[0]) is not None for _, metrics in rows)]
     lines = [[*names, *(title for _, title in columns)]]
     for labels, metrics in rows:
-        lines.append([*labels, *(_cell(key, metrics.get(key)) for key, _ in columns)])
+        lines.append([*labels, *(figure(metrics.get(key), key) for key, _ in columns)])
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     return "\n".join(
         "  ".join(cell.rjust(width) for cell, width in zip(line, widths, strict=True))
         for line in lines
     )
-
-
-def _cell(key: str, value: float | None) -> str:
-    if value is None:
-        return "-"
-    digits = 2 if key == "confidence_rho" else 1
-    return str(value) if isinstance(value, int) else f"{value:.{digits}f}"

@@ -52,6 +52,7 @@ METRICS: dict[str, tuple[str, str, str | None]] = {
     "center_mm_95": ("centre 95 % mm", "95 percent of the frames are nearer", LESS),
     "center_of_mass_mm": ("centre of mass mm", "the same for the centre of mass", LESS),
 }
+DIGITS = {"confidence_rho": 2}  # behind the point, where one would say too little
 BOXES = {  # what results.json calls the source of boxes -> caption
     "bbox_visib": "boxes of the visible part, jittered as a detector's",
     "bbox_obj": "boxes of the whole object, which give away where hidden parts are",
@@ -111,7 +112,7 @@ def metric_table(
     lines = []
     for labels, row in rows.items():
         peers = [r for other, r in rows.items() if other[:-1] == labels[:-1]]
-        lines.append((labels, [_cell(row.get(k), _is_best(k, row, peers)) for k in keys]))
+        lines.append((labels, [_cell(row.get(k), _is_best(k, row, peers), k) for k in keys]))
     return Table(caption, names, [METRICS[key][:2] for key in keys], lines)
 
 
@@ -210,7 +211,9 @@ def _study_table(table: Mapping[str, Any]) -> Table:
     for method, found in methods.items():
         best = _is_best(main, _plain(found), [_plain(other) for other in methods.values()])
         cells = _estimate(found[main], 1, best)
-        cells += [_cell(found.get(key), _is_best(key, found, methods.values())) for key in others]
+        cells += [
+            _cell(found.get(key), _is_best(key, found, methods.values()), key) for key in others
+        ]
         if ratios:
             cells += _estimate(ratios[method], 3) if method in ratios else [Cell("-")] * 3
         rows.append(([method + (" (rival)" if method == table.get("rival") else "")], cells))
@@ -255,10 +258,15 @@ def _is_finite(value: float | None) -> bool:
     return value is not None and math.isfinite(value)
 
 
-def _cell(value: float | None, best: bool = False) -> Cell:
+def figure(value: float | None, key: str = "") -> str:
+    """A metric as every table shows it; `key` is one of METRICS."""
     if value is None:
-        return Cell("-")
-    return Cell(str(value) if isinstance(value, int) else f"{value:.1f}", value, best)
+        return "-"
+    return str(value) if isinstance(value, int) else f"{value:.{DIGITS.get(key, 1)}f}"
+
+
+def _cell(value: float | None, best: bool = False, key: str = "") -> Cell:
+    return Cell(figure(value, key), value, best)
 
 
 def _is_best(key: str, row: Mapping[str, Any], peers: Iterable[Mapping[str, Any]]) -> bool:
