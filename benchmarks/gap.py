@@ -117,8 +117,9 @@ def _distances(
     """Mean distance of real features from their twins', before and after g, relative."""
     with evaluating(net):
         before, goal = (net.extract(_images(test.instances, config)) for test in (real, twins))
-        spread = (goal - goal.mean(dim=0)).norm(dim=1).mean()
-        far = [(found - goal).norm(dim=1).mean() / spread for found in (before, net.map(before))]
+        spread = (goal - goal.mean(dim=0)).flatten(1).norm(dim=1).mean()
+        apart = [found - goal for found in (before, net.map(before))]
+        far = [difference.flatten(1).norm(dim=1).mean() / spread for difference in apart]
     return far[0].item(), far[1].item()
 
 

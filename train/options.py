@@ -17,7 +17,8 @@ COMPOSITION = {
 }
 METHODS = tuple(COMPOSITION)
 WITH_MAPPING = ("mapping", "mixed_layers")  # methods whose network has g
-NETWORKS = ("small", "small-group", "lite", "paper")
+NETWORKS = ("small", "small-group", "lite", "lite-fc", "paper")
+WITH_TRUNK = ("lite", "lite-fc")  # networks that know ImageNet
 
 
 @dataclass(frozen=True)
@@ -57,10 +58,11 @@ class RunConfig:
 class TrainConfig:
     """How a network is trained. The mapping's recipe is open in the paper; see docs/training.md."""
 
-    network: Literal["small", "small-group", "lite", "paper"] = option(
+    network: Literal["small", "small-group", "lite", "lite-fc", "paper"] = option(
         "small",
         "small trains on two CPU cores; small-group: group norm in place of batch norm; lite, of"
-        " colour images: EfficientNet-Lite0 as ImageNet taught it",
+        " colour images: EfficientNet-Lite0 as ImageNet taught it, whose cells vote for the corners;"
+        " lite-fc: with the paper's FC in place of votes",
     )
     pretrain_steps: int = option(
         4000, "Steps on synthetic images alone, shared by all methods; 0: none", minimum=0
@@ -133,6 +135,11 @@ class CropConfig:
     )
     scale: float = option(
         0.15, "Training jitter: relative change of size, up to; 0: none", minimum=0, maximum=0.9
+    )
+    augment: Literal["mild", "strong"] = option(
+        "strong",
+        "Training: random changes of colours. mild: exposure, contrast, channel gains, noise; strong:"
+        " more of them, and blur, sharpness, saturation, grey",
     )
     test_shift: float = option(
         0.05,

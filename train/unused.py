@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from render.unused import COLOR, LIGHT, OF_KINDS, Unused, When, all_but, of_hands
-from train.options import COMPOSITION
+from train.options import COMPOSITION, WITH_TRUNK
 
 Config = Mapping[str, Any]
 Arguments = Mapping[str, Any]
@@ -80,12 +80,12 @@ NETWORKS = (
     Unused(
         "train.network",
         "must not be lite, which reads colour images; hands are read by small and by paper",
-        lambda c, _: c["run"].target == "hand" and c["train"].network == "lite",
+        lambda c, _: c["run"].target == "hand" and c["train"].network in WITH_TRUNK,
     ),
     Unused(
         "train.frozen_blocks train.trunk_lr",
         "belongs to train.network=lite with ImageNet's weights",
-        lambda c, _: c["train"].network != "lite" or c["train"].init == "random",
+        lambda c, _: c["train"].network not in WITH_TRUNK or c["train"].init == "random",
     ),
 )
 METHODS = (

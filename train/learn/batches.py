@@ -133,6 +133,11 @@ class Batches:
         if self._stream is not None:
             self._stream.close()
 
+    @property
+    def live(self) -> bool:
+        """Whether synthetic images are rendered while they are trained on."""
+        return self._stream is not None
+
     def fingerprint(self) -> dict[str, Any]:
         """What is drawn from, down to the pixels: equal for the same images only."""
         twins = [twin for of_one in self.twins for twin in of_one]

@@ -25,11 +25,12 @@ def pose_loss(predicted: Tensor, targets: Tensor, delta: float) -> Tensor:
 
 
 def mapping_loss(mapped: Tensor, synthetic: Tensor) -> Tensor:
-    """|| g(f(x_R)) - f(x_S') ||^2: squared norm summed over features, averaged over the pairs.
+    """|| g(f(x_R)) - f(x_S') ||^2: squared norm summed over features, averaged over the pairs; of
+    maps of features over their cells, too.
 
     Args:
-        mapped: (B, d) features of real images after g.
-        synthetic: (B, d) features of their synthetic twins.
+        mapped: (B, d) features of real images after g, or maps (B, d, n, n).
+        synthetic: features of their synthetic twins, as many.
 
     Returns:
         A scalar.

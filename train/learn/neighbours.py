@@ -53,9 +53,11 @@ def neighbour_sheet(net: PoseNet, batch: Batch, images: Tensor, targets: Tensor)
         (height, width, 3) uint8.
     """
     with evaluating(net):
-        features = torch.cat([net.extract(part).float() for part in images.split(CHUNK)])
-        unmapped = net.extract(batch.real[:ROWS])  # (r, d)
-        queries = {"f": unmapped.float(), "g(f)": net.map(unmapped).float()}
+        found = [net.extract(part).float().flatten(1) for part in images.split(CHUNK)]
+        unmapped = net.extract(batch.real[:ROWS])  # (r, d), or maps
+        queries = {"f": unmapped, "g(f)": net.map(unmapped)}
+    features = torch.cat(found)  # (n, d)
+    queries = {name: query.float().flatten(1) for name, query in queries.items()}
 
     points = 2 if images.shape[1] == 3 else 3  # coordinates of each
     rows = []

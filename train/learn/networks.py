@@ -11,14 +11,16 @@ from render.errors import InputError
 from train.learn.depth_networks import SHRINK, deep_prior
 from train.learn.lite import CHANNELS, LiteTrunk
 from train.learn.torch_file import read_torch
-from train.options import NETWORKS
+from train.learn.voting import WIDTH, LiteMap, Votes
+from train.options import NETWORKS, WITH_TRUNK
 
 
 class PoseNet(nn.Module):
     """h(f(x)) for synthetic images, h(g(f(x))) for real ones.
 
-    extract: f, images (B, c, size, size) -> features (B, d). mapping: g, (B, d) -> (B, d), or None
-    where real features are read as they are. predict: h, (B, d) -> (B, outputs).
+    extract: f, images (B, c, size, size) -> features (B, d), or a map of them (B, d, n, n). mapping:
+    g, from these to as many, or None where real features are read as they are. predict: h, from
+    these to (B, outputs).
     """
 
     def __init__(self, extract: nn.Module, mapping: nn.Module | None, predict: nn.Module) -> None:
@@ -26,7 +28,7 @@ class PoseNet(nn.Module):
         self.extract, self.mapping, self.predict = extract, mapping, predict
 
     def map(self, features: Tensor) -> Tensor:
-        """Move features of real images to where those of synthetic images lie: (B, d) -> (B, d)."""
+        """Move features of real images to where those of synthetic images lie."""
         return features if self.mapping is None else self.mapping(features)
 
     def forward(self, images: Tensor) -> Tensor:
@@ -48,15 +50,18 @@ def evaluating(net: nn.Module) -> Iterator[None]:
 
 
 class ResidualBlock(nn.Module):
-    """FC, ReLU, FC plus the identity; no ReLU after the sum (paper, section 3)."""
+    """FC, ReLU, FC plus the identity; no ReLU after the sum (paper, section 3).
 
-    def __init__(self, width: int) -> None:
+    Of a map, the same for every cell: FC are then convolutions of one cell.
+    """
+
+    def __init__(self, width: int, of_map: bool = False) -> None:
         super().__init__()
-        self.first = nn.Linear(width, width)
-        self.second = nn.Linear(width, width)
+        self.first = nn.Conv2d(width, width, 1) if of_map else nn.Linear(width, width)
+        self.second = nn.Conv2d(width, width, 1) if of_map else nn.Linear(width, width)
         # Starts as the identity, so that joint training starts where pre-training ended.
         nn.init.zeros_(self.second.weight)
-        nn.init.zeros_(self.second.bias)
+        nn.init.zeros_(self.second.bias)  # type: ignore[arg-type]
 
     def forward(self, features: Tensor) -> Tensor:
         return features + self.second(torch.relu(self.first(features)))
@@ -70,8 +75,9 @@ def build(
     Args:
         name: one of options.NETWORKS. "small" trains on two CPU cores; "small-group" is the same
             with group in place of batch norm; "lite" is EfficientNet-Lite0 to a sixteenth of the
-            size, for colour, and two FC-1024; "paper" is the paper's, with two FC-1024: VGG-10 for
-            colour, the residual network of DeepPrior++ for depth.
+            size, for colour, whose cells vote; "lite-fc" the same with two FC-1024 in place of
+            votes; "paper" is the paper's, with two FC-1024: VGG-10 for colour, the residual network
+            of DeepPrior++ for depth.
         size: side of the square input in pixels, a multiple of 16; of 32 for depth's "paper".
         with_mapping: whether real features pass through g.
         outputs: 16, the positions of the 8 box corners in the crop, or 3 for each joint.
@@ -85,12 +91,16 @@ def build(
     shrink = SHRINK if name == "paper" and channels == 1 else 16
     if size % shrink:
         raise InputError(f"the size of crops must be a multiple of {shrink}, got {size}")
-    if name == "lite" and channels != 3:
-        raise InputError("train.network=lite reads colour images only; take small for depth")
+    if name in WITH_TRUNK and channels != 3:
+        raise InputError(f"train.network={name} reads colour images only; take small for depth")
+    if name == "lite":
+        blocks = [ResidualBlock(WIDTH, of_map=True) for _ in range(2 * with_mapping)]
+        mapping = nn.Sequential(*blocks) if with_mapping else None
+        return PoseNet(LiteMap(), mapping, Votes(WIDTH, outputs // 2))
     if name.startswith("small"):
         norm = nn.BatchNorm2d if name == "small" else _group_norm
         convolutions, filters, width = _small(channels, norm), 256, 512
-    elif name == "lite":
+    elif name == "lite-fc":
         convolutions, filters, width = [LiteTrunk()], CHANNELS, 1024
     elif channels == 1:
         convolutions, filters, width = deep_prior(), 256, 1024

@@ -11,7 +11,7 @@ from render.errors import InputError
 from train.learn.checkpoint import Checkpoint
 from train.learn.lite import LiteTrunk
 from train.learn.networks import PoseNet, build, load_vgg16
-from train.options import WITH_MAPPING, TrainConfig
+from train.options import WITH_MAPPING, WITH_TRUNK, TrainConfig
 
 if TYPE_CHECKING:
     from train.learn.trainer import Training
@@ -34,7 +34,7 @@ def begin(training: "Training") -> PoseNet:
         _check_start(before, training)
         # g is new where pre-training had none: it starts as the identity.
         net.load_state_dict({**net.state_dict(), **before.net.state_dict()})
-    elif config.network == "lite":
+    elif config.network in WITH_TRUNK:
         if config.init not in ("", RANDOM):
             raise InputError(f"train.init of lite must be empty or {RANDOM}, got {config.init!r}")
         if not config.init:
@@ -84,12 +84,12 @@ def parameters(net: PoseNet, config: TrainConfig) -> Iterable[Any]:
 
 def knows_imagenet(config: TrainConfig) -> bool:
     """Whether a network's first layers are those that were trained on ImageNet."""
-    return config.network == "lite" and config.init != RANDOM
+    return config.network in WITH_TRUNK and config.init != RANDOM
 
 
 def trunk_of(net: PoseNet) -> LiteTrunk:
     """The convolutions of a network that is `lite`."""
-    return next(module for module in net.extract.children() if isinstance(module, LiteTrunk))
+    return next(module for module in net.extract.modules() if isinstance(module, LiteTrunk))
 
 
 def _check_start(before: Checkpoint, training: "Training") -> None:

@@ -3,7 +3,8 @@
 import logging
 import math
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -156,11 +157,11 @@ def train(
     objective = average_gradients(Objective(net, config, method))
     since, before, gallery = time.monotonic(), None, Gallery()
     with open_log(out / "log", first) if rank() == 0 else nullcontext() as writer:
-        for step in _steps(first, steps, method):
+        for step, batch in _drawn(batches, first, steps, method):
             lr = config.lr * 0.5 * (1 + math.cos(math.pi * step / steps))
             for group in optimizer.param_groups:
                 group["lr"] = lr * group.get("share", 1.0)
-            batch = batches.batch(step).to(device)
+            batch = batch.to(device)
             terms = objective(batch)
             optimizer.zero_grad(set_to_none=True)
             torch.stack(list(terms.values())).sum().backward()
@@ -189,10 +190,24 @@ def train(
     return file
 
 
-def _steps(first: int, steps: int, method: str) -> Iterable[int]:
-    """The steps to be made; the first process shows how far it is."""
-    left = range(first, steps)
-    return left if rank() != 0 else progress(left, steps, f"train {method}", done=first)
+def _drawn(batches: Batches, first: int, steps: int, method: str) -> Iterator[tuple[int, Batch]]:
+    """The steps to be made, each with its batch; the first process shows how far it is.
+
+    The next batch is made while one is trained on; what renders batches has processes for that.
+    """
+    left: Iterable[int] = range(first, steps)
+    if rank() == 0:
+        left = progress(left, steps, f"train {method}", done=first)
+    if batches.live:
+        yield from ((step, batches.batch(step)) for step in left)
+        return
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(batches.batch, first)
+        for step in left:
+            batch = waiting.result()
+            if step + 1 < steps:
+                waiting = pool.submit(batches.batch, step + 1)
+            yield step, batch
 
 
 def _begin(

@@ -10,6 +10,7 @@ import numpy as np
 
 from render.frame import Box
 from train.learn.targets import ObjectInfo
+from train.objects.augment import augment
 from train.objects.data import Instance
 from train.options import CropConfig
 
@@ -91,23 +92,6 @@ def from_crop(points: np.ndarray, crop_from_image: np.ndarray, size: int) -> np.
     return (in_crop - crop_from_image[:, 2]) @ np.linalg.inv(crop_from_image[:, :2]).T
 
 
-def augment(images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Random exposure, contrast, channel gains and noise, one draw an image.
-
-    Args:
-        images: (n, size, size, 3) float32 in [-1, 1].
-
-    Returns:
-        A new array of that shape.
-    """
-    n = len(images)
-    gain = rng.uniform(0.75, 1.25, (n, 1, 1, 1)) * rng.uniform(0.92, 1.08, (n, 1, 1, 3))
-    offset = rng.uniform(-0.2, 0.2, (n, 1, 1, 1))
-    sigma = rng.uniform(0, 0.05, (n, 1, 1, 1)).astype(np.float32)
-    noise = sigma * rng.standard_normal(images.shape, np.float32)
-    return np.clip(images * gain.astype(np.float32) + offset.astype(np.float32) + noise, -1, 1)
-
-
 def normalize(crops: np.ndarray) -> np.ndarray:
     """(..., 3) uint8 -> float32 in [-1, 1): x / 128 - 1, as the paper's networks take it."""
     return crops.astype(np.float32) / 128 - 1
@@ -139,7 +123,7 @@ class ObjectCrops:
         return to_crop(sample.corners, crop, self.size).reshape(len(sample.corners), -1)
 
     def augment(self, images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        return augment(images, rng)
+        return augment(images, rng, self.config.augment)
 
     def checksum(self, sample: Instance, before: int) -> int:
         return zlib.crc32(sample.window.tobytes(), zlib.crc32(sample.corners.tobytes(), before))

@@ -74,7 +74,7 @@ class ExactLookup(nn.Module):
         return found
 
     def forward(self, features: Tensor) -> Tensor:
-        return self.targets[self.nearest(features)]
+        return self.targets[self.nearest(features.flatten(1))]
 
 
 class ApproximateLookup(nn.Module):
@@ -100,7 +100,7 @@ class ApproximateLookup(nn.Module):
         return torch.from_numpy(found[:, 0]).to(queries.device)
 
     def forward(self, features: Tensor) -> Tensor:
-        return self.targets[self.nearest(features)]
+        return self.targets[self.nearest(features.flatten(1))]
 
 
 def build_library(
@@ -128,7 +128,7 @@ def build_library(
         pairs = [_exemplar(crops, samples, i, seed) for i in range(part.start, part.stop)]
         images = torch.from_numpy(np.stack([image for image, _ in pairs])).permute(0, 3, 1, 2)
         with torch.inference_mode():
-            found = net.extract(images.to(device)).float().cpu()  # (b, d)
+            found = net.extract(images.to(device)).float().cpu().flatten(1)  # (b, d)
         if features is None:  # one allocation, at its full size: a million of 512 take 2 GB
             features = torch.empty(count, found.shape[1])
         features[part] = found

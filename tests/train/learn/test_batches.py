@@ -27,7 +27,7 @@ def instances(tmp_path_factory) -> list[Instance]:
 @pytest.fixture
 def unaugmented(monkeypatch):
     """Crops keep the light they were taken in."""
-    monkeypatch.setattr("train.objects.crops.augment", lambda images, rng: images)
+    monkeypatch.setattr("train.objects.crops.augment", lambda images, rng, strength: images)
 
 
 def other_pixels(instances: Sequence[Instance], seed: int) -> list[Instance]:

@@ -88,7 +88,7 @@ def test_settings_without_steps_are_named(record, tmp_path):
         (
             ("network",),
             "large",
-            "checkpoint.network must be one of small, small-group, lite, paper",
+            "checkpoint.network must be one of small, small-group, lite, lite-fc, paper",
         ),
         (("target", "camera", 1), 0, "target.camera must be a whole number from 1"),
         (

@@ -108,7 +108,7 @@ def test_later_stages_and_the_classifier_are_not_needed(monkeypatch):
 
 
 def test_two_fc_follow_and_g_and_h_are_those_of_every_network():
-    net = build("lite", 96, with_mapping=True)
+    net = build("lite-fc", 96, with_mapping=True)
     linear = [m for m in net.extract if isinstance(m, torch.nn.Linear)]
     assert [(m.in_features, m.out_features) for m in linear] == [(112 * 36, 1024), (1024, 1024)]
     features = torch.randn(3, 1024)
@@ -122,14 +122,14 @@ def test_frozen_blocks_and_all_statistics_stay_imagenets_and_the_rest_is_trained
     frozen = ("conv_stem.", "bn0.", "blocks.0.", "blocks.1.", "blocks.2.")
     for name, tensor in start.state_dict().items():
         held = name.startswith(frozen) or "running" in name or "tracked" in name
-        assert torch.equal(after[f"extract.0.{name}"], tensor) == held, name
+        assert torch.equal(after[f"extract.trunk.{name}"], tensor) == held, name
 
 
 def test_frozen_blocks_are_not_differentiated():
     trunk = LiteTrunk()
     trunk.load_imagenet()
     trunk.freeze(3)
-    x = F.relu6(trunk.bn0(trunk.conv_stem(torch.rand(1, 3, 32, 32))))
+    x = F.relu6(trunk.conv_stem.normed(torch.rand(1, 3, 32, 32), trunk.bn0))
     for i, block in enumerate(trunk.blocks):
         x = block(x)
         assert x.requires_grad == (i >= 3)
@@ -141,17 +141,17 @@ def test_the_trunk_learns_at_its_share_of_the_rate(tmp_path):
     before.load_imagenet()
     after = weights(run(training("synthetic", 1, replace(LITE, trunk_lr=0.25)), tmp_path / "run"))
     name = "blocks.10.project_conv.weight"
-    moved = (after[f"extract.0.{name}"] - before.state_dict()[name]).abs()
+    moved = (after[f"extract.trunk.{name}"] - before.state_dict()[name]).abs()
     assert float(moved.max()) == pytest.approx(0.25 * LITE.lr, rel=1e-2)
 
 
 def test_joint_training_goes_on_from_pretraining_with_the_same_held(pretrained, tmp_path):
     before = weights(pretrained)
     after = weights(run(training("mapping", 4, LITE, start=pretrained), tmp_path / "mapping"))
-    held = [n for n in before if "running" in n or n.startswith(("extract.0.blocks.2.",))]
+    held = [n for n in before if "running" in n or n.startswith(("extract.trunk.blocks.2.",))]
     assert_same_weights({n: after[n] for n in held}, {n: before[n] for n in held})
     assert not torch.equal(
-        after["extract.0.blocks.3.bn1.bias"], before["extract.0.blocks.3.bn1.bias"]
+        after["extract.trunk.blocks.3.bn1.bias"], before["extract.trunk.blocks.3.bn1.bias"]
     )
 
 

@@ -2,7 +2,6 @@ import numpy as np
 import pytest
 
 from train.objects.crops import (
-    augment,
     detector_crop,
     from_crop,
     normalize,
@@ -70,10 +69,3 @@ def test_without_jitter_a_test_crop_is_the_plain_square():
     np.testing.assert_array_equal(
         detector_crop(0, (1, 2, 3), box, config), square_crop(box, config)
     )
-
-
-def test_augment_of_equal_draws_treats_both_images_of_a_pair_alike(rng):
-    images = normalize(rng.integers(0, 256, (3, 8, 8, 3)).astype(np.uint8))
-    one = augment(images, np.random.default_rng(5))
-    np.testing.assert_array_equal(one, augment(images, np.random.default_rng(5)))
-    assert one.min() >= -1 and one.max() <= 1 and not np.array_equal(one, images)
