@@ -25,12 +25,7 @@ def apply_color_sensor(rgb: np.ndarray, sensor: ColorSensor) -> np.ndarray:
     if sensor == ColorSensor(seed=sensor.seed):
         return rgb.copy()
 
-    image: np.ndarray = np.divide(rgb, 255, dtype=np.float32)
-    if sensor.blur_px > 0:
-        image = cv2.GaussianBlur(image, (0, 0), sensor.blur_px)
-    if any(sensor.motion_px):
-        image = cv2.filter2D(image, -1, _motion_kernel(*sensor.motion_px))
-
+    image = through_lens(np.divide(rgb, 255, dtype=np.float32), sensor)
     gain, factors = np.float32(sensor.gain), np.asarray(sensor.white_balance, np.float32)
     if sensor.full_well_e > 0 or sensor.bayer:
         image = _photosites(image * gain, sensor) * factors
@@ -49,6 +44,22 @@ def apply_color_sensor(rgb: np.ndarray, sensor: ColorSensor) -> np.ndarray:
     image += 0.5
     seen = image.astype(np.uint8)
     return _through_jpeg(seen, sensor.jpeg_quality) if sensor.jpeg_quality else seen
+
+
+def through_lens(image: np.ndarray, sensor: ColorSensor) -> np.ndarray:
+    """What a colour camera's defocus and motion make of intensities.
+
+    Args:
+        image: (H, W) or (H, W, 3) float32.
+
+    Returns:
+        The same shape; `image` itself where the camera is sharp and still.
+    """
+    if sensor.blur_px > 0:
+        image = cv2.GaussianBlur(image, (0, 0), sensor.blur_px)
+    if any(sensor.motion_px):
+        image = cv2.filter2D(image, -1, _motion_kernel(*sensor.motion_px))
+    return image
 
 
 def _photosites(image: np.ndarray, sensor: ColorSensor) -> np.ndarray:
