@@ -131,9 +131,10 @@ _RUN = (
     ),
     Unused("hand.* hand_crop.* localiser.* pair.hand", "belongs to run.target=hand", _object),
     Unused(
-        "data.* crop.* scene.* pair.variants pair.models run.live_workers",
+        "data.* crop.* scene.* pair.* run.live_workers",
         "belongs to run.target=object",
         _hand,
+        but="pair.hand",
     ),
     Unused(
         "run.simulated_frames",

@@ -1,12 +1,14 @@
 """A real dataset -> its synthetic twins: the same frames, with the objects drawn in."""
 
+import math
 import shutil
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
 
+import cv2
 import numpy as np
 
 from render.config import option, to_dict
@@ -19,13 +21,16 @@ from render.frame import Frame
 from render.mesh.mesh import load_models
 from render.progress import progress
 from render.scene.randomize import Randomizer, SceneConfig
-from render.scene.spec import Placed, SceneSpec, near_of, rows
-from render.sensor.color import apply_color_sensor
+from render.scene.spec import Material, Placed, SceneSpec, near_of, rows
 from render.sensor.config import DEFAULT_SENSOR, SensorConfig, draw_color_sensor
-from render.sensor.spec import ColorSensor
 from render.whole_file import whole_folder
+from train.objects.composite import alone, draw_layer, in_front, lay_over, window_of
 from train.objects.data import DataConfig, find_dataset
+from train.objects.lighting import fit_lighting
 from train.objects.split import choose_images
+
+MARGIN = 4  # pixels around what is replaced: what it is painted with, and blurred
+UNSURE_RIM = np.ones((5, 5), np.uint8)  # two pixels, where a pose may be off
 
 
 @dataclass(frozen=True)
@@ -34,6 +39,19 @@ class PairConfig:
 
     variants: int = option(
         3, "Twins that are drawn of a frame, each under another light", minimum=1
+    )
+    lit: float = option(
+        0.5,
+        "Share of the twins that are lit as their real frame is, by its object's shading; 0: all"
+        " are lit at random, 1: none is",
+        minimum=0,
+        maximum=1,
+    )
+    halo_px: float = option(
+        4.0,
+        "How far around a drawn object what may be left of the real one is painted out, pixels; 0:"
+        " it stays, 10: much of the background goes too",
+        minimum=0,
     )
     models: str = option("models", "The dataset's folder of meshes to draw")
     hand: str = option("bundled", "Hands: the model to draw, bundled, bundled-left or a file")
@@ -50,8 +68,8 @@ def pair(
     """Make a BOP dataset of twins: split `twin0`, `twin1`, ... with the real frames' own ids.
 
     A twin is the real image with every instance of `data.objects` (all where none are named)
-    replaced by a drawing of its mesh at the annotated pose, through the instance's visible mask:
-    what stands before it stays there.
+    replaced by a drawing of its mesh at the annotated pose. What stands before it stays there; what
+    is left of the real one around the drawing is painted out.
 
     Args:
         scene: ranges of light and material.
@@ -84,11 +102,11 @@ def pair(
         "objects": sorted(obj_ids),
         "seed": seed,
     }
-    with closing(make_renderer(models, RenderConfig(exact=True))) as renderer:
+    with closing(make_renderer(models, RenderConfig(exact=True, normals=True))) as renderer:
         begin_dataset(out, settings, renderer.name)
         if (root / "camera.json").is_file():
             shutil.copyfile(root / "camera.json", out / "camera.json")
-        maker = _TwinMaker(renderer, scene, obj_ids, seed, sensor)
+        maker = _TwinMaker(renderer, config, scene, obj_ids, seed, sensor)
         _write_twins(maker, frames, config.variants, out)
     return f"{out}: {len(frames)} frames, {config.variants} twins each"
 
@@ -118,12 +136,15 @@ class _TwinMaker:
     def __init__(
         self,
         renderer: Renderer,
+        config: PairConfig,
         scene: SceneConfig,
         obj_ids: set[int],
         seed: int,
         sensor: SensorConfig = DEFAULT_SENSOR,
     ) -> None:
-        self.renderer, self.obj_ids, self.seed, self.sensor = renderer, obj_ids, seed, sensor
+        """The renderer's frames must have normals."""
+        self.renderer, self.config, self.obj_ids = renderer, config, obj_ids
+        self.seed, self.sensor = seed, sensor
         # Of materials and light only: a twin's camera is its real frame's.
         plain = replace(scene, background="plain", intrinsics=None)
         self.randomizer = Randomizer(plain, {}, (1, 1), seed)
@@ -133,15 +154,42 @@ class _TwinMaker:
     ) -> Iterator[tuple[int, Frame, np.ndarray | None]]:
         """The twin of each image, as write_scene takes it."""
         for image in images:
-            spec = self.spec(image, variant)
-            # Over the real background, so that blurred edges mix with what lies beside them.
-            rgb = image.read_rgb()
-            (drawn,) = self.renderer.render([spec], [rgb])
-            twin = composite(image, rgb, drawn, spec.sensor, self.obj_ids)
-            yield image.im_id, twin, None
+            yield image.im_id, self.twin(image, self.spec(image, variant)), None
+
+    def twin(self, image: BopImage, spec: SceneSpec) -> Frame:
+        """The image with its objects replaced by those of a spec, the farthest first."""
+        (among,) = self.renderer.render([spec])
+        assert among.instance is not None
+        rgb, instance = image.read_rgb(), np.zeros_like(among.instance)
+        chosen = [i for i, a in enumerate(image.annotations) if a.obj_id in self.obj_ids]
+        for i in sorted(chosen, key=lambda i: -image.annotations[i].cam_from_obj[2, 3]):
+            rgb = self._replaced(image, spec, among, i, rgb)
+        for i in range(len(image.annotations)):
+            instance[visible_px(image, among, i)] = i + 1
+        return Frame(camera=image.camera, annotations=image.annotations, rgb=rgb, instance=instance)
+
+    def _replaced(
+        self, image: BopImage, spec: SceneSpec, among: Frame, index: int, rgb: np.ndarray
+    ) -> np.ndarray:
+        """(H, W, 3) with one of the objects drawn into it."""
+        visible = visible_px(image, among, index)
+        if not visible.any():
+            return rgb
+        (whole,) = self.renderer.render([alone(spec, index)])
+        object_px, hidden = _real_px(image, whole, index)
+        kept = in_front(among, whole, index, object_px, hidden)
+        halo_px = self.config.halo_px
+        window = window_of(visible, 2 * math.ceil(halo_px) + MARGIN)
+        layer = draw_layer(self.renderer, spec, index, window)
+        rgb = rgb.copy()
+        rgb[window] = lay_over(
+            rgb[window], layer, spec.sensor, object_px[window], kept[window], halo_px
+        )
+        return rgb
 
     def spec(self, image: BopImage, variant: int) -> SceneSpec:
-        """All annotated objects at their poses, so that the drawing says which is in front."""
+        """All annotated objects at their poses, so that the drawing says which is in front, in
+        random light or in that of the image."""
         rng = np.random.default_rng([self.seed, image.scene_id, image.im_id, variant])
         places = [a.cam_from_obj[:3, 3] for a in image.annotations]
         middle = np.mean(places, axis=0) if places else np.zeros(3)
@@ -150,7 +198,7 @@ class _TwinMaker:
             Placed(a.obj_id, rows(a.cam_from_obj), self.randomizer.material(rng))
             for a in image.annotations
         )
-        return SceneSpec(
+        spec = SceneSpec(
             K=rows(image.camera.K),
             size=image.camera.size,
             objects=objects,
@@ -159,26 +207,51 @@ class _TwinMaker:
             sensor=draw_color_sensor(self.sensor, rng),
             near=near_of(objects),
         )
+        return self._lit(image, spec) if rng.random() < self.config.lit else spec
+
+    def _lit(self, image: BopImage, spec: SceneSpec) -> SceneSpec:
+        """The spec in the image's own light; as it is where the objects' shading does not tell."""
+        objects = tuple(replace(o, material=Material()) for o in spec.objects)
+        plain = replace(spec, objects=objects, ambient=(1.0, 1.0, 1.0), lights=())
+        (drawn,) = self.renderer.render([plain])
+        assert drawn.rgb is not None and drawn.normals is not None
+        inner = np.zeros(drawn.rgb.shape[:2], bool)
+        for i, annotation in enumerate(image.annotations):
+            if annotation.obj_id in self.obj_ids:
+                visible = visible_px(image, drawn, i).astype(np.uint8)
+                inner |= cv2.erode(visible, UNSURE_RIM).view(bool)
+        found = fit_lighting(image.read_rgb()[inner], drawn.rgb[inner], drawn.normals[inner])
+        if found is None:
+            return spec
+        # The real camera's exposure is in the light.
+        sensor = replace(spec.sensor, gain=1.0, white_balance=(1.0, 1.0, 1.0), gamma=1.0)
+        return replace(plain, ambient=found[0], lights=(found[1],), sensor=sensor)
 
 
-def composite(
-    image: BopImage, rgb: np.ndarray, drawn: Frame, sensor: ColorSensor, obj_ids: Collection[int]
-) -> Frame:
-    """The real image `rgb` with some objects' visible pixels taken from the drawing.
+def visible_px(image: BopImage, among: Frame, index: int) -> np.ndarray:
+    """Where one of an image's objects is visible: (H, W) bool.
 
-    Visible means: in front of all other annotated objects in the drawing and, where the dataset has
-    visible masks, in that one too.
+    In front of all others in a drawing of all that are annotated and, where the dataset has visible
+    masks, in that one too.
     """
-    assert drawn.rgb is not None and drawn.instance is not None
-    seen = apply_color_sensor(drawn.rgb, sensor)
-    rgb = rgb.copy()
-    instance = np.zeros_like(drawn.instance)
-    for gt_id, annotation in enumerate(image.annotations):
-        visible = drawn.instance == gt_id + 1
-        mask = image.read_mask(gt_id, visible=True)
-        if mask is not None:
-            visible &= mask
-        instance[visible] = gt_id + 1
-        if annotation.obj_id in obj_ids:
-            rgb[visible] = seen[visible]
-    return Frame(camera=image.camera, annotations=image.annotations, rgb=rgb, instance=instance)
+    assert among.instance is not None
+    visible: np.ndarray = among.instance == index + 1
+    mask = image.read_mask(index, visible=True)
+    return visible if mask is None else visible & mask
+
+
+def _real_px(image: BopImage, whole: Frame, index: int) -> tuple[np.ndarray, np.ndarray]:
+    """Where an object would be seen if nothing stood in front, and where by the dataset's masks,
+    if it has them, something does: (H, W) bool each.
+
+    Args:
+        whole: a drawing of this object alone.
+    """
+    assert whole.instance is not None
+    drawn = whole.instance > 0
+    visible, silhouette = (image.read_mask(index, visible=part) for part in (True, False))
+    # The dataset's own silhouette, for ours may be off by a pixel along the rim.
+    hidden = np.zeros_like(drawn) if visible is None else ~visible
+    if silhouette is None:
+        return drawn, hidden & drawn
+    return drawn | silhouette, hidden & silhouette

@@ -4,8 +4,10 @@ from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
+from scipy.ndimage import binary_erosion, distance_transform_edt
 
 from render.dataset.generate import generate
 from render.draw.renderer import RenderConfig, make_renderer
@@ -16,11 +18,12 @@ from render.mesh.mesh import load_models
 from render.scene.randomize import SceneConfig
 from render.sensor.config import SensorConfig
 from train.objects.data import DataConfig
-from train.objects.pairs import PairConfig, _TwinMaker, composite, pair, twin_splits
+from train.objects.pairs import PairConfig, _TwinMaker, pair, twin_splits
 
 # Dark and red, unlike any light the frames were drawn in: hardly a pixel is the same by chance.
 TWINS = SceneConfig(ambient=(0.06, 0.06), light=(0.0, 0.0), tint=(1.0, 0.4, 0.4))
 CONFIG = PairConfig(variants=2)
+REACH_PX = 5
 
 
 def data_of(root: Path, **changes) -> DataConfig:
@@ -73,25 +76,30 @@ def test_a_twin_has_its_real_frames_ids_camera_and_poses(tables, twins, split):
             assert ours == theirs
 
 
+def far_from(seen: np.ndarray) -> np.ndarray:
+    """What neither the halo nor a blurred rim reaches, nor parts too thin for a mask."""
+    return distance_transform_edt(~seen) > REACH_PX
+
+
 @pytest.mark.parametrize("split", ["twin0", "twin1"])
 def test_the_object_is_drawn_in_its_visible_mask_and_all_else_stays_real(tables, twins, split):
-    """What stands before it, too: other annotated objects keep every pixel."""
+    """What stands before it, too: other annotated objects keep every pixel there."""
     twin, drawn, occluded = frames_of(twins, split), 0, 0
     for key, image in frames_of(tables, "train").items():
-        visible = np.zeros((120, 160), bool)
+        visible, hidden = np.zeros((2, 120, 160), bool)
         for gt_id, annotation in enumerate(image.annotations):
             mask = twin[key].read_mask(gt_id, visible=True)
             # The same meshes were drawn by the same means: the masks agree to the pixel.
             np.testing.assert_array_equal(mask, image.read_mask(gt_id, visible=True))
-            if annotation.obj_id != 1:
-                continue
-            visible |= mask
-            occluded += annotation.visib_fract < 0.95
+            if annotation.obj_id == 1:
+                visible |= mask
+                hidden |= image.read_mask(gt_id, visible=False) & ~mask
         differs = (twin[key].read_rgb() != image.read_rgb()).any(axis=2)
-        assert not (differs & ~visible).any()
+        assert not (differs & hidden).any()
+        assert not (differs & far_from(visible | hidden)).any()
         assert differs[visible].mean() > 0.95
-        drawn += visible.sum()
-    assert drawn > 2000 and occluded
+        drawn, occluded = drawn + visible.sum(), occluded + hidden.sum()
+    assert drawn > 2000 and occluded > 100
 
 
 def test_variants_differ_in_light_alone(twins):
@@ -119,21 +127,85 @@ def test_an_occluder_without_annotation_stays_in_front_by_the_datasets_mask(tmp_
     pair(CONFIG, TWINS, data_of(root), tmp_path / "twins", seed=0)
     twin, hidden = frames_of(tmp_path / "twins", "twin0"), 0
     for key, image in frames_of(root, "train").items():
-        visible = image.read_mask(0, visible=True)
+        visible, whole = (image.read_mask(0, visible=part) for part in (True, False))
         differs = (twin[key].read_rgb() != image.read_rgb()).any(axis=2)
-        assert not (differs & ~visible).any()
-        hidden += int((image.read_mask(0, visible=False) & ~visible).sum())
+        assert not (differs & whole & ~visible).any()
+        assert not (differs & far_from(visible)).any()
+        hidden += int((whole & ~visible).sum())
     assert hidden > 100
 
 
+def test_a_frame_in_which_the_object_is_hidden_is_its_own_twin(tables, tmp_path):
+    root = tmp_path / "hidden"
+    shutil.copytree(tables, root)
+    for mask in root.glob("train/*/mask_visib/*.png"):
+        cv2.imwrite(str(mask), np.zeros((120, 160), np.uint8))
+    pair(replace(CONFIG, lit=1.0), TWINS, data_of(root), tmp_path / "twins", seed=0)
+    for key, image in frames_of(root, "train").items():
+        for split in ("twin0", "twin1"):
+            twin = frames_of(tmp_path / "twins", split)[key]
+            np.testing.assert_array_equal(twin.read_rgb(), image.read_rgb())
+
+
 def test_the_object_is_seen_through_the_colour_camera_and_nothing_else_is(tables, tmp_path):
-    blind = SensorConfig(gain=(0.0, 0.0), noise=(0.0, 0.0))
-    pair(PairConfig(variants=1), TWINS, data_of(tables), tmp_path / "twins", 0, blind)
+    blind = SensorConfig(gain=(0.0, 0.0), blur_px=(0.0, 0.0), noise=(0.0, 0.0))
+    config = PairConfig(variants=1, lit=0.0, halo_px=0.0)
+    pair(config, TWINS, data_of(tables), tmp_path / "twins", 0, blind)
     for key, twin in frames_of(tmp_path / "twins", "twin0").items():
         image = frames_of(tables, "train")[key]
         (gt_id,) = [i for i, a in enumerate(image.annotations) if a.obj_id == 1]
-        visible = image.read_mask(gt_id, visible=True)[..., None]
-        np.testing.assert_array_equal(twin.read_rgb(), np.where(visible, 0, image.read_rgb()))
+        visible, whole = (image.read_mask(gt_id, visible=part) for part in (True, False))
+        inner, far = binary_erosion(visible, iterations=2), far_from(whole)
+        rgb, real = twin.read_rgb(), image.read_rgb()
+        # But for what is in front and thinner than a pixel.
+        assert np.count_nonzero(rgb[inner]) <= 0.01 * rgb[inner].size
+        np.testing.assert_array_equal(rgb[far], real[far])
+        assert (rgb <= real).all()  # its rim hides a share of what is behind
+
+
+def test_in_its_frames_light_an_object_looks_as_it_does_there(tmp_path):
+    """Frames drawn matt, by one light: their twins are hardly another picture."""
+    light = SceneConfig(
+        layout="crop", lights=(1, 1), light=(0.4, 0.6), ambient=(0.2, 0.4), gloss=(0.0, 0.0),
+        tint_spread=0.0, occluder_chance=0.0, distractor_chance=0.0,
+    )  # fmt: skip
+    sharp = SensorConfig(color="perfect")
+    root = tmp_path / "frames"
+    config = RenderConfig(frames=4, size=(64, 64), obj_ids=(1,), exact=True)
+    generate(config, light, root, seed=0, workers=1, sensor=sharp)
+    off = {}
+    for lit in (0.0, 1.0):
+        out, config = tmp_path / f"lit{lit}", PairConfig(variants=1, lit=lit)
+        pair(config, light, data_of(root), out, 0, sharp)
+        off[lit] = []
+        for key, image in frames_of(root, "train").items():
+            inner = binary_erosion(image.read_mask(0, visible=True), iterations=2)
+            images = (frames_of(out, "twin0")[key], image)
+            # Without the pattern on it, of which a frame's pixels show one point each.
+            one, other = (cv2.GaussianBlur(i.read_rgb().astype(float), (0, 0), 3) for i in images)
+            off[lit].append(np.abs(one - other)[inner].mean())
+    assert max(off[1.0]) < 3 < 10 < max(off[0.0])
+
+
+def test_a_share_of_the_twins_is_lit_as_their_frames_are(tables, tmp_path):
+    out = {}
+    for lit in (0.0, 0.6, 1.0):
+        pair(replace(CONFIG, lit=lit), TWINS, data_of(tables), tmp_path / str(lit), seed=0)
+        out[lit] = {k: v for k, v in files_of(tmp_path / str(lit)).items() if "/rgb/" in k}
+    told = [name for name in out[0.6] if out[0.0][name] != out[1.0][name]]
+    as_real = [out[0.6][name] == out[1.0][name] for name in told]
+    assert as_real == [out[0.6][name] != out[0.0][name] for name in told]
+    assert 0 < sum(as_real) < len(as_real)
+
+
+def test_twins_of_before_their_rims_were_mixed_are_not_gone_on_with(tables, twins, tmp_path):
+    old = tmp_path / "old"
+    shutil.copytree(twins, old)
+    record = json.loads((old / "generation.json").read_text())
+    del record["settings"]["pair"]["lit"], record["settings"]["pair"]["halo_px"]
+    (old / "generation.json").write_text(json.dumps(record))
+    with pytest.raises(InputError, match=r"made before pair\.lit counted"):
+        pair(CONFIG, TWINS, data_of(tables), old, seed=0)
 
 
 def test_no_named_object_means_all_of_them(tables, tmp_path):
@@ -199,7 +271,7 @@ def test_on_real_frames_the_meshes_land_where_the_dataset_says(lmo):
     images = read_split(lmo, "test", [(2, 27), (2, 691), (2, 1144)])
     models = load_models([lmo / "models"])
     with closing(make_renderer(models, RenderConfig(exact=True))) as renderer:
-        maker = _TwinMaker(renderer, TWINS, {5}, seed=0)
+        maker = _TwinMaker(renderer, replace(CONFIG, lit=0.0), TWINS, {5}, seed=0)
         for image in images:
             spec = maker.spec(image, 0)
             (drawn,) = renderer.render([spec])
@@ -212,9 +284,8 @@ def test_on_real_frames_the_meshes_land_where_the_dataset_says(lmo):
                 # is in front, and so a little more of the object.
                 assert ours.visib_fract > theirs.visib_fract - 0.1
 
-            rgb = image.read_rgb()
-            twin = composite(image, rgb, drawn, spec.sensor, {5})
+            twin = maker.twin(image, spec)
             index = [a.obj_id for a in image.annotations].index(5)
             np.testing.assert_array_equal(twin.instance, drawn.instance)
-            kept = twin.instance != index + 1
-            np.testing.assert_array_equal(twin.rgb[kept], rgb[kept])
+            kept = far_from(twin.instance == index + 1)
+            np.testing.assert_array_equal(twin.rgb[kept], image.read_rgb()[kept])
