@@ -86,6 +86,12 @@ def _kinds(*names: str) -> When:
     return lambda config, _: not set(names) & set(config["scene"].light_kinds)
 
 
+def _views(config: Mapping[str, Any]) -> bool:
+    """Whether poses say which sides of objects are seen."""
+    run = config.get("run")
+    return bool(config["scene"].views or (run is not None and run.real_views))
+
+
 def _depth(name: str) -> When:
     return lambda config, _: config["sensor"].depth != name
 
@@ -115,6 +121,17 @@ OF_KINDS = (
         _layout("tabletop", "crop"),
     ),
     Unused("scene.distractor_chance", "belongs to scene.layout=crop", _layout("crop")),
+    Unused("scene.views", "belongs to scene.layout=crop", _layout("crop")),
+    Unused(
+        "scene.views_deg",
+        "belongs to scene.views, or in `run` to run.real_views; set that, too",
+        lambda c, _: not _views(c),
+    ),
+    Unused(
+        "scene.elevation_deg scene.inplane_deg",
+        "has no effect with scene.views or run.real_views, which say it; leave one of them",
+        lambda c, _: c["scene"].layout == "crop" and _views(c),
+    ),
     Unused(
         "scene.zoom",
         "has no effect on full frames with a scene.distance; leave one of them",

@@ -41,6 +41,12 @@ class RunConfig:
     real_background: bool = option(
         False, "Real training frames behind the synthetic images, in place of scene.background"
     )
+    real_views: bool = option(
+        False,
+        "Synthetic images show sides of the object within scene.views_deg of those that the real"
+        " training frames show; else all sides of scene.elevation_deg and scene.inplane_deg",
+        later=True,
+    )
     live: bool = option(
         False, "Render synthetic images while training, none twice, instead of render.frames"
     )
@@ -61,8 +67,8 @@ class TrainConfig:
     network: Literal["small", "small-group", "lite", "lite-fc", "paper"] = option(
         "small",
         "small trains on two CPU cores; small-group: group norm in place of batch norm; lite, of"
-        " colour images: EfficientNet-Lite0 as ImageNet taught it, whose cells vote for the corners;"
-        " lite-fc: with the paper's FC in place of votes",
+        " colour images: EfficientNet-Lite0 as ImageNet taught it, whose cells vote; lite-fc: with"
+        " the paper's FC in place of votes",
     )
     pretrain_steps: int = option(
         4000, "Steps on synthetic images alone, shared by all methods; 0: none", minimum=0
@@ -138,8 +144,8 @@ class CropConfig:
     )
     augment: Literal["mild", "strong"] = option(
         "strong",
-        "Training: random changes of colours. mild: exposure, contrast, channel gains, noise; strong:"
-        " more of them, and blur, sharpness, saturation, grey",
+        "Training: random changes of colours. mild: exposure, contrast, channel gains, noise;"
+        " strong: more of them, and blur, sharpness, saturation, grey",
     )
     test_shift: float = option(
         0.05,

@@ -121,6 +121,16 @@ LIVE = (
         "has no effect with run.real_background; leave one of them",
         _has("run.real_background"),
     ),
+    Unused(
+        "scene.views",
+        "has no effect with run.real_views; leave one of them",
+        _has("run.real_views"),
+    ),
+    Unused(
+        "run.real_views",
+        "belongs to scene.layout=crop",
+        lambda c, _: c["scene"].layout != "crop",
+    ),
 )
 _rendered = "belongs to synthetic hands, which run.target=hand renders with render.hand only"
 _RUN = (
@@ -232,7 +242,7 @@ TRAIN = (
     Unused("hand.* hand_crop.*", "belongs to run.target=hand", _object),
     Unused("data.* crop.* run.live_workers", "belongs to run.target=object", _hand),
     Unused(
-        "render.* scene.* sensor.* run.real_background",
+        "render.* scene.* sensor.* run.real_background run.real_views",
         "belongs to run.live, without which train renders nothing",
         _lacks("run.live"),
     ),

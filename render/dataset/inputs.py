@@ -74,6 +74,8 @@ class SceneInputs:
         self.settings = {"render": render, **ranges, "seed": seed, **_camera_record(scene, camera)}
         self.settings |= _turned(self.models, config.up)
         self.settings["meshes"] = {str(i): mesh_digest(model) for i, model in self.models.items()}
+        if self.randomizer.views:  # told by what the file says, not by its place
+            self.settings["scene"] |= {"views": _digest_of(self.randomizer.views)}
         self.as_listed = False
         if self.randomizer.backgrounds:
             self._use_backgrounds(Path(scene.background), listed)
@@ -139,6 +141,14 @@ def _check_ids(config: RenderConfig, models: Mapping[int, ObjectModel]) -> None:
     missing = sorted(set(config.obj_ids) - set(models))
     if missing:
         raise InputError(f"render.obj_ids: no object {missing[0]}; there are {sorted(models)}")
+
+
+def _digest_of(views: Mapping[int, np.ndarray]) -> str:
+    """16 hex digits of the sides that objects show."""
+    made = hashlib.blake2b(digest_size=8)
+    for obj_id, rotations in sorted(views.items()):
+        made.update(f"{obj_id} {rotations.shape}".encode() + rotations.tobytes())
+    return made.hexdigest()
 
 
 def mesh_digest(model: ObjectModel) -> str:

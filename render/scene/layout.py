@@ -1,7 +1,7 @@
 """Where objects and the camera are: the ranges, the camera's view, and the plain layouts."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal
 
@@ -13,6 +13,7 @@ from render.config import option
 from render.mesh.box import box_corners
 from render.mesh.mesh import ObjectModel
 from render.scene.packing import scatter
+from render.scene.views import near_view
 from render.transforms import apply, random_rotation, rigid
 
 Range = tuple[float, float]
@@ -54,6 +55,19 @@ class LayoutConfig:
         maximum=90,
     )
     inplane_deg: Range = option((-20.0, 20.0), "Roll of the camera about its axis, degrees")
+    views: str = option(
+        "",
+        "crop: a scene_gt.json; objects show sides that are near those of its poses, in place of"
+        " elevation_deg and inplane_deg",
+        later=True,
+    )
+    views_deg: float = option(
+        25.0,
+        "How near, degrees of rotation, up to; 0: those very sides, 180: any",
+        minimum=0,
+        maximum=180,
+        later=True,
+    )
     zoom: Range = option(
         (0.9, 1.4),
         "Side of the frame over that of the box of what is looked at; without effect on full frames"
@@ -101,13 +115,15 @@ class Body:
 @dataclass(frozen=True, eq=False)
 class Stage:
     """What a layout works with: its ranges, the meshes, those of them that are annotated, the
-    camera of the whole image, and the size of the frames, which in crops is another."""
+    camera of the whole image, and the size of the frames, which in crops is another; and the sides
+    that crops show, where views say them, as `read_views` gives them."""
 
     config: LayoutConfig
     models: Mapping[int, ObjectModel]
     obj_ids: Sequence[int]
     camera: Camera
     size: tuple[int, int]
+    views: Mapping[int, np.ndarray] = field(default_factory=dict)
 
     @cached_property
     def aim(self) -> np.ndarray:
@@ -125,7 +141,7 @@ def crop(stage: Stage, frame_id: int, pose_rng, clutter_rng) -> tuple[Camera, li
     obj_id = stage.obj_ids[frame_id % len(stage.obj_ids)]
     full = stage.camera
     pixel = pose_rng.uniform(0.15, 0.85, 2) * full.size
-    cam_from_obj = _placed_at(config, pose_rng, models[obj_id], full, pixel)
+    cam_from_obj = _placed_at(stage, pose_rng, models[obj_id], full, pixel)
     camera, side = _crop_camera(stage, pose_rng, full, models[obj_id], cam_from_obj)
 
     placed = [Body(obj_id, cam_from_obj)]
@@ -228,18 +244,23 @@ def half_field(stage: Stage) -> np.ndarray:
 
 
 def _placed_at(
-    config: LayoutConfig,
+    stage: Stage,
     rng: np.random.Generator,
     model: ObjectModel,
     camera: Camera,
     pixel: np.ndarray,
 ) -> np.ndarray:
-    """cam_from_obj with the centre of the object's box seen at a pixel, from the hemisphere."""
+    """cam_from_obj with the centre of the object's box seen at a pixel, from a random side."""
+    config = stage.config
     ray = np.linalg.inv(camera.K) @ [*pixel, 1.0]
     ray /= np.linalg.norm(ray)
     # Turn the optical axis to the ray, so that the object shows the drawn side wherever it is.
     turn, _ = Rotation.align_vectors([ray], [[0.0, 0.0, 1.0]])
-    R = turn.as_matrix() @ view_rotation(config, rng)
+    views = stage.views.get(model.obj_id)
+    if views is None:
+        R = turn.as_matrix() @ view_rotation(config, rng)
+    else:
+        R = turn.as_matrix() @ near_view(views, config.views_deg, rng)
     nearest, farthest = config.distance or np.multiply(CROP_DISTANCE, model.diameter)
     return rigid(R, rng.uniform(nearest, farthest) * ray - R @ model.box.mean(axis=0))
 

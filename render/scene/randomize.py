@@ -25,6 +25,7 @@ from render.scene.spec import (
 )
 from render.scene.tabletop import Tabletop, from_above
 from render.scene.view import scene_camera
+from render.scene.views import read_views
 from render.sensor.config import DEFAULT_SENSOR, SensorConfig, draw_sensors
 
 PURPOSES = ("pose", "clutter", "light", "material", "background", "sensor", "props")
@@ -90,7 +91,8 @@ class Randomizer:
     """Draws scenes; the same (seed, frame id) gives the same scene, in whatever order.
 
     backgrounds: the images that are drawn from. left_out: those of them that others stand in for.
-    near: the scenes' near plane, metres. light_scale: factor on how far lights are.
+    views: the sides that crops show, if poses say them. near: the scenes' near plane, metres.
+    light_scale: factor on how far lights are.
     """
 
     def __init__(
@@ -125,7 +127,8 @@ class Randomizer:
         self.near = near_plane(min(diameters, default=SMALL))
         # Lights of so many metres would stand within objects that are larger.
         self.light_scale = max([1.0, *diameters])
-        self._stage = Stage(config, models, self.obj_ids, camera, size)
+        self.views = self._read_views()
+        self._stage = Stage(config, models, self.obj_ids, camera, size, self.views)
         self._check()
         self._tabletop = Tabletop(self._stage, config.stretch)
 
@@ -157,6 +160,13 @@ class Randomizer:
             depth_sensor=depth_sensor,
             near=self.near,
         )
+
+    def _read_views(self) -> dict[int, np.ndarray]:
+        """The sides that crops show of each annotated object; empty where ranges say them."""
+        if not self.config.views or self.config.layout != "crop":
+            return {}
+        annotated = {obj_id: self.models[obj_id] for obj_id in self.obj_ids}
+        return read_views(Path(self.config.views), annotated)
 
     def _check(self) -> None:
         """Refuse ranges that cannot be drawn from."""

@@ -101,7 +101,7 @@ def make_motion(
 
 def refuse_object_options(run: RunConfig) -> None:
     """Raise InputError for an option of synthetic images that those of hands have not."""
-    for name in ("live", "real_background"):
+    for name in ("live", "real_background", "real_views"):
         if getattr(run, name):
             raise InputError(f"run.{name} is for objects so far; leave it out with run.target=hand")
 

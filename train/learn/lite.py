@@ -113,9 +113,7 @@ class LiteTrunk(nn.Module):
 
     def scales(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """(B, EIGHTH_CHANNELS, size / 8, size / 8) and (B, CHANNELS, size / 16, size / 16)."""
-        x = F.relu6(
-            self.conv_stem.normed(images, self.bn0), inplace=True
-        )  # (B, STEM, size / 2, ..)
+        x = F.relu6(self.conv_stem.normed(images, self.bn0), inplace=True)  # (B, STEM, n, n)
         for block in self.blocks[:EIGHTH_BLOCKS]:
             x = block(x)
         eighth = x

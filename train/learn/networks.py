@@ -18,9 +18,9 @@ from train.options import NETWORKS, WITH_TRUNK
 class PoseNet(nn.Module):
     """h(f(x)) for synthetic images, h(g(f(x))) for real ones.
 
-    extract: f, images (B, c, size, size) -> features (B, d), or a map of them (B, d, n, n). mapping:
-    g, from these to as many, or None where real features are read as they are. predict: h, from
-    these to (B, outputs).
+    extract: f, images (B, c, size, size) -> features (B, d), or a map of them (B, d, n, n).
+    mapping: g, from these to as many, or None where real features are read as they are. predict: h,
+    from these to (B, outputs).
     """
 
     def __init__(self, extract: nn.Module, mapping: nn.Module | None, predict: nn.Module) -> None:

@@ -29,9 +29,7 @@ class LiteMap(nn.Module):
         )
 
     def forward(self, images: Tensor) -> Tensor:
-        eighth, sixteenth = self.trunk.scales(
-            images
-        )  # (B, c, size / 8, ...), (B, c, size / 16, ...)
+        eighth, sixteenth = self.trunk.scales(images)  # (B, c, n, n), (B, c, n / 2, n / 2)
         coarse = F.interpolate(self.coarse(sixteenth), scale_factor=2.0)  # as large as `eighth`
         return self.mix(F.relu(coarse + self.fine(eighth)))
 
@@ -46,9 +44,7 @@ class Votes(nn.Module):
     def __init__(self, channels: int, points: int) -> None:
         super().__init__()
         self.points = points
-        self.vote = nn.Conv2d(
-            channels, 3 * points, 1
-        )  # x and y of all points, and how sure of each
+        self.vote = nn.Conv2d(channels, 3 * points, 1)  # x, y and how sure of each point
         nn.init.normal_(self.vote.weight, std=0.01)  # a cell starts with what it is, and half sure
         nn.init.zeros_(self.vote.bias)  # type: ignore[arg-type]
 

@@ -13,6 +13,7 @@ from render.dataset.generate import generate
 from render.draw.renderer import RenderConfig
 from render.errors import InputError, all_of
 from render.formats.bop import read_split, require_objects
+from render.formats.bop_records import gt_record, write_records
 from render.mesh.mesh import ObjectModel, load_models
 from render.scene.randomize import SceneConfig
 from render.sensor.config import SensorConfig
@@ -28,6 +29,7 @@ from train.options import RunConfig
 
 SIMULATED_SEED = 1_000_003  # added to the seed for simulated real frames
 OF_MESHES = ("objects", "unit", "up")  # the options of `render` that say what is drawn, not how
+VIEWS = "views.json"
 APART = 0.1  # how far two meshes of one object may be apart, as a share of its diameter
 
 
@@ -91,9 +93,12 @@ def _render_config(config: Mapping[str, Any], root: Path, model: ObjectModel) ->
 
 def _scene(config: Mapping[str, Any], root: Path, folder: Path, seed: int) -> SceneConfig:
     """What synthetic images of one object show; files that this needs are kept in `folder`."""
-    if not config["run"].real_background:
-        return config["scene"]
-    return before_real_frames(config["scene"], config["data"], root, folder / "backgrounds", seed)
+    run, scene, data = config["run"], config["scene"], config["data"]
+    if run.real_views:
+        scene = replace(scene, views=str(write_views(data, root, folder / VIEWS, seed)))
+    if run.real_background:
+        scene = before_real_frames(scene, data, root, folder / "backgrounds", seed)
+    return scene
 
 
 def check_meshes(render: RenderConfig, root: Path, obj_ids: Sequence[int]) -> None:
@@ -140,6 +145,25 @@ def _require_same_place(model: ObjectModel, own: ObjectModel, name: str) -> None
             f"{name} is another mesh than object {own.obj_id} of {own.source}: its box is from"
             f" {next(boxes)} mm, not from {next(boxes)} mm; give it the same origin, axes and unit"
         )
+
+
+def write_views(data: DataConfig, root: Path, file: Path, seed: int) -> Path:
+    """The objects' poses in the frames that `data` says to train on, as a scene_gt.json.
+
+    Images are numbered anew, those of all scenes.
+    """
+    images = read_split(root, data.split, choose_images(data, root, "train", seed))
+    records = {
+        number: [
+            gt_record(annotation)
+            for annotation in image.annotations
+            if (annotation.visib_fract or 0) >= data.min_visib
+        ]
+        for number, image in enumerate(images)
+    }
+    file.parent.mkdir(parents=True, exist_ok=True)
+    write_records(file, records)
+    return file
 
 
 def before_real_frames(

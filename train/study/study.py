@@ -153,11 +153,12 @@ def _check_frames(task: Task) -> None:
     wanted, count = task.config["study"].real_frames, task.count_frames()
     if max(wanted) > count:
         raise InputError(f"study.real_frames: {max(wanted)}, but there are {count} to train on")
-    if task.config["run"].real_background and not set(wanted) <= {0, count}:
-        raise InputError(
-            f"study.real_frames: {min(n for n in wanted if n)}, but with run.real_background"
-            f" synthetic images show all {count} training frames; use 0, or leave that out"
-        )
+    for name in ("real_background", "real_views"):
+        if getattr(task.config["run"], name) and not set(wanted) <= {0, count}:
+            raise InputError(
+                f"study.real_frames: {min(n for n in wanted if n)}, but with run.{name} synthetic"
+                f" images are made from all {count} training frames; use 0, or leave that out"
+            )
 
 
 def _tuned_on(setup: Setup) -> list[str]:

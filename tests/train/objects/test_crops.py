@@ -4,7 +4,6 @@ import pytest
 from train.objects.crops import (
     detector_crop,
     from_crop,
-    normalize,
     square_crop,
     to_crop,
     training_crop,

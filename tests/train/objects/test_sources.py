@@ -1,4 +1,4 @@
-"""Real training frames behind synthetic images."""
+"""Real training frames behind synthetic images, and the sides that they show."""
 
 import json
 from dataclasses import replace
@@ -71,6 +71,31 @@ def test_a_run_puts_them_behind_its_synthetic_images(root, tmp_path):
     )
 
 
+def test_a_run_shows_sides_near_those_of_the_training_frames(root, tmp_path):
+    more = [f"--set={s}" for s in ("run.real_views=true", "scene.views_deg=8", "render.frames=12")]
+    place = ["--set", f"data.dataset={root}", "--out", str(tmp_path)]
+    result = CliRunner().invoke(main, [*RUN, *more, *place])
+    assert result.exit_code == 0, result.output
+    folder = tmp_path / "obj_000001"
+    trained = [key[1] for key in choose_images(config(root), root, "train", 0)]
+    real = read_records(root / "test" / "000002" / "scene_gt.json")
+    allowed = sides(real[i] for i in trained)
+    drawn = sides(read_records(folder / "synthetic_images/train/000000/scene_gt.json").values())
+    off_deg = np.degrees(np.arccos((drawn @ allowed.T).clip(-1, 1)))
+    assert len(drawn) == 12 and off_deg.min(axis=1).max() <= 8 + 1e-6
+
+
+def sides(records):
+    """(n, 3) directions that object 1 is seen from, object frame."""
+    middle = cuboids()[1].box.mean(axis=0)
+    rays = []
+    for record in (found for of_image in records for found in of_image if found["obj_id"] == 1):
+        R, t = np.reshape(record["cam_R_m2c"], (3, 3)), np.array(record["cam_t_m2c"]) / 1000
+        ray = R @ middle + t
+        rays.append(R.T @ ray / np.linalg.norm(ray))
+    return np.array(rays)
+
+
 def test_images_that_are_rendered_live_have_them_too(root, tmp_path):
     more = ["--set", "run.live=true", "--set", "run.live_workers=0"]
     result = CliRunner().invoke(
@@ -87,6 +112,11 @@ def test_images_that_are_rendered_live_have_them_too(root, tmp_path):
     [
         ("run", ["run.target=hand"], "run.real_background is for objects so far"),
         ("study", ["study.real_frames=2,0"], "study.real_frames: 2, but with run.real_background"),
+        (
+            "study",
+            ["study.real_frames=2,0", "run.real_background=false", "run.real_views=true"],
+            "study.real_frames: 2, but with run.real_views",
+        ),
     ],
 )
 def test_where_they_cannot_be_used_is_said(root, tmp_path, command, more, what):
