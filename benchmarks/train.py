@@ -2,8 +2,8 @@
 
     python benchmarks/train.py [--json FILE]
 
-The bundled object 1, the network `small` at 64 px, batches of 32; both ways take turns. Then images
-a second of every network, read and trained on. Medians.
+The bundled object 1, the networks `small` at 64 px and `lite` at 96 px, batches of 32; both ways
+take turns. Then images a second of every network, read and trained on. Medians.
 """
 
 # the path is set first
@@ -35,9 +35,9 @@ from train.learn.stream import Live
 from train.learn.trainer import losses
 from train.objects.crops import ObjectCrops
 from train.objects.live import ObjectSource
-from train.options import WITH_MAPPING, CropConfig, TrainConfig
+from train.options import WITH_MAPPING, WITH_TRUNK, CropConfig, TrainConfig
 
-BATCH, SIZE, OBJECT = 32, 64, 1
+BATCH, OBJECT = 32, 1
 WAITING = 8  # batches that a stream may have made ahead
 TARGET = 0.8  # of the steps a second with batches in memory
 # How a network is trained, channels, side of its crops in pixels
@@ -45,6 +45,8 @@ NETWORKS = (
     (TrainConfig("small"), 3, 64),
     (TrainConfig("lite"), 3, 96),
     (TrainConfig("lite", frozen_blocks=0), 3, 96),
+    (TrainConfig("lite", frozen_blocks=11), 3, 96),
+    (TrainConfig("lite-fc"), 3, 96),
     (TrainConfig("paper"), 3, 128),
     (TrainConfig("small"), 1, 64),
     (TrainConfig("paper"), 1, 128),
@@ -61,15 +63,18 @@ def main(device: str, steps: int, repeats: int, out: Path | None) -> None:
     torch_device = choose_device(device)
     click.echo(f"{torch_device}, {torch.get_num_threads()} threads of torch, 1 worker renders")
     found: dict[str, dict[str, float]] = {}
-    for method in ("synthetic", "mapping"):
-        found[method] = rates = live_and_memory(method, steps, repeats, torch_device)
-        click.echo(
-            f"{method:10} {rates['live']:7.2f} steps/s live, {rates['memory']:7.2f} from memory:"
-            f" {rates['live'] / rates['memory']:.2f} (target {TARGET})"
-        )
+    for config, _, size in NETWORKS[:2]:
+        for method in ("synthetic", "mapping"):
+            rates = live_and_memory(config, size, method, steps, repeats, torch_device)
+            label = f"{config.network}, {method}"
+            found[label] = rates
+            click.echo(
+                f"{label:16} {rates['live']:7.2f} steps/s live, {rates['memory']:7.2f} from memory:"
+                f" {rates['live'] / rates['memory']:.2f} (target {TARGET})"
+            )
     for config, channels, size in NETWORKS:
         label = f"{config.network}, {'colour' if channels == 3 else 'depth'}, {size} px"
-        if config.network == "lite":
+        if config.network in WITH_TRUNK:
             label += f", {config.frozen_blocks} blocks frozen"
         found[label] = rates = images_per_second(config, channels, size, repeats, torch_device)
         click.echo(
@@ -81,23 +86,23 @@ def main(device: str, steps: int, repeats: int, out: Path | None) -> None:
 
 
 def live_and_memory(
-    method: str, steps: int, repeats: int, device: torch.device
+    config: TrainConfig, size: int, method: str, steps: int, repeats: int, device: torch.device
 ) -> dict[str, float]:
-    """Steps/s of one method, the batches of both ways the same."""
+    """Steps/s of one network and method, the batches of both ways the same."""
     sections = load_preset("demo")
-    size = fill(RenderConfig, sections["render"], "render").size
-    drawn = RenderConfig((str(assets.FOLDER),), obj_ids=(OBJECT,), size=size)
+    side = size * 3 // 2  # of the pictures that are drawn: the presets' share
+    drawn = RenderConfig((str(assets.FOLDER),), obj_ids=(OBJECT,), size=(side, side))
     scene = fill(SceneConfig, sections["scene"], "scene")
     source = ObjectSource(drawn, scene, DEFAULT_SENSOR, OBJECT, 0.1)
     source.check()
     live = Live(source)
-    crops = ObjectCrops(CropConfig(size=SIZE))
+    crops = ObjectCrops(CropConfig(size=size))
     # Rendered images stand in for real ones and twins, which cost the same to cut and to read.
     few = live.examples(32, seed=1)
     streamed = Batches(few, [[twin] for twin in few], live, method, BATCH, crops, seed=0)
     with closing(streamed):
         kept = [streamed.batch(step) for step in range(steps)]
-        train_step = trainer(method, device)
+        train_step = trainer(method, device, config, size=size)
         train_step(kept[0])
         rates: dict[str, list[float]] = {"live": [], "memory": []}
         first = steps
@@ -122,11 +127,7 @@ def _train(train_step: Callable[[Batch], None], batch: Batch, _: int) -> None:
 
 
 def trainer(
-    method: str,
-    device: torch.device,
-    config: TrainConfig = TrainConfig(),  # noqa: B008  # it cannot be changed
-    channels: int = 3,
-    size: int = SIZE,
+    method: str, device: torch.device, config: TrainConfig, channels: int = 3, size: int = 64
 ) -> Callable[[Batch], None]:
     """One step of training."""
     torch.manual_seed(0)
