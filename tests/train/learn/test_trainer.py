@@ -28,6 +28,8 @@ CONFIG = TrainConfig(batch=8, lr=1e-3, beta=0.02, log_every=2, save_every=3)
 class RandomBatches:
     """Noise images with targets of two symmetric poses; stops before a step if told so."""
 
+    live = False
+
     def __init__(
         self, method: str, stop: int | None = None, spoilt: int | None = None, of: str = "noise"
     ) -> None:
