@@ -1,0 +1,221 @@
+"""Render and compare: moves an estimated pose until the object's contour lies where colours end.
+
+A network reads an object's corners from one small crop; what it is least sure of, how far away the
+object is, its contour shows best. No network is trained for this: colours are counted in the
+training frames.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from render.camera import Camera
+from render.draw.renderer import RenderConfig, Renderer, make_renderer
+from render.errors import InputError
+from render.formats.bop import read_split
+from render.frame import Frame
+from render.mesh.mesh import ObjectModel, load_models
+from render.scene.spec import Placed, SceneSpec, near_of, rows
+from render.transforms import apply, rigid
+from train.objects.colors import Colors, learn_colors
+from train.objects.contour import contour_of, offsets
+from train.objects.crops import cut, square_crop
+from train.objects.data import DataConfig, Instance, load_instances
+from train.objects.predict import Prediction
+from train.objects.split import choose_images
+from train.options import CropConfig
+
+CROP = CropConfig(size=128, margin=1.5)  # around the estimate
+REACHES = (14, 10, 7, 5)  # pixels of the crop that lines look each way, a round; later: the last
+STEPS = 2  # of least squares a rendering
+# One standard deviation of what an estimate may be off by: turn, radians, about three axes; to the
+# right and down, of the diameter; away, of the distance. What the contour does not say stays.
+UNSURE = np.array([*[np.radians(9)] * 3, 0.1, 0.1, 0.1])
+ALIKE = 6  # neighbouring lines err alike: so many say as much as one that errs alone
+# Pixels: a line that is so far off counts half (Cauchy's weight), for it may have found something
+# else's edge.
+HALF_TRUSTED = 1.5
+CLEAR = 0.6  # visib_fract from which an instance tells where photographs show the rim
+
+
+class Refiner:
+    """Refines poses of one object.
+
+    rim_px: how far outward of a drawn contour photographs show it, pixels of the crop: a lens
+    spreads light, and a mesh is a little smaller or larger than what it was scanned from.
+    """
+
+    def __init__(
+        self,
+        model: ObjectModel,
+        renderer: Renderer,
+        colors: Colors,
+        rounds: int,
+        rim_px: float = 0.0,
+    ) -> None:
+        """The renderer draws the model, with coordinates."""
+        self.model, self.renderer, self.colors = model, renderer, colors
+        self.rounds, self.rim_px = rounds, rim_px
+        self._middle = model.box.mean(axis=0)  # (3,)
+
+    def refine(self, instance: Instance, cam_from_obj: np.ndarray) -> np.ndarray:
+        """The (4, 4) pose near an estimate that an image's colours fit best."""
+        found = cam_from_obj
+        for i in range(self.rounds):
+            moved = self._round(instance, found, cam_from_obj, REACHES[min(i, len(REACHES) - 1)])
+            if moved is None:
+                break
+            found = moved
+        return found
+
+    def refined(self, instance: Instance, prediction: Prediction) -> Prediction:
+        """A prediction with its pose refined; the rest of it is the network's."""
+        pose = prediction.cam_from_obj
+        if pose is None:
+            return prediction
+        return replace(prediction, cam_from_obj=self.refine(instance, pose))
+
+    def calibrated(self, instances: Sequence[Instance]) -> "Refiner":
+        """The refiner whose `rim_px` leaves instances with known poses at their distance.
+
+        A rim that is wrong by a pixel moves all of them nearer, or all away; how far they move is
+        measured with two rims, and is linear enough between them.
+        """
+        clear = [i for i in instances if (i.annotation.visib_fract or 0) >= CLEAR]
+        if not clear:
+            return self
+        low, high = (self._with_rim(px)._median_move(clear) for px in (0.0, 1.0))
+        if high == low:
+            return self
+        return self._with_rim(float(np.clip(low / (low - high), -1, 2)))
+
+    def _with_rim(self, rim_px: float) -> "Refiner":
+        return Refiner(self.model, self.renderer, self.colors, self.rounds, rim_px)
+
+    def _median_move(self, instances: Sequence[Instance]) -> float:
+        """How far true poses are moved away, as the median share of their distance."""
+        poses = [i.annotation.cam_from_obj for i in instances]
+        found = [self.refine(i, pose) for i, pose in zip(instances, poses, strict=True)]
+        return float(np.median([f[2, 3] / p[2, 3] for f, p in zip(found, poses, strict=True)])) - 1
+
+    def _round(
+        self, instance: Instance, found: np.ndarray, estimate: np.ndarray, reach: int
+    ) -> np.ndarray | None:
+        """Draw the object once and move it; None where it cannot be seen or drawn."""
+        if not self._is_ahead(found):
+            return None
+        crop = self._crop(instance.camera, found)
+        camera = instance.camera.crop(crop, CROP.size, CROP.size)
+        frame = self._draw(camera, found)
+        contour = contour_of(frame)
+        if not len(contour.px):
+            return None
+        assert frame.instance is not None
+        said = self.colors.log_odds(cut(instance, crop, CROP.size), frame.instance > 0)
+        drawn_at, points = camera.project(apply(found, contour.points)), contour.points
+        for _ in range(STEPS):
+            moved_px = camera.project(apply(found, points)) - drawn_at
+            offset, weight = offsets(said, contour.px + moved_px, contour.outward, reach)
+            beyond = offset - self.rim_px  # (n,)
+            weight = weight / (1 + (beyond / HALF_TRUSTED) ** 2) / ALIKE
+            moves = self._jacobian(camera, found, points)  # (n, 2, 6)
+            across = np.einsum("nij,ni->nj", moves, contour.outward)  # (n, 6) pixels outward
+            weighted = weight[:, None] * across
+            towards = weighted.T @ beyond - self._motion(estimate, found) / UNSURE**2
+            motion = np.linalg.solve(weighted.T @ across + np.diag(1 / UNSURE**2), towards)
+            found = self._moved(found, motion)
+            if not self._is_ahead(found):
+                return None
+        return found
+
+    def _is_ahead(self, cam_from_obj: np.ndarray) -> bool:
+        """Whether all of the object is before the camera."""
+        vertices = apply(cam_from_obj, self.model.mesh.vertices)
+        return bool(np.isfinite(vertices).all() and vertices[:, 2].min() > 0)
+
+    def _crop(self, camera: Camera, cam_from_obj: np.ndarray) -> np.ndarray:
+        """crop_from_image (2, 3) around where the object is drawn."""
+        px = camera.project(apply(cam_from_obj, self.model.mesh.vertices))
+        low, high = px.min(axis=0), px.max(axis=0)
+        return square_crop((*low.tolist(), *(high - low).tolist()), CROP)
+
+    def _draw(self, camera: Camera, cam_from_obj: np.ndarray) -> Frame:
+        placed = (Placed(self.model.obj_id, rows(cam_from_obj)),)
+        spec = SceneSpec(rows(camera.K), camera.size, placed, near=near_of(placed))
+        (frame,) = self.renderer.render([spec])
+        return frame
+
+    def _middle_at(self, cam_from_obj: np.ndarray) -> np.ndarray:
+        """(3,) metres, camera frame."""
+        middle: np.ndarray = cam_from_obj[:3, :3] @ self._middle + cam_from_obj[:3, 3]
+        return middle
+
+    # A motion is (6,): what UNSURE is of. The object turns about the middle of its box.
+
+    def _jacobian(self, camera: Camera, cam_from_obj: np.ndarray, points: np.ndarray) -> np.ndarray:
+        """(n, 2, 6) pixels that points (n, 3) of the object move by a motion."""
+        seen, middle = apply(cam_from_obj, points), self._middle_at(cam_from_obj)
+        x, y, z = (seen - middle).T
+        by_motion = np.zeros((len(points), 3, 6))  # metres
+        by_motion[:, 0, 1], by_motion[:, 0, 2] = z, -y
+        by_motion[:, 1, 0], by_motion[:, 1, 2] = -z, x
+        by_motion[:, 2, 0], by_motion[:, 2, 1] = y, -x
+        by_motion[:, 0, 3] = by_motion[:, 1, 4] = self.model.diameter
+        by_motion[:, :, 5] = middle
+        u, v = camera.project(seen).T
+        by_point = (camera.K[None, :2] - np.stack([u, v], axis=1)[..., None] * camera.K[2]) / (
+            seen[:, 2, None, None]
+        )  # (n, 2, 3)
+        return by_point @ by_motion
+
+    def _moved(self, cam_from_obj: np.ndarray, motion: np.ndarray) -> np.ndarray:
+        middle = self._middle_at(cam_from_obj)
+        sideways = self.model.diameter * np.array([motion[3], motion[4], 0])
+        rotation = cv2.Rodrigues(motion[:3])[0] @ cam_from_obj[:3, :3]
+        moved_middle = middle * (1 + motion[5]) + sideways
+        return rigid(rotation, moved_middle - rotation @ self._middle)
+
+    def _motion(self, start: np.ndarray, end: np.ndarray) -> np.ndarray:
+        """The motion from a pose to another one."""
+        turn = cv2.Rodrigues(end[:3, :3] @ start[:3, :3].T)[0][:, 0]
+        before, after = self._middle_at(start), self._middle_at(end)
+        away = after[2] / before[2] - 1
+        sideways = (after - (1 + away) * before)[:2] / self.model.diameter
+        return np.array([*turn, *sideways, away])
+
+
+@contextmanager
+def open_refiner(
+    rounds: int, data: DataConfig, root: Path, obj_id: int, seed: int
+) -> Iterator[Refiner | None]:
+    """A refiner for an object that has learnt from a dataset's training frames.
+
+    Args:
+        rounds: `run.refine`.
+
+    Yields:
+        None where that is 0.
+
+    Raises:
+        InputError: there are no training frames, or the object is not visible in them.
+    """
+    if not rounds:
+        yield None
+        return
+    images = read_split(root, data.split, choose_images(data, root, "train", seed))
+    models = load_models([root / "models"])
+    with closing(make_renderer(models, RenderConfig(exact=True))) as renderer:
+        colors = learn_colors(images, obj_id, renderer)
+    if colors is None:
+        raise InputError(
+            f"run.refine: no training frame of {root / data.split} shows object {obj_id},"
+            " whose colours are needed"
+        )
+    model = models[obj_id]
+    with closing(make_renderer({obj_id: model}, RenderConfig(coordinates=True))) as renderer:
+        refiner = Refiner(model, renderer, colors, rounds)
+        yield refiner.calibrated(load_instances(images, model, min_visib=CLEAR))
