@@ -72,8 +72,11 @@ def refuse_unused(
 
 
 def all_but(sections: str, command: str) -> Unused:
-    """Of every section that a command does not read: these, separated by blanks, it does."""
-    used = " ".join(f"{section}.*" for section in sections.split())
+    """Of every section that a command does not read: these, separated by blanks, it does.
+
+    One that is "section.name" is that setting alone.
+    """
+    used = " ".join(name if "." in name else f"{name}.*" for name in sections.split())
     why = f"has no effect here: `{command}` reads settings of {sections}"
     return Unused("*", why, but=used, is_refused=False)
 

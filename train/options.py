@@ -53,6 +53,15 @@ class RunConfig:
     live_workers: int = option(
         1, "Processes that do so for one network; 0: the training itself", minimum=0
     )
+    refine: int = option(
+        0,
+        "Objects: how often a pose that was read is drawn, and moved to where by the colours of the"
+        " real training frames its contour is. run and evaluate show both, study the refined ones."
+        " 0: never; 4: more changes little",
+        minimum=0,
+        maximum=20,
+        later=True,
+    )
 
     @property
     def kind(self) -> str:

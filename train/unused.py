@@ -141,7 +141,7 @@ _RUN = (
     ),
     Unused("hand.* hand_crop.* localiser.* pair.hand", "belongs to run.target=hand", _object),
     Unused(
-        "data.* crop.* scene.* pair.* run.live_workers",
+        "data.* crop.* scene.* pair.* run.live_workers run.refine",
         "belongs to run.target=object",
         _hand,
         but="pair.hand",
@@ -228,6 +228,7 @@ PAIR = (
 TRAIN = (
     all_but("run data render scene sensor crop train hand hand_crop", "train"),
     Unused("run.methods", "has no effect here: --method says which", is_refused=False),
+    Unused("run.refine", "belongs to tests; training refines no poses", is_refused=False),
     Unused(
         "run.simulated run.simulated_frames",
         "belongs to run and study; train reads --dataset",
@@ -259,8 +260,12 @@ TRAIN = (
 )
 
 EVALUATE = (
-    all_but("data exemplar hand", "evaluate"),
-    Unused("data.*", "belongs to networks for objects, and this one is for hands", _reads("hand")),
+    all_but("data exemplar hand run.refine", "evaluate"),
+    Unused(
+        "data.* run.refine",
+        "belongs to networks for objects, and this one is for hands",
+        _reads("hand"),
+    ),
     Unused(
         "hand.*", "belongs to networks for hands, and this one is for an object", _reads("object")
     ),

@@ -25,10 +25,13 @@ from train.objects.exemplar import METHOD as EXEMPLAR
 from train.objects.exemplar import exemplar_reader
 from train.objects.metrics import pose_errors
 from train.objects.predict import Prediction, predict
+from train.objects.refine import Refiner, open_refiner
 from train.objects.report import extreme_sheet, test_sheet
 from train.objects.results import Outcome, results, write_estimates, write_results
 from train.objects.split import SPLIT, choose_images, write_split
 from train.options import CropConfig
+
+REFINED = "-refined"  # after a method's name
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,7 +50,8 @@ class TestSet:
 def evaluate_run(
     config: Mapping[str, Any], run: Path, localiser: Path | None, out: Path, seed: int, device: str
 ) -> str:
-    """`evaluate`: one trained network on a dataset's test frames; exemplars beside it if asked for.
+    """`evaluate`: one trained network on a dataset's test frames; beside it, if asked for,
+    exemplars, and the poses of both refined.
 
     Leaves a BOP results file for each, the split.json that `score` takes for them, results.json,
     results.txt, test_frames.png and extremes.png in `out`; returns the table.
@@ -73,17 +77,21 @@ def evaluate_run(
     outcomes = []
     out.mkdir(parents=True, exist_ok=True)
     write_split(data, root, seed, out / SPLIT)
-    for name, reader in readers.items():
-        found, estimates = evaluate_method(reader, name, tests, models[obj_id], torch_device, seed)
-        write_estimates(out, name, data, estimates)
-        outcomes += found
+    with open_refiner(config["run"].refine, data, root, obj_id, seed) as refiner:
+        for name, reader in readers.items():
+            for row, used in passes(name, refiner).items():
+                found, estimates = evaluate_method(
+                    reader, row, tests, models[obj_id], torch_device, seed, used
+                )
+                write_estimates(out, row, data, estimates)
+                outcomes += found
     count = len(tests[0].instances) + len(tests[0].boxless)
     heading += f", {count} test instances of object {obj_id}"
-    about["methods"] = list(readers)
+    about["methods"] = methods = list(dict.fromkeys(o.method for o in outcomes))
     shown = [outcome for outcome in outcomes if outcome.boxes == tests[0].boxes]
     test_sheet(shown, checkpoint.crop, out / "test_frames.png")
     extreme_sheet(shown, checkpoint.crop, out / "extremes.png")
-    return write_results(results(outcomes, models, list(readers)), about, heading, out)
+    return write_results(results(outcomes, models, methods), about, heading, out)
 
 
 def _with_test_jitter(checkpoint: Checkpoint, crop: CropConfig) -> Checkpoint:
@@ -122,6 +130,11 @@ def test_sets(data: DataConfig, root: Path, model: ObjectModel, seed: int) -> li
     return sets
 
 
+def passes(method: str, refiner: Refiner | None) -> dict[str, Refiner | None]:
+    """A method's rows in the tables: its poses as read and, if there is a refiner, refined."""
+    return {method: None} if refiner is None else {method: None, method + REFINED: refiner}
+
+
 def evaluate_method(
     checkpoint: Checkpoint,
     method: str,
@@ -129,11 +142,13 @@ def evaluate_method(
     model: ObjectModel,
     device: torch.device,
     seed: int,
+    refiner: Refiner | None = None,
 ) -> tuple[list[Outcome], list[Estimate]]:
     """Read every test instance with one network.
 
     Args:
         model: the mesh that errors are measured on.
+        refiner: refines the poses that the network read.
 
     Returns:
         Outcomes on all test sets, and the poses of the first one, each image timed. A pose's score
@@ -148,6 +163,10 @@ def evaluate_method(
             # A detector's boxes are as inexact as they are; the annotated ones are made so.
             jitter = None if test.boxes == "detections" else seed
             predictions = predict_instances(checkpoint, instances, device, jitter)
+            if refiner is not None:
+                predictions = [
+                    refiner.refined(i, p) for i, p in zip(instances, predictions, strict=True)
+                ]
             seconds = time.perf_counter() - start
             for instance, prediction in zip(instances, predictions, strict=True):
                 outcomes.append(_outcome(method, test.boxes, instance, prediction, model))

@@ -1,6 +1,7 @@
 """Objects in BOP's colour images, as `run`, `train` and `study` ask for them."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -26,9 +27,10 @@ from train.objects.data import (
     load_synthetic,
     load_twins,
 )
-from train.objects.evaluate import TestSet, evaluate_method, measured_model, test_sets
+from train.objects.evaluate import TestSet, evaluate_method, measured_model, passes, test_sets
 from train.objects.metrics import PoseErrors
 from train.objects.pairs import twin_splits
+from train.objects.refine import Refiner, open_refiner
 from train.objects.report import contact_sheet, extreme_sheet, test_sheet
 from train.objects.results import Outcome, results, write_estimates, write_results
 from train.objects.sources import (
@@ -144,13 +146,14 @@ class ObjectTask:
         return summarize(groups, record["diameter"])
 
     def write(self, found: Found, device: torch.device) -> str:
-        data, methods = self.config["data"], self.config["run"].methods
+        data = self.config["data"]
         measured = {int(subject): measured_model(self.root, int(subject)) for subject in found}
         outcomes = [o for of_one in found.values() for method in of_one.values() for o in method]
+        methods = list(dict.fromkeys(o.method for o in outcomes))
         frames = [len(choose_images(data, self.root, p, self.seed)) for p in ("train", "test")]
         kind = self.config["run"].kind
         heading = f"{self.root}: {frames[0]} {kind} frames to train on, {frames[1]} to test on"
-        about = {"dataset": data.dataset, "seed": self.seed, "methods": list(methods)}
+        about = {"dataset": data.dataset, "seed": self.seed, "methods": methods}
         return write_results(results(outcomes, measured, methods), about, heading, self.out)
 
     def _config(self, subject: str) -> dict[str, Any]:
@@ -200,12 +203,14 @@ class ObjectSubject:
         return set(choose_images(self._held_out(fold), self.root, "train", self.seed))
 
     def test(self, checkpoint: Checkpoint, device: torch.device, fold: Fold | None) -> Record:
-        tests = self.tests
+        tests, data = self.tests, self.data
         if fold is not None:
-            tests = test_sets(self._held_out(fold), self.root, self.model, self.seed)
-        outcomes, _ = evaluate_method(
-            checkpoint, checkpoint.method, tests[:1], self.measured, device, self.seed
-        )
+            data = self._held_out(fold)
+            tests = test_sets(data, self.root, self.model, self.seed)
+        with self._refiner(data) as refiner:
+            outcomes, _ = evaluate_method(
+                checkpoint, checkpoint.method, tests[:1], self.measured, device, self.seed, refiner
+            )
         rows = [
             {
                 "instance": list(o.instance.key),
@@ -220,11 +225,15 @@ class ObjectSubject:
     def evaluate(
         self, checkpoint: Checkpoint, method: str, device: torch.device, folder: Path
     ) -> list[Outcome]:
-        found, estimates = evaluate_method(
-            checkpoint, method, self.tests, self.measured, device, self.seed
-        )
-        write_estimates(folder, method, self.data, estimates)
-        return found
+        outcomes: list[Outcome] = []
+        with self._refiner(self.data) as refiner:
+            for row, used in passes(method, refiner).items():
+                found, estimates = evaluate_method(
+                    checkpoint, row, self.tests, self.measured, device, self.seed, used
+                )
+                write_estimates(folder, row, self.data, estimates)
+                outcomes += found
+        return outcomes
 
     def show_pairs(self, folder: Path) -> None:
         write_split(self.data, self.root, self.seed, folder / SPLIT)
@@ -240,6 +249,10 @@ class ObjectSubject:
         first = [o for outcomes in found.values() for o in outcomes if o.boxes == boxes]
         test_sheet(first, self.config["crop"], folder / "test_frames.png")
         extreme_sheet(first, self.config["crop"], folder / "extremes.png")
+
+    def _refiner(self, data: DataConfig) -> AbstractContextManager[Refiner | None]:
+        refine = self.config["run"].refine
+        return open_refiner(refine, data, self.root, self.model.obj_id, self.seed)
 
     def _held_out(self, fold: Fold) -> DataConfig:
         return replace(self.data, folds=fold[0], fold=fold[1])

@@ -1,6 +1,7 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from train.learn.targets import ObjectInfo
 from train.objects import evaluate, results
 from train.objects.crops import cut, detector_crop, square_crop, to_crop, warp
 from train.objects.data import DataConfig, Instance
-from train.options import CropConfig, ExemplarConfig
+from train.options import CropConfig, ExemplarConfig, RunConfig
 
 MODELS = cuboids()
 CROP = CropConfig(size=32)
@@ -47,6 +48,12 @@ def root(tmp_path_factory, frames) -> Path:
 def data_of(root: Path, obj_id: int, **changes) -> DataConfig:
     config = DataConfig(dataset=str(root), split_file="split.json", objects=(obj_id,))
     return replace(config, **changes)
+
+
+def config_of(root: Path, crop: CropConfig) -> dict[str, Any]:
+    """What `evaluate` is given for object 2."""
+    sections = {"run": RunConfig(), "data": data_of(root, 2), "exemplar": ExemplarConfig()}
+    return {**sections, "crop": crop}
 
 
 def checkpoint_of(obj_id: int) -> Checkpoint:
@@ -247,7 +254,7 @@ def test_evaluate_writes_bops_file_and_results(root, oracle, tmp_path, frames):
     (tmp_path / "run").mkdir()
     checkpoint_of(2).save(tmp_path / "run" / "checkpoint.pt")
     out = tmp_path / "out"
-    config = {"data": data_of(root, 2), "exemplar": ExemplarConfig(), "crop": CropConfig()}
+    config = config_of(root, CropConfig())
     text = evaluate.evaluate_run(config, tmp_path / "run", None, out, SEED, "cpu")
 
     names = ["real_mydatasetv2-test.csv", "results.json", "results.txt", "split.json"]
@@ -283,7 +290,7 @@ def test_how_exact_test_boxes_are_is_for_evaluate_to_say(root, oracle, tmp_path)
         oracle.learn(crop, crop_from_image, instance.corners[0])
     (tmp_path / "run").mkdir()
     checkpoint_of(2).save(tmp_path / "run" / "checkpoint.pt")
-    config = {"data": data_of(root, 2), "exemplar": ExemplarConfig(), "crop": exact}
+    config = config_of(root, exact)
     evaluate.evaluate_run(config, tmp_path / "run", None, tmp_path / "out", SEED, "cpu")
     with pytest.raises(KeyError):  # the oracle has not seen the jittered crops
         config = {**config, "crop": CropConfig()}
