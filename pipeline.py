@@ -22,7 +22,7 @@ from render.sensor.config import SensorConfig
 from train import commands as of_train
 from train.hands.data import HandDataConfig
 from train.objects.data import DataConfig
-from train.objects.pairs import PairConfig
+from train.objects.twins.pair import PairConfig
 from train.options import (
     CropConfig,
     ExemplarConfig,

@@ -34,8 +34,8 @@ from train.learn.networks import PoseNet, evaluating
 from train.objects.crops import ObjectCrops, square_crop
 from train.objects.data import DataConfig, Instance, find_dataset, load_twins
 from train.objects.evaluate import TestSet, evaluate_method, measured_model, test_sets
-from train.objects.pairs import PairConfig, pair, twin_splits
 from train.objects.split import choose_images
+from train.objects.twins.pair import PairConfig, pair, twin_splits
 from train.options import METHODS, CropConfig
 from train.study.job import PRETRAINED
 

@@ -12,21 +12,21 @@ if TYPE_CHECKING:
     from train.objects.data import DataConfig as DataConfig
     from train.objects.image import draw_poses as draw_poses
     from train.objects.image import predict_boxes as predict_boxes
-    from train.objects.pairs import PairConfig as PairConfig
-    from train.objects.pairs import pair as pair
     from train.objects.predict import predict as predict
     from train.objects.score import score as score
+    from train.objects.twins.pair import PairConfig as PairConfig
+    from train.objects.twins.pair import pair as pair
     from train.options import CropConfig as CropConfig
 
 _HOMES = {
     "Checkpoint": "train.learn.checkpoint",
     "CropConfig": "train.options",
     "DataConfig": "train.objects.data",
-    "PairConfig": "train.objects.pairs",
+    "PairConfig": "train.objects.twins.pair",
     "build": "train.learn.networks",
     "draw_poses": "train.objects.image",
     "joint_errors": "train.hands.score",
-    "pair": "train.objects.pairs",
+    "pair": "train.objects.twins.pair",
     "predict": "train.objects.predict",
     "predict_boxes": "train.objects.image",
     "predict_joints": "train.hands.predict",

@@ -18,7 +18,7 @@ from render.command_line import (
 )
 from render.config import OptionError
 from train.objects.data import DataConfig
-from train.objects.pairs import PairConfig
+from train.objects.twins.pair import PairConfig
 from train.options import METHODS, CropConfig, ExemplarConfig, RunConfig, TrainConfig
 from train.study.config import StudyConfig
 from train.unused import EVALUATE, PAIR, RUN, SCORE, STUDY, TRAIN
@@ -58,10 +58,10 @@ def pair(config, seed, out, real, workers) -> None:
         click.echo(pair_hands(config["pair"].hand, root, split, out, workers))
         return
 
-    from train.objects import pairs
+    from train.objects.twins.pair import pair as pair_objects
 
     ranges = config["scene"], config["sensor"]
-    click.echo(pairs.pair(config["pair"], ranges[0], config["data"], out, seed, ranges[1]))
+    click.echo(pair_objects(config["pair"], ranges[0], config["data"], out, seed, ranges[1]))
 
 
 @click.command(

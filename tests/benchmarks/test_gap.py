@@ -18,7 +18,7 @@ from train.learn.networks import build
 from train.learn.targets import ObjectInfo
 from train.objects import evaluate
 from train.objects.data import DataConfig, load_instances
-from train.objects.pairs import PairConfig, pair
+from train.objects.twins.pair import PairConfig, pair
 from train.options import CropConfig
 
 MODEL = cuboids()[1]

@@ -25,7 +25,7 @@ from train.objects.exemplar import METHOD as EXEMPLAR
 from train.objects.exemplar import exemplar_reader
 from train.objects.metrics import pose_errors
 from train.objects.predict import Prediction, predict
-from train.objects.refine import Refiner, open_refiner
+from train.objects.refine.refiner import Refiner, open_refiner
 from train.objects.report import extreme_sheet, test_sheet
 from train.objects.results import Outcome, results, write_estimates, write_results
 from train.objects.split import SPLIT, choose_images, write_split

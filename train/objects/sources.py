@@ -23,8 +23,8 @@ from train.learn.stream import Live
 from train.objects.data import DataConfig
 from train.objects.detections import ANNOTATED, read_boxes
 from train.objects.live import ObjectSource
-from train.objects.pairs import pair
 from train.objects.split import choose_images
+from train.objects.twins.pair import pair
 from train.options import RunConfig
 
 SIMULATED_SEED = 1_000_003  # added to the seed for simulated real frames

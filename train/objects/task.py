@@ -29,8 +29,7 @@ from train.objects.data import (
 )
 from train.objects.evaluate import TestSet, evaluate_method, measured_model, passes, test_sets
 from train.objects.metrics import PoseErrors
-from train.objects.pairs import twin_splits
-from train.objects.refine import Refiner, open_refiner
+from train.objects.refine.refiner import Refiner, open_refiner
 from train.objects.report import contact_sheet, extreme_sheet, test_sheet
 from train.objects.results import Outcome, results, write_estimates, write_results
 from train.objects.sources import (
@@ -43,6 +42,7 @@ from train.objects.sources import (
 )
 from train.objects.split import SPLIT, choose_images, write_split
 from train.objects.summary import Group, summarize
+from train.objects.twins.pair import twin_splits
 from train.options import COMPOSITION
 
 EXAMPLES = 8  # of live synthetic images, in the sheet of pairs

@@ -11,8 +11,8 @@ from render.errors import InputError
 from render.scene.randomize import SceneConfig
 from tests.small_dataset import cuboids, random_frames, write_dataset
 from train.objects.data import DataConfig
-from train.objects.pairs import PairConfig, pair
 from train.objects.split import choose_images, write_split
+from train.objects.twins.pair import PairConfig, pair
 
 
 @pytest.fixture(scope="module")

@@ -24,10 +24,10 @@ from render.scene.randomize import Randomizer, SceneConfig
 from render.scene.spec import Material, Placed, SceneSpec, near_of, rows
 from render.sensor.config import DEFAULT_SENSOR, SensorConfig, draw_color_sensor
 from render.whole_file import whole_folder
-from train.objects.composite import alone, draw_layer, in_front, lay_over, window_of
 from train.objects.data import DataConfig, find_dataset
-from train.objects.lighting import fit_lighting
 from train.objects.split import choose_images
+from train.objects.twins.composite import alone, draw_layer, in_front, lay_over, window_of
+from train.objects.twins.lighting import fit_lighting
 
 MARGIN = 4  # pixels around what is replaced: what it is painted with, and blurred
 UNSURE_RIM = np.ones((5, 5), np.uint8)  # two pixels, where a pose may be off

@@ -21,11 +21,11 @@ from train.learn.checkpoint import Checkpoint
 from train.learn.networks import build
 from train.learn.targets import ObjectInfo
 from train.objects import evaluate
-from train.objects.colors import learn_colors
-from train.objects.contour import contour_of, offsets
 from train.objects.data import DataConfig, Instance, load_instances
 from train.objects.predict import Prediction
-from train.objects.refine import Refiner, open_refiner
+from train.objects.refine.colors import learn_colors
+from train.objects.refine.contour import contour_of, offsets
+from train.objects.refine.refiner import Refiner, open_refiner
 from train.options import CropConfig
 
 MODEL = cuboid(1, (-0.05, -0.03, 0.0), (0.05, 0.03, 0.08))

@@ -18,7 +18,7 @@ from render.mesh.mesh import load_models
 from render.scene.randomize import SceneConfig
 from render.sensor.config import SensorConfig
 from train.objects.data import DataConfig
-from train.objects.pairs import PairConfig, _TwinMaker, pair, twin_splits
+from train.objects.twins.pair import PairConfig, _TwinMaker, pair, twin_splits
 
 # Dark and red, unlike any light the frames were drawn in: hardly a pixel is the same by chance.
 TWINS = SceneConfig(ambient=(0.06, 0.06), light=(0.0, 0.0), tint=(1.0, 0.4, 0.4))

@@ -8,7 +8,7 @@ from render.draw.rasterizer import Rasterizer
 from render.mesh.mesh import load_models
 from render.scene.spec import Light, Material, Placed, SceneSpec, rows
 from render.transforms import random_rotation, rigid
-from train.objects.lighting import FEWEST_PIXELS, fit_lighting
+from train.objects.twins.lighting import FEWEST_PIXELS, fit_lighting
 
 K = ((150.0, 0.0, 80.0), (0.0, 150.0, 60.0), (0.0, 0.0, 1.0))
 

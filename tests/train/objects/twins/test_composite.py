@@ -12,7 +12,7 @@ from render.scene.spec import Placed, SceneSpec, rows
 from render.sensor.spec import ColorSensor
 from render.transforms import rigid
 from tests.small_dataset import CAMERA, cuboid
-from train.objects.composite import Layer, draw_layer, in_front, lay_over, window_of
+from train.objects.twins.composite import Layer, draw_layer, in_front, lay_over, window_of
 
 PERFECT = ColorSensor()
 GREY, RED, GREEN = (100, 100, 100), (200, 20, 20), (20, 200, 20)

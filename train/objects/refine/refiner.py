@@ -21,11 +21,11 @@ from render.frame import Frame
 from render.mesh.mesh import ObjectModel, load_models
 from render.scene.spec import Placed, SceneSpec, near_of, rows
 from render.transforms import apply, rigid
-from train.objects.colors import Colors, learn_colors
-from train.objects.contour import contour_of, offsets
 from train.objects.crops import cut, square_crop
 from train.objects.data import DataConfig, Instance, load_instances
 from train.objects.predict import Prediction
+from train.objects.refine.colors import Colors, learn_colors
+from train.objects.refine.contour import contour_of, offsets
 from train.objects.split import choose_images
 from train.options import CropConfig
 

@@ -10,7 +10,7 @@ from scipy.ndimage import gaussian_filter
 from render.draw.renderer import Renderer
 from render.formats.bop import BopImage
 from render.scene.spec import Placed, SceneSpec, near_of, rows
-from train.objects.pairs import visible_px
+from train.objects.twins.pair import visible_px
 
 BINS = 16  # of a channel
 BLUR = 0.7  # bins: a colour is also seen a little brighter
