@@ -17,8 +17,9 @@ COMPOSITION = {
 }
 METHODS = tuple(COMPOSITION)
 WITH_MAPPING = ("mapping", "mixed_layers")  # methods whose network has g
-NETWORKS = ("small", "small-group", "lite", "lite-fc", "paper")
+NETWORKS = ("small", "small-group", "small-votes", "lite", "lite-fc", "paper")
 WITH_TRUNK = ("lite", "lite-fc")  # networks that know ImageNet
+WITH_VOTES = ("small-votes", "lite")  # whose features are a map, and whose cells vote
 
 
 @dataclass(frozen=True)
@@ -73,11 +74,12 @@ class RunConfig:
 class TrainConfig:
     """How a network is trained. The mapping's recipe is open in the paper; see docs/training.md."""
 
-    network: Literal["small", "small-group", "lite", "lite-fc", "paper"] = option(
+    network: Literal["small", "small-group", "small-votes", "lite", "lite-fc", "paper"] = option(
         "small",
-        "small trains on two CPU cores; small-group: group norm in place of batch norm; lite, of"
-        " colour images: EfficientNet-Lite0 as ImageNet taught it, whose cells vote; lite-fc: with"
-        " the paper's FC in place of votes",
+        "small trains on two CPU cores; small-group: group norm in place of batch norm;"
+        " small-votes: cells of its features vote in place of FC; lite, of colour images:"
+        " EfficientNet-Lite0 as ImageNet taught it, whose cells vote; lite-fc: with the paper's FC"
+        " in place of votes",
     )
     pretrain_steps: int = option(
         4000, "Steps on synthetic images alone, shared by all methods; 0: none", minimum=0

@@ -79,7 +79,7 @@ FRAMES = (
 NETWORKS = (
     Unused(
         "train.network",
-        "must not be lite, which reads colour images; hands are read by small and by paper",
+        "must not be lite, which reads colour images; small, small-votes and paper read hands",
         lambda c, _: c["run"].target == "hand" and c["train"].network in WITH_TRUNK,
     ),
     Unused(

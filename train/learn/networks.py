@@ -9,10 +9,10 @@ from torch import Tensor, nn
 
 from render.errors import InputError
 from train.learn.depth_networks import SHRINK, deep_prior
-from train.learn.lite import CHANNELS, LiteTrunk
+from train.learn.lite import CHANNELS, EIGHTH_CHANNELS, LiteTrunk
 from train.learn.torch_file import read_torch
-from train.learn.voting import WIDTH, LiteMap, Votes
-from train.options import NETWORKS, WITH_TRUNK
+from train.learn.voting import WIDTH, FeatureMap, Trunk, Votes
+from train.options import NETWORKS, WITH_TRUNK, WITH_VOTES
 
 
 class PoseNet(nn.Module):
@@ -74,10 +74,11 @@ def build(
 
     Args:
         name: one of options.NETWORKS. "small" trains on two CPU cores; "small-group" is the same
-            with group in place of batch norm; "lite" is EfficientNet-Lite0 to a sixteenth of the
-            size, for colour, whose cells vote; "lite-fc" the same with two FC-1024 in place of
-            votes; "paper" is the paper's, with two FC-1024: VGG-10 for colour, the residual network
-            of DeepPrior++ for depth.
+            with group in place of batch norm; "small-votes" has its convolutions, and cells that
+            vote in place of two FC-512; "lite" is EfficientNet-Lite0 to a sixteenth of the size,
+            for colour, whose cells vote; "lite-fc" the same with two FC-1024 in place of votes;
+            "paper" is the paper's, with two FC-1024: VGG-10 for colour, the residual network of
+            DeepPrior++ for depth.
         size: side of the square input in pixels, a multiple of 16; of 32 for depth's "paper".
         with_mapping: whether real features pass through g.
         outputs: 16, the positions of the 8 box corners in the crop, or 3 for each joint.
@@ -93,10 +94,12 @@ def build(
         raise InputError(f"the size of crops must be a multiple of {shrink}, got {size}")
     if name in WITH_TRUNK and channels != 3:
         raise InputError(f"train.network={name} reads colour images only; take small for depth")
-    if name == "lite":
+    if name in WITH_VOTES:
         blocks = [ResidualBlock(WIDTH, of_map=True) for _ in range(2 * with_mapping)]
         mapping = nn.Sequential(*blocks) if with_mapping else None
-        return PoseNet(LiteMap(), mapping, Votes(WIDTH, outputs // 2))
+        axes = 2 if channels == 3 else 3  # of a corner in the picture, of a joint in the cube
+        extract = _map_of(name, channels)
+        return PoseNet(extract, mapping, Votes(WIDTH, outputs // axes, axes))
     if name.startswith("small"):
         norm = nn.BatchNorm2d if name == "small" else _group_norm
         convolutions, filters, width = _small(channels, norm), 256, 512
@@ -155,6 +158,15 @@ def _small(channels: int, norm: Callable[[int], nn.Module]) -> list[nn.Module]:
         ]
         channels_in = channels_out
     return layers
+
+
+def _map_of(name: str, channels: int) -> FeatureMap:
+    if name == "lite":
+        return FeatureMap(LiteTrunk(), EIGHTH_CHANNELS, CHANNELS)
+    layers = _small(channels, nn.BatchNorm2d)
+    last = 3  # a convolution, its norm and ReLU: the one that reaches a sixteenth
+    trunk = Trunk(nn.Sequential(*layers[:-last]), nn.Sequential(*layers[-last:]))
+    return FeatureMap(trunk, eighth=128, sixteenth=256)
 
 
 def _group_norm(channels: int) -> nn.GroupNorm:

@@ -16,6 +16,7 @@ from tests.train.learn.test_checkpoint import checkpoint_of
 from train.learn.checkpoint import Checkpoint
 from train.learn.checkpoint_record import check_optimizer
 from train.learn.torch_file import read_torch
+from train.options import NETWORKS
 
 
 @pytest.fixture(scope="module")
@@ -88,7 +89,7 @@ def test_settings_without_steps_are_named(record, tmp_path):
         (
             ("network",),
             "large",
-            "checkpoint.network must be one of small, small-group, lite, lite-fc, paper",
+            f"checkpoint.network must be one of {', '.join(NETWORKS)}",
         ),
         (("target", "camera", 1), 0, "target.camera must be a whole number from 1"),
         (
