@@ -98,8 +98,7 @@ def build(
         blocks = [ResidualBlock(WIDTH, of_map=True) for _ in range(2 * with_mapping)]
         mapping = nn.Sequential(*blocks) if with_mapping else None
         axes = 2 if channels == 3 else 3  # of a corner in the picture, of a joint in the cube
-        extract = _map_of(name, channels)
-        return PoseNet(extract, mapping, Votes(WIDTH, outputs // axes, axes))
+        return PoseNet(_map_of(name, channels), mapping, Votes(WIDTH, outputs // axes, axes))
     if name.startswith("small"):
         norm = nn.BatchNorm2d if name == "small" else _group_norm
         convolutions, filters, width = _small(channels, norm), 256, 512
@@ -151,22 +150,40 @@ def _small(channels: int, norm: Callable[[int], nn.Module]) -> list[nn.Module]:
     layers: list[nn.Module] = []
     channels_in = channels
     for channels_out, stride in ((32, 2), (64, 2), (64, 1), (128, 2), (128, 1), (256, 2)):
-        layers += [
-            nn.Conv2d(channels_in, channels_out, 3, stride, padding=1, bias=False),
-            norm(channels_out),
-            nn.ReLU(inplace=True),
-        ]
+        layers += _convolution(channels_in, channels_out, stride, norm)
         channels_in = channels_out
     return layers
 
 
+def _convolution(
+    channels_in: int, channels_out: int, stride: int, norm: Callable[[int], nn.Module]
+) -> list[nn.Module]:
+    return [
+        nn.Conv2d(channels_in, channels_out, 3, stride, padding=1, bias=False),
+        norm(channels_out),
+        nn.ReLU(inplace=True),
+    ]
+
+
 def _map_of(name: str, channels: int) -> FeatureMap:
+    """f of networks whose cells vote."""
     if name == "lite":
-        return FeatureMap(LiteTrunk(), EIGHTH_CHANNELS, CHANNELS)
-    layers = _small(channels, nn.BatchNorm2d)
+        return FeatureMap(LiteTrunk(), EIGHTH_CHANNELS, CHANNELS, _plain_mix)
+    norm = nn.BatchNorm2d
+    layers = _small(channels, norm)
     last = 3  # a convolution, its norm and ReLU: the one that reaches a sixteenth
-    trunk = Trunk(nn.Sequential(*layers[:-last]), nn.Sequential(*layers[-last:]))
-    return FeatureMap(trunk, eighth=128, sixteenth=256)
+    # One more there: a cell then sees 103 pixels across, and which finger is which.
+    sixteenth = [*layers[-last:], *_convolution(256, 256, 1, norm)]
+    trunk = Trunk(nn.Sequential(*layers[:-last]), nn.Sequential(*sixteenth))
+    return FeatureMap(trunk, 128, 256, mix=lambda: _convolution(WIDTH, WIDTH, 1, norm))
+
+
+def _plain_mix() -> list[nn.Module]:
+    """Without norm: that of the trunk is fixed at what ImageNet taught it."""
+    layers: list[nn.Module] = []
+    for _ in range(2):
+        layers += [nn.Conv2d(WIDTH, WIDTH, 3, padding=1), nn.ReLU(inplace=True)]
+    return layers
 
 
 def _group_norm(channels: int) -> nn.GroupNorm:

@@ -5,6 +5,8 @@ corners are as seen from itself, and how sure it is of each. Of hands in depth i
 (Xiong et al., ICCV 2019): from its own place in the picture, and depth as it is.
 """
 
+from collections.abc import Callable
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -31,19 +33,21 @@ class Trunk(nn.Module):
 class FeatureMap(nn.Module):
     """f: (B, c, size, size) -> (B, WIDTH, size / 8, size / 8), of a trunk's last two scales.
 
-    trunk: gives them by `scales`. eighth, sixteenth: their channels.
+    trunk: gives them by `scales`. eighth, sixteenth: their channels. mix: the layers, from WIDTH
+    channels to as many, that follow their sum.
     """
 
-    def __init__(self, trunk: Trunk | LiteTrunk, eighth: int, sixteenth: int) -> None:
+    def __init__(
+        self,
+        trunk: Trunk | LiteTrunk,
+        eighth: int,
+        sixteenth: int,
+        mix: Callable[[], list[nn.Module]],
+    ) -> None:
         super().__init__()
         self.trunk = trunk
         self.coarse, self.fine = nn.Conv2d(sixteenth, WIDTH, 1), nn.Conv2d(eighth, WIDTH, 1)
-        self.mix = nn.Sequential(
-            nn.Conv2d(WIDTH, WIDTH, 3, padding=1),
-            nn.ReLU(inplace=True),
-            nn.Conv2d(WIDTH, WIDTH, 3, padding=1),
-            nn.ReLU(inplace=True),
-        )
+        self.mix = nn.Sequential(*mix())
 
     def forward(self, images: Tensor) -> Tensor:
         eighth, sixteenth = self.trunk.scales(images)  # (B, c, n, n), (B, c, n / 2, n / 2)

@@ -99,15 +99,24 @@ def test_a_cell_is_of_eight_pixels_and_the_mapping_reads_each_by_itself():
         torch.testing.assert_close(net.map(turned), net.map(features).flip(2).transpose(2, 3))
 
 
-def test_its_convolutions_are_those_of_small():
+def test_its_first_convolutions_are_those_of_small():
     """The same shapes, drawn from the same random numbers."""
     torch.manual_seed(3)
     small = build("small", 64, with_mapping=False, outputs=42, channels=1)
     torch.manual_seed(3)
     votes = build("small-votes", 64, with_mapping=False, outputs=42, channels=1)
-    ours = list(votes.extract.trunk.parameters())
-    for one, other in zip(ours, list(small.extract.parameters())[: len(ours)], strict=True):
-        assert torch.equal(one, other)
+    count = 6 * 3  # weights of six convolutions, scales and shifts of their norms
+    ours, theirs = (list(n.parameters())[:count] for n in (votes.extract.trunk, small.extract))
+    assert all(torch.equal(one, other) for one, other in zip(ours, theirs, strict=True))
+
+
+def test_a_cell_sees_as_far_as_its_convolutions_reach():
+    """Seven see 1 + 2 (1 + 2 + 4 + 4 + 8 + 8 + 16) pixels, and the mix one more sixteenth."""
+    net = build("small-votes", 208, with_mapping=False, outputs=42, channels=1).eval()
+    images = torch.randn(1, 1, 208, 208, requires_grad=True)
+    net.extract(images)[0, :, 12, 12].sum().backward()
+    seen = images.grad[0, 0].abs().sum(0).nonzero()
+    assert int(seen.max() - seen.min()) + 1 == 87 + 16
 
 
 def test_an_untrained_mapping_is_the_identity():
