@@ -118,7 +118,8 @@ def test_a_dataset_made_with_other_settings_is_not_touched(rendered):
 
 def test_run_leaves_results_pictures_and_bop_files(finished):
     results = json.loads((finished / "results.json").read_text())
-    methods = ["synthetic", "real", "finetune", "mixed", "mapping"]
+    trained = ["synthetic", "real", "finetune", "mixed", "mapping"]
+    methods = [row for method in trained for row in (method, f"{method}-refined")]
     assert results["methods"] == methods and list(results["mean"]) == methods
     metrics = results["objects"]["1"]["mapping"]
     assert metrics["n"] > 0 and metrics["corner_px"] > 0 and 0 <= metrics["proj_5px"] <= 100

@@ -187,6 +187,7 @@ FLAGS = [
     *("--preset", "demo", "--device", "cpu", "--set", "run.live=true"),
     *("--set", "render.size=48x48", "--set", "crop.size=32", "--set", "train.batch=8"),
     *("--set", "train.save_every=2", "--set", "data.objects=1"),
+    *("--set", "run.real_views=false", "--set", "run.real_background=false"),
 ]
 
 

@@ -30,7 +30,8 @@ NETWORK = [
     *("--set", f"run.methods={','.join(METHODS)}"),
 ]
 TINY = [
-    *("--preset", "demo", *NETWORK, "--set", "run.simulated="),
+    *("--preset", "demo", *NETWORK, "--set", "run.simulated=", "--set", "run.refine=0"),
+    *("--set", "run.real_views=false", "--set", "run.real_background=false"),
     *("--set", "data.split=test", "--set", "data.split_file=split.json"),
     *("--set", "render.frames=8", "--set", "render.size=48x48", "--set", "pair.variants=1"),
     *("--set", "crop.size=32", "--set", "study.seeds=2", "--set", "study.real_frames=2,0"),
