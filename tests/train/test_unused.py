@@ -55,7 +55,7 @@ CASES = [
     ("run", [*HANDS, *sets("train.network=lite")], "train.network must not be lite, which reads"),
     (
         "run",
-        [*DEMO, *sets("train.frozen_blocks=9")],
+        [*DEMO, *sets("train.network=small", "train.frozen_blocks=9")],
         "train.frozen_blocks belongs to train.network",
     ),
     (
