@@ -127,7 +127,9 @@ class Randomizer:
         self.near = near_plane(min(diameters, default=SMALL))
         # Lights of so many metres would stand within objects that are larger.
         self.light_scale = max([1.0, *diameters])
-        self.views = self._read_views()
+        self.views: Mapping[int, np.ndarray] = {}
+        if config.views and config.layout == "crop":
+            self.views = read_views(Path(config.views), {i: models[i] for i in self.obj_ids})
         self._stage = Stage(config, models, self.obj_ids, camera, size, self.views)
         self._check()
         self._tabletop = Tabletop(self._stage, config.stretch)
@@ -160,13 +162,6 @@ class Randomizer:
             depth_sensor=depth_sensor,
             near=self.near,
         )
-
-    def _read_views(self) -> dict[int, np.ndarray]:
-        """The sides that crops show of each annotated object; empty where ranges say them."""
-        if not self.config.views or self.config.layout != "crop":
-            return {}
-        annotated = {obj_id: self.models[obj_id] for obj_id in self.obj_ids}
-        return read_views(Path(self.config.views), annotated)
 
     def _check(self) -> None:
         """Refuse ranges that cannot be drawn from."""

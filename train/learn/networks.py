@@ -95,8 +95,7 @@ def build(
     if name in WITH_TRUNK and channels != 3:
         raise InputError(f"train.network={name} reads colour images only; take small for depth")
     if name in WITH_VOTES:
-        blocks = [ResidualBlock(WIDTH, of_map=True) for _ in range(2 * with_mapping)]
-        mapping = nn.Sequential(*blocks) if with_mapping else None
+        mapping = _mapping(WIDTH, of_map=True) if with_mapping else None
         axes = 2 if channels == 3 else 3  # of a corner in the picture, of a joint in the cube
         return PoseNet(_map_of(name, channels), mapping, Votes(WIDTH, outputs // axes, axes))
     if name.startswith("small"):
@@ -117,7 +116,7 @@ def build(
         nn.Linear(width, width),
         nn.ReLU(inplace=True),
     )
-    mapping = nn.Sequential(ResidualBlock(width), ResidualBlock(width)) if with_mapping else None
+    mapping = _mapping(width) if with_mapping else None
     return PoseNet(extract, mapping, nn.Linear(width, outputs))
 
 
@@ -144,6 +143,11 @@ def load_vgg16(net: PoseNet, file: Path) -> None:
                 raise InputError(f"train.init: {key} in {file} is {shapes}")
             with torch.no_grad():
                 tensor.copy_(found)
+
+
+def _mapping(width: int, of_map: bool = False) -> nn.Module:
+    """g: two residual blocks (paper, section 3)."""
+    return nn.Sequential(ResidualBlock(width, of_map), ResidualBlock(width, of_map))
 
 
 def _small(channels: int, norm: Callable[[int], nn.Module]) -> list[nn.Module]:

@@ -10,14 +10,13 @@ from scipy.ndimage import gaussian_filter
 from render.draw.renderer import Renderer
 from render.formats.bop import BopImage
 from render.scene.spec import Placed, SceneSpec, near_of, rows
-from train.objects.twins.pair import visible_px
+from train.objects.twins.pair import UNSURE_RIM, visible_px
 
 BINS = 16  # of a channel
 BLUR = 0.7  # bins: a colour is also seen a little brighter
 FLOOR = 2e-5  # share of a colour that was never seen; an even share is 1 / BINS^3, 2.4e-4
 FEWEST_PIXELS = 100  # of an image that tell what surrounds an object in it
 REACH = 1.5  # what surrounds an object in the images: this many times its box, each way
-UNSURE_RIM = np.ones((5, 5), np.uint8)  # two pixels, where a pose may be off
 UNSURE_SILHOUETTE = np.ones((9, 9), np.uint8)  # four, where it is an estimate
 
 
