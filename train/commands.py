@@ -188,9 +188,15 @@ def score(config, seed, results, ground_truth, file_format, as_json, plot, compa
     metavar="FILE.json",
     help="In a film of an object: only the test images that it names, such as a run's split.json.",
 )
+@click.option(
+    "--no-refine",
+    "as_read",
+    is_flag=True,
+    help="Of an object: the pose as the network read it, where its run refines poses.",
+)
 @device_option
 def predict(
-    run_folder, image, box, camera, localiser, out, device, video, beside, split_file
+    run_folder, image, box, camera, localiser, out, device, video, beside, split_file, as_read
 ) -> None:
     """Read the pose in an image or film, print it and draw it."""
     from train.learn.task import Asked
@@ -202,7 +208,7 @@ def predict(
             if given is not None:
                 raise OptionError(f"{flag} is for one image, not for --video")
         runs = [run_folder, *beside]
-        asked = Asked(localiser=localiser, split_file=split_file)
+        asked = Asked(localiser=localiser, split_file=split_file, as_read=as_read)
         click.echo(predict_film(runs, image, asked, video, device))
         return
 
@@ -211,7 +217,7 @@ def predict(
     for flag, given in {"--beside": beside, "--split-file": split_file}.items():
         if given:
             raise OptionError(f"{flag} belongs to --video FILM.mp4")
-    asked = Asked(box, camera, localiser)
+    asked = Asked(box, camera, localiser, as_read=as_read)
     click.echo(predict_one(run_folder, image, asked, out, device))
 
 

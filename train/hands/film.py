@@ -33,9 +33,10 @@ def film_folder(
     runs: Mapping[str, Path], folder: Path, asked: Asked, out: Path, device: str
 ) -> int:
     """`predict --video`: `hand_film` of a folder of depth PNGs as NYU's."""
-    if asked.split_file is not None:
-        first = next(iter(runs.values()))
-        raise InputError(f"--split-file belongs to networks for objects; {first} is not one")
+    for flag, given in {"--split-file": asked.split_file, "--no-refine": asked.as_read}.items():
+        if given:
+            first = next(iter(runs.values()))
+            raise InputError(f"{flag} belongs to networks for objects; {first} is not one")
     return hand_film(runs, depth_frames(folder), out, asked.localiser, device)
 
 
@@ -74,7 +75,7 @@ def hand_film(
             joints = predict_joints(checkpoint, seen, torch_device)
             yield from zip(depths, joints, strict=True)
 
-    def pictures(checkpoint: Checkpoint) -> Iterator[np.ndarray]:
+    def pictures(_: Path, checkpoint: Checkpoint) -> Iterator[np.ndarray]:
         for depth, joints in depths_and_joints(checkpoint):
             picture = gray_depth(depth[window], z)
             size = round(scale * picture.shape[1]), HEIGHT

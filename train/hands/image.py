@@ -33,8 +33,8 @@ def predict_image(run: Path, image: Path, asked: Asked, out: Path | None, device
     Raises:
         InputError: the image is unusable, or the network reads something else.
     """
-    if asked.box is not None or asked.camera is not None:
-        raise InputError(f"--box and --camera belong to objects; {run} is for hands")
+    if asked.box is not None or asked.camera is not None or asked.as_read:
+        raise InputError(f"--box, --camera and --no-refine belong to objects; {run} is for hands")
     overlay = out or Path(f"{image.stem}_pose.png")
     check_png(overlay)
     torch_device = choose_device(device)

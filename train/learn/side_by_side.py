@@ -14,7 +14,7 @@ from train.learn.checkpoint import Checkpoint
 
 def write_side_by_side(
     runs: Mapping[str, Path],
-    pictures: Callable[[Checkpoint], Iterator[np.ndarray]],
+    pictures: Callable[[Path, Checkpoint], Iterator[np.ndarray]],
     count: int,
     out: Path,
     device: torch.device,
@@ -24,13 +24,13 @@ def write_side_by_side(
 
     Args:
         runs: name -> run folder, from left to right.
-        pictures: (H, W, 3) uint8 of each frame, as one network reads it.
+        pictures: (H, W, 3) uint8 of each frame, as the network of a run folder reads it.
         count: of frames.
 
     Returns:
         The number of frames.
     """
-    streams = [pictures(Checkpoint.load_finished(run, device)) for run in runs.values()]
+    streams = [pictures(run, Checkpoint.load_finished(run, device)) for run in runs.values()]
     together = (
         sheet([[_named(panel, name) for panel, name in zip(panels, runs, strict=True)]])
         for panels in zip(*streams, strict=True)

@@ -41,13 +41,17 @@ class Asked:
     """What `predict` is told beside a run and what to read; None is what was not.
 
     box: "x,y,width,height" in pixels. camera: "fx,fy,cx,cy". localiser: the run of the network that
-    finds the palm. split_file: names the images to show.
+    finds the palm. split_file: names the images to show. as_read: poses are not refined.
     """
 
     box: str | None = None
     camera: str | None = None
     localiser: Path | None = None
     split_file: str | None = None
+    as_read: bool = False
+
+
+NOTHING_MORE = Asked()
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,7 +89,7 @@ class Subject(Protocol):
         """Read all test frames; leaves the poses in `folder`."""
 
     def show_pairs(self, folder: Path) -> None:
-        """Leave a picture of what is trained on."""
+        """Leave a picture of what is trained on, and what reading needs beside a network."""
 
     def show_tests(self, found: Mapping[str, Any], folder: Path) -> None:
         """Leave pictures of what every method saw: method -> what `evaluate` gave."""

@@ -4,15 +4,40 @@ Of objects in colour images; hand_crops.py does the same for hands in depth imag
 """
 
 import zlib
+from dataclasses import dataclass
+from typing import Protocol
 
 import cv2
 import numpy as np
 
+from render.camera import Camera
 from render.frame import Box
 from train.learn.targets import ObjectInfo
 from train.objects.augment import augment
 from train.objects.data import Instance
 from train.options import CropConfig
+
+
+class Pictured(Protocol):
+    """What crops are cut from: an `Instance`, or a `Picture`."""
+
+    @property
+    def window(self) -> np.ndarray: ...
+
+    @property
+    def corner(self) -> tuple[int, int]: ...
+
+    @property
+    def camera(self) -> Camera: ...
+
+
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """A whole image, (H, W, 3) uint8, of which nothing is known but its camera."""
+
+    window: np.ndarray
+    camera: Camera
+    corner: tuple[int, int] = (0, 0)
 
 
 def square_crop(
@@ -97,11 +122,11 @@ def normalize(crops: np.ndarray) -> np.ndarray:
     return crops.astype(np.float32) / 128 - 1
 
 
-def cut(instance: Instance, crop_from_image: np.ndarray, size: int) -> np.ndarray:
-    """Crop an instance out of its window: (size, size, 3) uint8."""
+def cut(seen: Pictured, crop_from_image: np.ndarray, size: int) -> np.ndarray:
+    """Crop what is seen out of its window: (size, size, 3) uint8."""
     crop_from_window = crop_from_image.copy()
-    crop_from_window[:, 2] += crop_from_image[:, :2] @ instance.corner
-    return warp(instance.window, crop_from_window, size)
+    crop_from_window[:, 2] += crop_from_image[:, :2] @ seen.corner
+    return warp(seen.window, crop_from_window, size)
 
 
 class ObjectCrops:

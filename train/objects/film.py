@@ -10,9 +10,9 @@ from render.formats.bop import BopImage, read_split, require_objects
 from train.learn.checkpoint import Checkpoint
 from train.learn.device import choose_device
 from train.learn.side_by_side import write_side_by_side
-from train.learn.task import Asked
+from train.learn.task import NOTHING_MORE, Asked
 from train.objects.data import DataConfig
-from train.objects.image import draw_poses, predict_boxes, visible_boxes
+from train.objects.image import draw_poses, read_boxes, refiner_of, visible_boxes
 from train.objects.split import choose_images
 
 FPS = 5  # BOP's test images are some of a video's
@@ -25,7 +25,7 @@ def film_folder(
     if asked.localiser is not None:
         first = next(iter(runs.values()))
         raise InputError(f"--localiser belongs to networks for hands; {first} is not one")
-    return object_film(runs, folder, out, device, asked.split_file)
+    return object_film(runs, folder, out, device, asked)
 
 
 def object_film(
@@ -33,7 +33,7 @@ def object_film(
     scene: Path,
     out: Path,
     device: str = "auto",
-    split_file: str | None = None,
+    asked: Asked = NOTHING_MORE,
 ) -> int:
     """Write what networks read from a BOP scene's images, in the order of their ids.
 
@@ -41,7 +41,8 @@ def object_film(
 
     Args:
         runs: name -> run folder, from left to right.
-        split_file: only its test images: frames that networks were trained on prove nothing.
+        asked: split_file: only its test images, for frames that networks were trained on prove
+            nothing. as_read: poses are not refined, even where a run keeps what refines them.
 
     Returns:
         The number of frames.
@@ -49,17 +50,20 @@ def object_film(
     Raises:
         InputError: the folder is no such scene, or its annotations show an object of a run nowhere.
     """
-    torch_device, images = choose_device(device), _scene_images(scene, split_file)
+    torch_device, images = choose_device(device), _scene_images(scene, asked.split_file)
 
-    def picture(checkpoint: Checkpoint, image: BopImage) -> np.ndarray:
-        target, rgb = checkpoint.object, image.read_rgb()
-        boxes = visible_boxes(image, target.obj_id)
-        poses = predict_boxes(checkpoint, rgb, boxes, image.camera, torch_device)
-        return draw_poses(rgb, poses, target.box, image.camera)
+    def drawn(run: Path, checkpoint: Checkpoint) -> Iterator[np.ndarray]:
+        target = checkpoint.object
+        with refiner_of(run, checkpoint, asked.as_read) as refiner:
+            for image in images:
+                rgb, boxes = image.read_rgb(), visible_boxes(image, target.obj_id)
+                found = read_boxes(checkpoint, rgb, boxes, image.camera, torch_device, refiner)
+                poses = [one.cam_from_obj for one in found]
+                yield draw_poses(rgb, poses, target.box, image.camera)
 
-    def pictures(checkpoint: Checkpoint) -> Iterator[np.ndarray]:
+    def pictures(run: Path, checkpoint: Checkpoint) -> Iterator[np.ndarray]:
         _require_boxes(scene, images, checkpoint.object.obj_id)  # before anything is written
-        return (picture(checkpoint, image) for image in images)
+        return drawn(run, checkpoint)
 
     return write_side_by_side(runs, pictures, len(images), out, torch_device, FPS)
 

@@ -2,7 +2,8 @@
 
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +22,10 @@ from render.transforms import apply
 from train.learn.checkpoint import Checkpoint
 from train.learn.device import choose_device
 from train.learn.task import Asked
-from train.objects.crops import square_crop, warp
+from train.objects.crops import Picture, square_crop, warp
 from train.objects.predict import Prediction, predict
+from train.objects.refine.file import read_refiner
+from train.objects.refine.refiner import Refiner
 
 log = logging.getLogger(__name__)
 
@@ -60,8 +63,10 @@ def predict_image(run: Path, image: Path, asked: Asked, out: Path | None, device
             f"{image} is {size[0]}x{size[1]} and its camera unknown: give --camera fx,fy,cx,cy"
         )
 
-    found = _read_boxes(checkpoint, rgb, boxes, used_camera, torch_device)
-    lines = [json.dumps(_record(checkpoint.object.obj_id, one)) for one in found]
+    with refiner_of(run, checkpoint, asked.as_read) as refiner:
+        found = read_boxes(checkpoint, rgb, boxes, used_camera, torch_device, refiner)
+        refined = refiner is not None
+    lines = [json.dumps(_record(checkpoint.object.obj_id, one, refined)) for one in found]
     poses = [one.cam_from_obj for one in found]
     write_png(overlay, draw_poses(rgb, poses, checkpoint.object.box, used_camera))
     return "\n".join([*lines, f"overlay: {overlay}"])
@@ -75,23 +80,38 @@ def predict_boxes(
     device: torch.device,
 ) -> list[np.ndarray | None]:
     """Read the object's pose, (4, 4) cam_from_obj in metres, in boxes of an image (H, W, 3)."""
-    return [one.cam_from_obj for one in _read_boxes(checkpoint, rgb, boxes, camera, device)]
+    return [one.cam_from_obj for one in read_boxes(checkpoint, rgb, boxes, camera, device)]
 
 
-def _read_boxes(
+@contextmanager
+def refiner_of(run: Path, checkpoint: Checkpoint, as_read: bool) -> Iterator[Refiner | None]:
+    """What refines a run's poses; None where nothing does, or poses are wanted as they are read."""
+    if as_read:
+        yield None
+        return
+    with read_refiner(run.resolve().parent, checkpoint.object.obj_id) as refiner:
+        yield refiner
+
+
+def read_boxes(
     checkpoint: Checkpoint,
     rgb: np.ndarray,
     boxes: Sequence[Box],
     camera: Camera,
     device: torch.device,
+    refiner: Refiner | None = None,
 ) -> list[Prediction]:
+    """Read the object's pose in boxes of an image (H, W, 3); refined, where something does it."""
     maps = [square_crop(box, checkpoint.crop) for box in boxes]
     size = checkpoint.crop.size
     crops = np.array([warp(rgb, m, size) for m in maps], np.uint8).reshape(-1, size, size, 3)
-    return predict(checkpoint, crops, maps, [camera] * len(maps), device)
+    found = predict(checkpoint, crops, maps, [camera] * len(maps), device)
+    if refiner is None:
+        return found
+    return [refiner.refined(Picture(rgb, camera), one) for one in found]
 
 
-def _record(obj_id: int, found: Prediction) -> dict[str, Any]:
+def _record(obj_id: int, found: Prediction, refined: bool) -> dict[str, Any]:
     """What is printed of one box."""
     pose = found.cam_from_obj
     return {
@@ -99,6 +119,7 @@ def _record(obj_id: int, found: Prediction) -> dict[str, Any]:
         "R": None if pose is None else pose[:3, :3].tolist(),
         "t_mm": None if pose is None else (1000 * pose[:3, 3]).tolist(),
         "confidence": round(found.confidence, 4),
+        "refined": refined,
     }
 
 

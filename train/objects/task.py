@@ -29,6 +29,7 @@ from train.objects.data import (
 )
 from train.objects.evaluate import TestSet, evaluate_method, measured_model, passes, test_sets
 from train.objects.metrics import PoseErrors
+from train.objects.refine.file import leave_refiner, read_refiner
 from train.objects.refine.refiner import Refiner, open_refiner
 from train.objects.report import contact_sheet, extreme_sheet, test_sheet
 from train.objects.results import Outcome, results, write_estimates, write_results
@@ -226,7 +227,7 @@ class ObjectSubject:
         self, checkpoint: Checkpoint, method: str, device: torch.device, folder: Path
     ) -> list[Outcome]:
         outcomes: list[Outcome] = []
-        with self._refiner(self.data) as refiner:
+        with read_refiner(folder.parent, self.model.obj_id) as refiner:
             for row, used in passes(method, refiner).items():
                 found, estimates = evaluate_method(
                     checkpoint, row, self.tests, self.measured, device, self.seed, used
@@ -243,6 +244,8 @@ class ObjectSubject:
             synthetic = synthetic.examples(EXAMPLES, self.seed)
         kind = self.config["run"].kind
         contact_sheet(inputs.real, inputs.twins, synthetic, crop, folder / "pairs.png", kind)
+        with self._refiner(self.data) as refiner:
+            leave_refiner(refiner, folder)
 
     def show_tests(self, found: Mapping[str, list[Outcome]], folder: Path) -> None:
         boxes = self.tests[0].boxes

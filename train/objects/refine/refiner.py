@@ -18,10 +18,10 @@ from render.draw.renderer import RenderConfig, Renderer, make_renderer
 from render.errors import InputError
 from render.formats.bop import read_split
 from render.frame import Frame
-from render.mesh.mesh import ObjectModel, load_models
+from render.mesh.mesh import Mesh, ObjectModel, load_models
 from render.scene.spec import Placed, SceneSpec, near_of, rows
 from render.transforms import apply, rigid
-from train.objects.crops import cut, square_crop
+from train.objects.crops import Pictured, cut, square_crop
 from train.objects.data import DataConfig, Instance, load_instances
 from train.objects.predict import Prediction
 from train.objects.refine.colors import Colors, learn_colors
@@ -62,22 +62,22 @@ class Refiner:
         self.rounds, self.rim_px = rounds, rim_px
         self._middle = model.box.mean(axis=0)  # (3,)
 
-    def refine(self, instance: Instance, cam_from_obj: np.ndarray) -> np.ndarray:
+    def refine(self, seen: Pictured, cam_from_obj: np.ndarray) -> np.ndarray:
         """The (4, 4) pose near an estimate that an image's colours fit best."""
         found = cam_from_obj
         for i in range(self.rounds):
-            moved = self._round(instance, found, cam_from_obj, REACHES[min(i, len(REACHES) - 1)])
+            moved = self._round(seen, found, cam_from_obj, REACHES[min(i, len(REACHES) - 1)])
             if moved is None:
                 break
             found = moved
         return found
 
-    def refined(self, instance: Instance, prediction: Prediction) -> Prediction:
+    def refined(self, seen: Pictured, prediction: Prediction) -> Prediction:
         """A prediction with its pose refined; the rest of it is the network's."""
         pose = prediction.cam_from_obj
         if pose is None:
             return prediction
-        return replace(prediction, cam_from_obj=self.refine(instance, pose))
+        return replace(prediction, cam_from_obj=self.refine(seen, pose))
 
     def calibrated(self, instances: Sequence[Instance]) -> "Refiner":
         """The refiner whose `rim_px` leaves instances with known poses at their distance.
@@ -103,19 +103,19 @@ class Refiner:
         return float(np.median([f[2, 3] / p[2, 3] for f, p in zip(found, poses, strict=True)])) - 1
 
     def _round(
-        self, instance: Instance, found: np.ndarray, estimate: np.ndarray, reach: int
+        self, seen: Pictured, found: np.ndarray, estimate: np.ndarray, reach: int
     ) -> np.ndarray | None:
         """Draw the object once and move it; None where it cannot be seen or drawn."""
         if not self._is_ahead(found):
             return None
-        crop = self._crop(instance.camera, found)
-        camera = instance.camera.crop(crop, CROP.size, CROP.size)
+        crop = self._crop(seen.camera, found)
+        camera = seen.camera.crop(crop, CROP.size, CROP.size)
         frame = self._draw(camera, found)
         contour = contour_of(frame)
         if not len(contour.px):
             return None
         assert frame.instance is not None
-        said = self.colors.log_odds(cut(instance, crop, CROP.size), frame.instance > 0)
+        said = self.colors.log_odds(cut(seen, crop, CROP.size), frame.instance > 0)
         drawn_at, points = camera.project(apply(found, contour.points)), contour.points
         for _ in range(STEPS):
             moved_px = camera.project(apply(found, points)) - drawn_at
@@ -215,7 +215,14 @@ def open_refiner(
             f"run.refine: no training frame of {root / data.split} shows object {obj_id},"
             " whose colours are needed"
         )
-    model = models[obj_id]
+    model = _shape(models[obj_id])
     with closing(make_renderer({obj_id: model}, RenderConfig(coordinates=True))) as renderer:
         refiner = Refiner(model, renderer, colors, rounds)
         yield refiner.calibrated(load_instances(images, model, min_visib=CLEAR))
+
+
+def _shape(model: ObjectModel) -> ObjectModel:
+    """The model without its colours: contours need none."""
+    mesh = model.mesh
+    white = np.full(mesh.vertices.shape, 255, np.uint8)
+    return replace(model, mesh=Mesh(mesh.vertices, mesh.faces, mesh.normals, white))

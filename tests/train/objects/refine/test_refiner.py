@@ -10,71 +10,20 @@ import torch
 from click.testing import CliRunner
 
 from pipeline import main
-from render.draw.rasterizer import Rasterizer
 from render.errors import InputError
 from render.formats.bop import read_split
 from render.frame import Frame
-from render.scene.spec import Placed, SceneSpec, rows
-from render.transforms import apply, random_rotation, rigid, rodrigues, rotation_angle
-from tests.small_dataset import CAMERA, annotate, cuboid, write_dataset
+from render.transforms import apply, random_rotation, rigid, rotation_angle
+from tests.small_dataset import CAMERA, cuboid, write_dataset
+from tests.train.objects.refine.photographs import AROUND, CROP, HIDING, MODEL, OBJECT, off
 from train.learn.checkpoint import Checkpoint
 from train.learn.networks import build
 from train.learn.targets import ObjectInfo
 from train.objects import evaluate
 from train.objects.data import DataConfig, Instance, load_instances
 from train.objects.predict import Prediction
-from train.objects.refine.colors import learn_colors
 from train.objects.refine.contour import contour_of, offsets
-from train.objects.refine.refiner import Refiner, open_refiner
-from train.options import CropConfig
-
-MODEL = cuboid(1, (-0.05, -0.03, 0.0), (0.05, 0.03, 0.08))
-OBJECT, AROUND, HIDING = (200, 160, 40), (40, 60, 120), (30, 120, 50)
-FRAMES = 8
-CROP = CropConfig(size=32)
-
-
-def photograph(renderer: Rasterizer, cam_from_obj: np.ndarray, rng: np.random.Generator) -> Frame:
-    """A yellowish object before something blueish, both a little uneven."""
-    spec = SceneSpec(rows(CAMERA.K), CAMERA.size, (Placed(1, rows(cam_from_obj)),))
-    (frame,) = renderer.render([spec])
-    rgb = np.where(frame.instance[..., None] > 0, OBJECT, AROUND) + rng.normal(0, 8, (120, 160, 3))
-    return Frame(CAMERA, (annotate(1, cam_from_obj, MODEL),), rgb=rgb.clip(0, 255).astype(np.uint8))
-
-
-@pytest.fixture(scope="module")
-def renderer():
-    with Rasterizer({1: MODEL.mesh}, coordinates=True) as renderer:
-        yield renderer
-
-
-@pytest.fixture(scope="module")
-def root(tmp_path_factory, renderer):
-    rng = np.random.default_rng(5)
-    poses = [
-        rigid(random_rotation(rng), [*rng.uniform(-0.04, 0.04, 2), rng.uniform(0.3, 0.4)])
-        for _ in range(FRAMES)
-    ]
-    frames = {i: photograph(renderer, pose, rng) for i, pose in enumerate(poses)}
-    return write_dataset(tmp_path_factory.mktemp("refine") / "frames", {1: MODEL}, frames)
-
-
-@pytest.fixture(scope="module")
-def instances(root) -> list[Instance]:
-    return load_instances(read_split(root, "test"), MODEL)
-
-
-@pytest.fixture(scope="module")
-def refiner(root, renderer) -> Refiner:
-    return Refiner(MODEL, renderer, learn_colors(read_split(root, "test"), 1, renderer), rounds=4)
-
-
-def off(cam_from_obj: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """An estimate as a network gives it: 5 degrees and 6 % of the distance from the truth."""
-    axis = rng.normal(size=3)
-    turn = rodrigues(np.radians(5) * axis / np.linalg.norm(axis))
-    t = cam_from_obj[:3, 3] * (1 + 0.06 * rng.choice([-1, 1])) + [*rng.normal(0, 0.004, 2), 0]
-    return rigid(turn @ cam_from_obj[:3, :3], t)
+from train.objects.refine.refiner import open_refiner
 
 
 def distance_px(a: np.ndarray, b: np.ndarray) -> float:

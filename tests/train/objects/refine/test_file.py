@@ -1,0 +1,86 @@
+"""What a refiner has learnt, kept beside a run's networks for `predict` and films."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from click.testing import CliRunner
+
+from pipeline import main
+from render.errors import InputError
+from render.formats.bop import read_split
+from tests.small_dataset import CAMERA
+from tests.train.objects.refine.photographs import CROP, MODEL, off
+from train.learn.checkpoint import Checkpoint
+from train.learn.networks import build
+from train.learn.targets import ObjectInfo
+from train.objects import predict as reading
+from train.objects.refine.file import REFINER, leave_refiner, read_refiner
+
+
+@pytest.fixture
+def run(tmp_path, refiner):
+    """A run's folder of an object, with one network and what refines its poses."""
+    torch.manual_seed(3)
+    net, target = build("small", CROP.size, with_mapping=False), ObjectInfo(1, MODEL.box, CAMERA)
+    folder = tmp_path / "obj_000001"
+    (folder / "mixed").mkdir(parents=True)
+    Checkpoint(net, "small", CROP, target, "mixed", 1, {"steps": 1}, optimizer={}).save(
+        folder / "mixed" / "checkpoint.pt"
+    )
+    leave_refiner(refiner, folder)
+    return folder / "mixed"
+
+
+def test_a_refiner_that_was_kept_refines_as_it_did(run, refiner, instances):
+    rng = np.random.default_rng(1)
+    with read_refiner(run.parent, 1) as kept:
+        for instance in instances[:3]:
+            start = off(instance.annotation.cam_from_obj, rng)
+            found = refiner.refine(instance, start)
+            np.testing.assert_array_equal(kept.refine(instance, start), found)
+
+
+def test_predict_refines_as_the_run_does_and_says_so(
+    run,
+    refiner,
+    instances,
+    root,
+    tmp_path,
+    monkeypatch,
+):
+    (instance,) = [i for i in instances if i.key[1] == 2]
+    start = off(instance.annotation.cam_from_obj, np.random.default_rng(2))
+    monkeypatch.setattr(reading, "solve_pose", lambda *_: start)
+    image = next(i for i in read_split(root, "test") if i.im_id == 2).rgb_path
+    arguments = ["predict", str(run), str(image), "--out", str(tmp_path / "pose.png")]
+
+    def said(*more: str) -> dict:
+        result = CliRunner().invoke(main, [*arguments, "--device", "cpu", *more])
+        assert result.exit_code == 0, result.output
+        return json.loads(result.output.splitlines()[0])
+
+    refined, as_read = said(), said("--no-refine")
+    assert refined["refined"] and not as_read["refined"]
+    np.testing.assert_allclose(as_read["t_mm"], 1000 * start[:3, 3])
+    np.testing.assert_allclose(refined["t_mm"], 1000 * refiner.refine(instance, start)[:3, 3])
+
+
+def test_no_refiner_is_left_where_none_is_wanted(run):
+    leave_refiner(None, run.parent)
+    with read_refiner(run.parent, 1) as kept:
+        assert kept is None
+
+
+def test_a_refiner_of_another_object_or_of_no_mesh_is_refused(run):
+    file = run.parent / REFINER
+    with pytest.raises(InputError, match="refines object 1, not 2"), read_refiner(run.parent, 2):
+        pass
+    arrays = dict(np.load(file))
+    np.savez(file, **{**arrays, "faces": arrays["faces"] + 1000})
+    with pytest.raises(InputError, match="faces must name vertices"), read_refiner(run.parent, 1):
+        pass
+    file.write_bytes(file.read_bytes()[:1000])
+    with pytest.raises(InputError, match=r"not an \.npz"), read_refiner(run.parent, 1):
+        pass

@@ -1,0 +1,96 @@
+"""What a refiner has learnt, in a file beside the networks whose poses it refines."""
+
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import numpy as np
+
+from render.array_file import Wanted, read_npz
+from render.draw.renderer import RenderConfig, make_renderer
+from render.errors import InputError
+from render.mesh.mesh import Mesh, ObjectModel
+from render.whole_file import whole_file
+from train.objects.refine.colors import BINS, Colors
+from train.objects.refine.refiner import Refiner
+
+REFINER = "refiner.npz"  # in the folder of an object of a run
+MOST_ROUNDS = 20
+ARRAYS = {
+    "vertices": Wanted(("vertices", 3), "f"),
+    "normals": Wanted(("vertices", 3), "f"),
+    "faces": Wanted(("faces", 3), "i"),
+    "box": Wanted((2, 3), "f"),
+    "diameter": Wanted((), "f"),
+    "obj_id": Wanted((), "i"),
+    "inside": Wanted((BINS**3,), "f"),
+    "around": Wanted((BINS**3,), "f"),
+    "rounds": Wanted((), "i"),
+    "rim_px": Wanted((), "f"),
+}
+
+
+def leave_refiner(refiner: Refiner | None, folder: Path) -> None:
+    """Write what a refiner knows, the object's shape with it; or see that no older one is there."""
+    if refiner is None:
+        (folder / REFINER).unlink(missing_ok=True)
+        return
+    model = refiner.model
+    with whole_file(folder / REFINER) as partial, partial.open("wb") as file:
+        np.savez_compressed(
+            file,
+            vertices=model.mesh.vertices,
+            normals=model.mesh.normals,
+            faces=model.mesh.faces,
+            box=model.box,
+            diameter=np.float64(model.diameter),
+            obj_id=np.int64(model.obj_id),
+            inside=refiner.colors.inside,
+            around=refiner.colors.around,
+            rounds=np.int64(refiner.rounds),
+            rim_px=np.float64(refiner.rim_px),
+        )
+
+
+@contextmanager
+def read_refiner(folder: Path, obj_id: int) -> Iterator[Refiner | None]:
+    """The refiner of an object that `leave_refiner` left.
+
+    Yields:
+        None where it left none: poses are then as the network reads them.
+
+    Raises:
+        InputError: the file is damaged, or another object's.
+    """
+    path = folder / REFINER
+    if not path.is_file():
+        yield None
+        return
+    found = read_npz(path, ARRAYS)
+    _check(found, path, obj_id)
+    vertices = found["vertices"].astype(np.float32)
+    mesh = Mesh(
+        vertices,
+        found["faces"].astype(np.int32),
+        found["normals"].astype(np.float32),
+        np.full(vertices.shape, 255, np.uint8),
+    )
+    box, diameter = found["box"].astype(np.float64), float(found["diameter"])
+    model = ObjectModel(obj_id, mesh, diameter, box, np.eye(4)[None], {}, str(path))
+    colors = Colors(found["inside"].astype(np.float64), found["around"].astype(np.float64))
+    with closing(make_renderer({obj_id: model}, RenderConfig(coordinates=True))) as renderer:
+        yield Refiner(model, renderer, colors, int(found["rounds"]), float(found["rim_px"]))
+
+
+def _check(found: dict[str, np.ndarray], path: Path, obj_id: int) -> None:
+    if found["obj_id"] != obj_id:
+        raise InputError(f"{path}: refines object {found['obj_id']}, not {obj_id}")
+    faces, shares = found["faces"], np.stack([found["inside"], found["around"]])
+    if not len(faces) or faces.min() < 0 or faces.max() >= len(found["vertices"]):
+        raise InputError(
+            f"{path}: faces must name vertices, of which it has {len(found['vertices'])}"
+        )
+    if shares.min() < 0 or shares.max() > 1:
+        raise InputError(f"{path}: inside and around must be shares, from 0 to 1")
+    if not 1 <= found["rounds"] <= MOST_ROUNDS or found["diameter"] <= 0:
+        raise InputError(f"{path}: rounds must be 1 to {MOST_ROUNDS}, and the diameter positive")
