@@ -119,7 +119,7 @@ def _record(obj_id: int, found: Prediction, refined: bool) -> dict[str, Any]:
         "R": None if pose is None else pose[:3, :3].tolist(),
         "t_mm": None if pose is None else (1000 * pose[:3, 3]).tolist(),
         "confidence": round(found.confidence, 4),
-        "refined": refined,
+        "refined": refined and pose is not None,
     }
 
 
