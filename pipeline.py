@@ -50,9 +50,15 @@ SECTIONS: Mapping[str, type] = {
     "study": StudyConfig,
 }
 GROUPS: Mapping[str, tuple[click.Command, ...]] = {
-    "Make data": (of_render.render, of_train.pair, of_render.validate, of_render.view),
+    "Make data": (
+        of_render.render,
+        of_train.pair,
+        of_render.validate,
+        of_render.view,
+        of_render.convert,
+    ),
     "Learn": (of_train.run, of_train.train, of_train.study),
-    "Use and judge": (of_train.predict, of_train.evaluate, of_train.score),
+    "Use and judge": (of_train.predict, of_train.export, of_train.evaluate, of_train.score),
     "Look up": (of_render.presets, of_render.options, of_train.doctor),
 }
 

@@ -27,7 +27,7 @@ FLOORS = {
     ),
     "train": (
         *("options", "learn", "report", "objects", "hands"),
-        *("tasks", "film", "study", "run", "commands"),
+        *("tasks", "export", "film", "study", "run", "commands"),
     ),
 }
 COLORS = {"render": "#2f6f9f", "train": "#b3541e"}

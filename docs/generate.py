@@ -20,6 +20,8 @@ FROM_TO = {
     "pair": ("annotated real frames", "a dataset of their synthetic twins, with the same ids"),
     "validate": ("a dataset", "its faults, a line each; exit code 1 where there are any"),
     "view": ("a dataset", "a window, or with --out a contact sheet as PNG"),
+    "convert": ("a BOP dataset", "the same in the format of another program's trainer"),
+    "export": ("a run folder", "an ONNX file, and a JSON that says how to use it"),
     "run": ("a preset", "a folder with networks, tables, pictures and `results.json`"),
     "train": (
         "real frames, twins, synthetic images",

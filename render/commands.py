@@ -13,7 +13,8 @@ from render.command_line import (
     out_option,
     workers_option,
 )
-from render.config import OptionError, preset_files
+from render.config import OptionError, explicit, options_of, preset_files, resolve
+from render.dataset.convert import FORMATS, ConvertConfig
 from render.draw.renderer import RenderConfig
 from render.errors import one_line
 from render.option_help import explain, preset_summary, summary_of
@@ -141,6 +142,26 @@ def view(dataset, split, frames, frame, out) -> None:
     check_png(out)
     write_png(out, contact_sheet(dataset, split, frames))
     click.echo(out)
+
+
+@click.command(
+    cls=SectionedCommand,
+    examples=(
+        "python pipeline.py convert out/synth --to yolo --out out/yolo",
+        "python pipeline.py convert lmo --to coco --split train_pbr --val test --out out/coco",
+    ),
+)
+@click.argument("dataset", type=PATH)
+@click.option("--to", type=click.Choice(tuple(FORMATS)), required=True, help="The format.")
+@options_of(ConvertConfig)
+@out_option
+def convert(dataset, to, out, **kwargs) -> None:
+    """Write a BOP dataset in the format of another program's trainer."""
+    from render.dataset.convert import convert
+
+    flags = {"convert": explicit(kwargs, ConvertConfig)}
+    config = resolve({"convert": ConvertConfig}, None, None, (), flags)["convert"]
+    click.echo(convert(dataset, to, out, config))
 
 
 @click.command(

@@ -18,7 +18,7 @@ PAGE = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 FENCE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
-ENDINGS = ("json", "py", "txt")  # files that are called as sections of options are
+ENDINGS = ("json", "py", "txt", "yaml")  # files that are called as sections of options are
 INDENTED = re.compile(r"^(?:    |\t).*$", re.MULTILINE)
 
 

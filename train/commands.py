@@ -223,6 +223,19 @@ def predict(
 
 @click.command(
     cls=SectionedCommand,
+    examples=("python pipeline.py export out/mapping --onnx out/mapping.onnx",),
+)
+@click.argument("run_folder", metavar="RUN", type=PATH)
+@click.option("--onnx", type=PATH, required=True, metavar="FILE.onnx", help="And FILE.json beside.")
+def export(run_folder, onnx) -> None:
+    """Write a trained network as ONNX, for programs that do without torch."""
+    from train.export import export_onnx
+
+    click.echo(export_onnx(run_folder, onnx))
+
+
+@click.command(
+    cls=SectionedCommand,
     examples=(
         "python pipeline.py run --preset demo --out runs/demo",
         "python pipeline.py run --preset lmo --set data.objects=5 --out runs/lmo-5",

@@ -11,9 +11,11 @@ import train.hands.image
 import train.objects.evaluate
 import train.objects.film
 import train.objects.image
+from train.hands.about import about_hand
 from train.hands.task import HandTask
 from train.learn.checkpoint import Checkpoint
 from train.learn.task import Task
+from train.objects.about import about_object
 from train.objects.task import ObjectTask
 
 
@@ -25,6 +27,7 @@ class Kind:
     evaluate_run: Callable[..., str]
     predict_image: Callable[..., str]
     film_folder: Callable[..., int]
+    about: Callable[[Checkpoint], dict[str, Any]]
 
 
 # By run.target, and by the kind of a checkpoint's target.
@@ -34,12 +37,14 @@ KINDS = {
         train.objects.evaluate.evaluate_run,
         train.objects.image.predict_image,
         train.objects.film.film_folder,
+        about_object,
     ),
     "hand": Kind(
         HandTask,
         train.hands.evaluate.evaluate_run,
         train.hands.image.predict_image,
         train.hands.film.film_folder,
+        about_hand,
     ),
 }
 

@@ -29,13 +29,17 @@ SMALL = 0.03  # metres; smaller objects are seen from nearer and in finer steps
 RECORD_TOLERANCE = 0.05  # of the diameter, between a mesh and its models_info.json
 
 _AXIS = plain.record({"axis": plain.flat(3), "offset": plain.flat(3)}, others=True)
+# How models_info.json says that an object looks the same, mm.
+SYMMETRIES = {
+    "symmetries_discrete": plain.list_of(plain.flat(16), most=256),
+    "symmetries_continuous": plain.list_of(_AXIS, most=8),
+}
 _RECORD = plain.record(
     {},
     {
         "diameter": plain.number(0),
         **{f"{of}_{axis}": plain.number() for of in ("min", "size") for axis in "xyz"},
-        "symmetries_discrete": plain.list_of(plain.flat(16), most=256),
-        "symmetries_continuous": plain.list_of(_AXIS, most=8),
+        **SYMMETRIES,
     },
     others=True,
 )

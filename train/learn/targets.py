@@ -10,6 +10,7 @@ from render import plain
 from render.camera import Camera
 from render.errors import InputError
 from render.formats.nyu import JOINTS
+from render.mesh.mesh import SYMMETRIES
 
 
 @dataclass(frozen=True, eq=False)
@@ -17,12 +18,14 @@ class ObjectInfo:
     """The 8 corners of an object's box, in a colour crop.
 
     box: (2, 3) corners, metres, object frame. camera: of the real frames it was trained on, for
-    images that come without one; None where it saw no real frame.
+    images that come without one; None where it saw no real frame. symmetries: those of its record
+    in models_info.json (mm), by that file's names; None where a checkpoint does not say.
     """
 
     obj_id: int
     box: np.ndarray
     camera: Camera | None = None
+    symmetries: dict[str, Any] | None = None
 
     kind: ClassVar[str] = "object"
     channels: ClassVar[int] = 3  # of a crop
@@ -41,14 +44,15 @@ class ObjectInfo:
     def record(self) -> dict[str, Any]:
         """As plain data; `from_record` takes it back."""
         camera = None if self.camera is None else [self.camera.K.tolist(), *self.camera.size]
-        return {"obj_id": self.obj_id, "box": self.box.tolist(), "camera": camera}
+        plain = {"obj_id": self.obj_id, "box": self.box.tolist(), "camera": camera}
+        return plain if self.symmetries is None else {**plain, "symmetries": self.symmetries}
 
     @classmethod
     def from_record(cls, record: dict[str, Any], where: str) -> "ObjectInfo":
         """Undo `record`; InputError for one that is damaged, by the words for where it stands."""
         _OBJECT(record, where)
         camera = record.get("camera") and _camera(record["camera"], f"{where}.camera")
-        return cls(record["obj_id"], np.array(record["box"]), camera)
+        return cls(record["obj_id"], np.array(record["box"]), camera, record.get("symmetries"))
 
 
 @dataclass(frozen=True)
@@ -93,8 +97,10 @@ Target = ObjectInfo | HandInfo
 _JOINT = plain.whole(0, len(JOINTS) - 1)
 _HAND = plain.record({"joints": plain.list_of(_JOINT, most=len(JOINTS), least=1)})
 _CAMERA = plain.list_of(lambda part, where: part, most=3, least=3)
+_SYMMETRIES = plain.record({}, SYMMETRIES)
 _OBJECT = plain.record(
-    {"obj_id": plain.whole(), "box": plain.array(2, 3)}, {"camera": plain.optional(_CAMERA)}
+    {"obj_id": plain.whole(), "box": plain.array(2, 3)},
+    {"camera": plain.optional(_CAMERA), "symmetries": plain.optional(_SYMMETRIES)},
 )
 
 

@@ -17,6 +17,8 @@ from train.objects.augment import augment
 from train.objects.data import Instance
 from train.options import CropConfig
 
+SHRINKS = 0.75  # zoom of a crop below which it is drawn at twice its size, and averaged
+
 
 class Pictured(Protocol):
     """What crops are cut from: an `Instance`, or a `Picture`."""
@@ -86,7 +88,7 @@ def warp(image: np.ndarray, crop_from_image: np.ndarray, size: int) -> np.ndarra
     A crop that shrinks the image is drawn at twice its size and averaged, so that fine texture does
     not alias; positions beyond the image mirror it.
     """
-    shrinks = np.sqrt(abs(np.linalg.det(crop_from_image[:, :2]))) < 0.75
+    shrinks = np.sqrt(abs(np.linalg.det(crop_from_image[:, :2]))) < SHRINKS
     if not shrinks:
         return _warp(image, crop_from_image, size)
     # Pixel centres at integers: doubling the size maps u to 2 u + 0.5.

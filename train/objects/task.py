@@ -11,7 +11,7 @@ import torch
 
 from render.errors import InputError
 from render.formats.bop import read_split
-from render.mesh.mesh import ObjectModel, load_models
+from render.mesh.mesh import SYMMETRIES, ObjectModel, load_models
 from train.learn.batches import Inputs
 from train.learn.checkpoint import Checkpoint
 from train.learn.distributed import first_alone
@@ -276,7 +276,8 @@ class ObjectSubject:
 def object_target(model: ObjectModel, inputs: Inputs) -> ObjectInfo:
     """What networks for an object read; the camera is that of its real frames."""
     camera = inputs.real[0].camera if inputs.real else None
-    return ObjectInfo(model.obj_id, model.box, camera)
+    symmetries = {name: model.info[name] for name in SYMMETRIES if name in model.info}
+    return ObjectInfo(model.obj_id, model.box, camera, symmetries)
 
 
 def real_instances(data: DataConfig, root: Path, model: ObjectModel, seed: int) -> list[Instance]:

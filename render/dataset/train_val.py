@@ -1,0 +1,89 @@
+"""Which images of a dataset are trained on, and which are held out to validate on."""
+
+from collections.abc import Sequence
+from itertools import groupby
+from pathlib import Path
+
+from render.errors import InputError
+from render.formats.bop import BopImage, read_split
+from render.formats.splits import BOP, find_splits
+
+TRAIN, VAL = "train", "val"
+OFF = 0.25  # by how much of the share of images whole scenes may miss it
+
+
+def train_and_val(root: Path, split: str, val: str) -> dict[str, list[BopImage]]:
+    """The images to train on, and under "val" those to validate on, if any.
+
+    Args:
+        split: name of the split; "" where the dataset has one alone.
+        val: a share of the split in 0..1, or the name of another split.
+
+    Raises:
+        InputError: there is no such split, or the share leaves either part empty.
+    """
+    kinds = find_splits(root)
+    bop = [name for name, kind in kinds.items() if kind == BOP]
+    if not bop:
+        raise InputError(
+            f"{root}: holds {', '.join(sorted(set(kinds.values())))}; only scenes of BOP"
+            " are converted (`render` without --format)"
+        )
+    if not split:
+        if len(bop) > 1:
+            raise InputError(f"{root}: has {', '.join(bop)}; name one with --split")
+        split = bop[0]
+    elif split not in bop:
+        find_splits(root, split)  # says which there are
+        raise InputError(f"{root}: split {split} holds {kinds[split]}; give one of BOP's scenes")
+    images = read_split(root, split)
+    try:
+        share = float(val)
+    except ValueError:
+        if val == split:
+            raise InputError(f"--val {split}: is what is trained on; name another split") from None
+        if val not in bop:
+            there = ", ".join(name for name in bop if name != split) or "none"
+            raise InputError(
+                f"--val {val}: must be a share such as 0.1, or another split; there are {there}"
+            ) from None
+        return {TRAIN: images, VAL: read_split(root, val)}
+    if not 0 <= share < 1:
+        raise InputError(f"--val {val}: must be at least 0 and below 1")
+    if share == 0:
+        return {TRAIN: images}
+    return dict(zip((TRAIN, VAL), held_out(images, share), strict=True))
+
+
+def held_out(images: Sequence[BopImage], share: float) -> tuple[list[BopImage], list[BopImage]]:
+    """Split images so that few neighbours in time come apart: train, and val with about the share.
+
+    The last scenes, where whole scenes come within OFF of the share; else the last images of every
+    scene.
+
+    Args:
+        images: sorted by scene and image id.
+
+    Raises:
+        InputError: either part would be empty.
+    """
+    scenes = [list(scene) for _, scene in groupby(images, key=lambda image: image.scene_id)]
+    wanted = share * len(images)
+    held = [sum(map(len, scenes[-count:])) for count in range(1, len(scenes))]
+    nearest = min(held, key=lambda number: abs(number - wanted), default=0)
+    if abs(nearest - wanted) <= OFF * wanted:
+        first = len(images) - nearest
+        return list(images[:first]), list(images[first:])
+    train: list[BopImage] = []
+    val: list[BopImage] = []
+    for scene in scenes:
+        seen = len(train) + len(val) + len(scene)
+        first = len(scene) - (round(share * seen) - len(val))
+        train += scene[:first]
+        val += scene[first:]
+    if not train or not val:
+        raise InputError(
+            f"--val {share:g}: of {len(images)} images that leaves none to"
+            f" {'validate' if train else 'train'} on"
+        )
+    return train, val

@@ -1,0 +1,117 @@
+"""Labelled images on their way into another program's format, whichever it is."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from render.camera import Camera
+from render.errors import InputError
+from render.frame import Annotation
+from render.json_file import read_json
+from render.mesh.box import box_corners
+from render.plain import LONGEST
+
+Edges = tuple[float, float, float, float]  # left, top, right, bottom: pixel u covers [u, u + 1]
+NAME = "obj_{:06d}"  # of an object that has none
+CORNERS = tuple(
+    f"{x}x_{y}y_{z}z" for x in ("min", "max") for y in ("min", "max") for z in ("min", "max")
+)  # as `box_corners` orders them
+
+
+@dataclass(frozen=True, eq=False)
+class ObjectClass:
+    """An object as other programs call it.
+
+    index: from 0 without gaps. box: (2, 3) metres, object frame; None where no mesh says it.
+    """
+
+    index: int
+    obj_id: int
+    name: str
+    box: np.ndarray | None = None
+
+    @property
+    def keypoints(self) -> np.ndarray:
+        """The 8 corners of its box, as CORNERS names them, and its centre: (9, 3) metres."""
+        assert self.box is not None
+        return np.vstack([box_corners(self.box), self.box.mean(axis=0)])
+
+
+@dataclass(frozen=True, eq=False)
+class Label:
+    """One object that is visible in an image.
+
+    edges: of the visible part's box. mask: (H, W) bool, the visible part; None where the format
+    needs none.
+    """
+
+    of: ObjectClass
+    annotation: Annotation
+    edges: Edges
+    mask: np.ndarray | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class LabelledImage:
+    """An image, by the name of its file in the new dataset, and what is labelled in it."""
+
+    name: str
+    scene_id: int
+    im_id: int
+    camera: Camera
+    labels: tuple[Label, ...]
+
+
+class Writer(Protocol):
+    """Writes the labels of one format; images are copied by the caller.
+
+    needs_boxes: of objects, from meshes. needs_masks: of visible parts. suffixes: of image files
+    that the format's readers take, small letters.
+    """
+
+    needs_boxes: bool
+    needs_masks: bool
+    suffixes: tuple[str, ...]
+
+    def image_folder(self, part: str) -> str:
+        """Where images of a part, train or val, lie in the new dataset."""
+        ...
+
+    def add(self, root: Path, part: str, image: LabelledImage) -> None:
+        """Write, or keep for `finish`, what is labelled in an image."""
+        ...
+
+    def finish(self, root: Path, parts: tuple[str, ...]) -> None:
+        """Write what is of the whole."""
+        ...
+
+
+def class_names(models: Path, obj_ids: list[int], known: Mapping[int, str]) -> dict[int, str]:
+    """What each object is called: `name` of its record in models_info.json, else obj_NNNNNN.
+
+    Args:
+        known: names of those that have another without such a record.
+
+    Raises:
+        InputError: two objects share a name, or one is no plain text.
+    """
+    file = models / "models_info.json"
+    records = read_json(file) if file.is_file() else {}
+    names = {}
+    for obj_id in obj_ids:
+        record = records.get(str(obj_id))
+        name = record.get("name") if isinstance(record, dict) else None
+        name = known.get(obj_id, NAME.format(obj_id)) if name is None else name
+        if not isinstance(name, str) or not name.strip().isprintable() or not name.strip():
+            raise InputError(f"{file}: the name of object {obj_id} must be a text of one line")
+        if len(name) > LONGEST:
+            raise InputError(f"{file}: the name of object {obj_id} is longer than {LONGEST}")
+        names[obj_id] = name.strip()
+    for obj_id, name in names.items():
+        twin = next(other for other in names if names[other].lower() == name.lower())
+        if twin != obj_id:
+            raise InputError(f"{file}: objects {twin} and {obj_id} are both called {name}")
+    return names
