@@ -25,6 +25,7 @@ from train.objects.data import DataConfig
 from train.objects.twins.pair import PairConfig
 from train.options import (
     CropConfig,
+    DetectorConfig,
     ExemplarConfig,
     HandCropConfig,
     LocaliserConfig,
@@ -46,6 +47,7 @@ SECTIONS: Mapping[str, type] = {
     "hand_crop": HandCropConfig,
     "localiser": LocaliserConfig,
     "train": TrainConfig,
+    "detector": DetectorConfig,
     "exemplar": ExemplarConfig,
     "study": StudyConfig,
 }

@@ -27,7 +27,7 @@ FLOORS = {
     ),
     "train": (
         *("options", "learn", "report", "objects", "hands"),
-        *("tasks", "export", "film", "study", "run", "commands"),
+        *("tasks", "export", "film", "study", "run", "reading", "commands"),
     ),
 }
 COLORS = {"render": "#2f6f9f", "train": "#b3541e"}

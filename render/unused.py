@@ -24,6 +24,22 @@ def always(config: Mapping[str, Any], arguments: Mapping[str, Any]) -> bool:
     return True
 
 
+def lacks(setting: str) -> When:
+    """Whether a setting, "section.name", is empty, 0 or false."""
+    section, _, name = setting.partition(".")
+    return lambda config, _: not getattr(config[section], name)
+
+
+def has(setting: str) -> When:
+    """Whether it is not."""
+    return lambda config, arguments: not lacks(setting)(config, arguments)
+
+
+def both(first: When, second: When) -> When:
+    """Whether both are so."""
+    return lambda config, arguments: first(config, arguments) and second(config, arguments)
+
+
 @dataclass(frozen=True)
 class Unused:
     """Settings that are passed over, and when.

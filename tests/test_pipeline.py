@@ -21,7 +21,8 @@ TINY_RUN = [
     *("--set", "render.frames=12", "--set", "render.size=48x48", "--set", "crop.size=32"),
     *("--set", "train.pretrain_steps=4", "--set", "train.steps=4", "--set", "train.batch=8"),
     *("--set", "pair.variants=2", "--set", "train.save_every=2", "--set", "train.log_every=2"),
-    *("--set", "run.simulated_frames=10"),
+    *("--set", "run.simulated_frames=10", "--set", "detector.size=64"),
+    *("--set", "detector.steps=2", "--set", "detector.batch=2"),
 ]
 
 
@@ -125,6 +126,8 @@ def test_run_leaves_results_pictures_and_bop_files(finished):
     assert metrics["n"] > 0 and metrics["corner_px"] > 0 and 0 <= metrics["proj_5px"] <= 100
     assert set(results["subsets"]) == {
         "bbox_visib, visib_fract >= 0.6",
+        "detector",
+        "detector, visib_fract >= 0.6",
         "bbox_obj",
         "bbox_obj, visib_fract >= 0.6",
     }

@@ -19,7 +19,7 @@ from render.command_line import (
 from render.config import OptionError
 from train.objects.data import DataConfig
 from train.objects.twins.pair import PairConfig
-from train.options import METHODS, CropConfig, ExemplarConfig, RunConfig, TrainConfig
+from train.options import DETECTOR, METHODS, CropConfig, ExemplarConfig, RunConfig, TrainConfig
 from train.study.config import StudyConfig
 from train.unused import EVALUATE, PAIR, RUN, SCORE, STUDY, TRAIN
 
@@ -74,7 +74,7 @@ def pair(config, seed, out, real, workers) -> None:
     ),
 )
 @configured(TRAIN, data=DataConfig, crop=CropConfig, train=TrainConfig)
-@click.option("--method", type=click.Choice(METHODS), required=True)
+@click.option("--method", type=click.Choice((*METHODS, DETECTOR)), required=True)
 @click.option("--synthetic", type=PATH, metavar="DIR", help="A dataset that `render` made.")
 @click.option("--twins", type=PATH, metavar="DIR", help="What `pair` made of the real frames.")
 @click.option("--start", type=PATH, metavar="RUN", help="A run whose weights to start from.")
@@ -82,7 +82,7 @@ def pair(config, seed, out, real, workers) -> None:
 @out_option
 @device_option
 def train(config, seed, out, device, method, synthetic, twins, start, localiser) -> None:
-    """Train a network for one object, or for hands."""
+    """Train a network or a detector for one object, or a network for hands."""
     from train.learn.distributed import joined
     from train.learn.task import Folders
     from train.run import train_one
@@ -156,16 +156,17 @@ def score(config, seed, results, ground_truth, file_format, as_json, plot, compa
 @click.command(
     cls=SectionedCommand,
     examples=(
+        "python pipeline.py predict runs/cup photo.jpg",
+        "python pipeline.py predict runs/cup film.mp4 --camera 1450,1450,959.5,539.5 --video o.mp4",
         "python pipeline.py predict out/mapping photo.png --box 200,150,120,120"
         " --camera 572.4,573.6,325.3,242",
-        "python pipeline.py predict out/mapping lmo/test/000002 --video film.mp4"
-        " --beside out/pretrained",
     ),
 )
 @click.argument("run_folder", metavar="RUN", type=PATH)
-@click.argument("image", type=PATH)
-@click.option("--box", metavar="x,y,w,h", help="The object's box in the image, pixels.")
-@click.option("--camera", metavar="fx,fy,cx,cy", help="Default: the one it was trained with.")
+@click.argument("image", metavar="[IMAGE|FOLDER|FILM]", type=PATH, required=False)
+@click.option("--webcam", type=click.IntRange(0), metavar="N", help="A camera of this machine.")
+@click.option("--box", metavar="x,y,w,h", help="Where the object is in the image, pixels.")
+@click.option("--camera", metavar="fx,fy,cx,cy", help="Default: as trained with, or by EXIF.")
 @localiser_option
 @click.option(
     "--out", type=PATH, metavar="FILE.png", help="Overlay.  [default: IMAGE_pose.png here]"
@@ -174,7 +175,7 @@ def score(config, seed, results, ground_truth, file_format, as_json, plot, compa
     "--video",
     type=PATH,
     metavar="FILM.mp4",
-    help="Film all of IMAGE, a BOP scene's folder or one of NYU depth frames.",
+    help="Film all that is read: of a folder, a film, a camera, or NYU's depth frames.",
 )
 @click.option(
     "--beside",
@@ -196,29 +197,20 @@ def score(config, seed, results, ground_truth, file_format, as_json, plot, compa
 )
 @device_option
 def predict(
-    run_folder, image, box, camera, localiser, out, device, video, beside, split_file, as_read
-) -> None:
-    """Read the pose in an image or film, print it and draw it."""
+    run_folder, image, webcam, box, camera, localiser, out, device, video, beside, split_file,
+    as_read,
+) -> None:  # fmt: skip
+    """Read the pose in an image, in all of a folder or film, or before a camera.
+
+    RUN is the folder of a run, of an object in it, or of one network.
+    """
     from train.learn.task import Asked
+    from train.reading import Wanted
+    from train.reading import predict as read
 
-    if video is not None:
-        from train.film import predict_film
-
-        for flag, given in {"--box": box, "--camera": camera, "--out": out}.items():
-            if given is not None:
-                raise OptionError(f"{flag} is for one image, not for --video")
-        runs = [run_folder, *beside]
-        asked = Asked(localiser=localiser, split_file=split_file, as_read=as_read)
-        click.echo(predict_film(runs, image, asked, video, device))
-        return
-
-    from train.run import predict_one
-
-    for flag, given in {"--beside": beside, "--split-file": split_file}.items():
-        if given:
-            raise OptionError(f"{flag} belongs to --video FILM.mp4")
-    asked = Asked(box, camera, localiser, as_read=as_read)
-    click.echo(predict_one(run_folder, image, asked, out, device))
+    wanted = Wanted(image, webcam, out, video, beside)
+    asked = Asked(box, camera, localiser, split_file, as_read)
+    read(run_folder, wanted, asked, click.echo, device)
 
 
 @click.command(

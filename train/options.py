@@ -16,6 +16,7 @@ COMPOSITION = {
     "mapping": (3 / 8, 3 / 8, 1 / 4),
 }
 METHODS = tuple(COMPOSITION)
+DETECTOR = "detector"  # what `train --method` takes beside these; it lies under this name
 WITH_MAPPING = ("mapping", "mixed_layers")  # methods whose network has g
 NETWORKS = ("small", "small-group", "small-votes", "lite", "lite-fc", "paper")
 WITH_TRUNK = ("lite", "lite-fc")  # networks that know ImageNet
@@ -61,6 +62,13 @@ class RunConfig:
         " 0: never; 4: more changes little",
         minimum=0,
         maximum=20,
+        later=True,
+    )
+
+    detect: bool = option(
+        False,
+        "Objects: train a detector beside the networks, so that predict needs no box; run's tables"
+        " then show every method in its boxes too",
         later=True,
     )
 
@@ -213,6 +221,21 @@ class LocaliserConfig:
             angle_deg=self.angle_deg,
             shift_mm=self.shift_mm,
         )
+
+
+@dataclass(frozen=True)
+class DetectorConfig:
+    """How the network that finds an object in whole images is trained."""
+
+    size: int = option(
+        320,
+        "Longer side of its input, pixels, to which images are resized. More finds smaller objects,"
+        " and takes longer by its square",
+        minimum=64,
+        maximum=2048,
+    )
+    steps: int = option(500, "Steps that it is trained for", minimum=1)
+    batch: int = option(8, "Images in a batch", minimum=1)
 
 
 @dataclass(frozen=True)

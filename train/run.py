@@ -9,12 +9,14 @@ import torch
 from render.errors import InputError
 from render.whole_file import check_file
 from train.learn.device import choose_device
-from train.learn.distributed import held_by_first, rank
+from train.learn.distributed import first_alone, held_by_first, rank
 from train.learn.methods import train_methods, train_network
 from train.learn.neighbours import write_neighbours
 from train.learn.task import NO_FOLDERS, Asked, Folders, Task
 from train.learn.trainer import Training
-from train.options import METHODS
+from train.objects.detect.checkpoint import is_detector
+from train.objects.detect.stage import evaluate_detector, train_alone
+from train.options import DETECTOR, METHODS
 from train.report.page import leave_report
 from train.tasks import KINDS, kind_of, make_task
 
@@ -28,7 +30,7 @@ def train_one(
     start: Path | None = None,
     folders: Folders = NO_FOLDERS,
 ) -> Path:
-    """`train`: one method for one object, or for hands; returns the run folder's checkpoint.
+    """`train`: one method for one object, or for hands, or a detector; returns its checkpoint.
 
     Args:
         start: a run whose weights to start from.
@@ -39,6 +41,9 @@ def train_one(
     """
     torch_device, options = choose_device(device), config["train"]
     with held_by_first(out):
+        if method == DETECTOR:
+            with first_alone():
+                return train_alone(config, folders, start, out, seed, torch_device)
         material = make_task(config, out, seed).material(method, folders, torch_device)
         target, crop = material.target, material.crop
         training = Training(method, options.steps, target, options, crop, seed, start)
@@ -48,7 +53,12 @@ def train_one(
 def evaluate_one(
     config: Mapping[str, Any], run: Path, localiser: Path | None, out: Path, seed: int, device: str
 ) -> str:
-    """`evaluate`: one network; returns the table, and leaves report.html in `out`."""
+    """`evaluate`: one network; returns the table, and leaves report.html in `out`.
+
+    Of a detector the table says how many it finds; detections.json is left for --boxes.
+    """
+    if is_detector(run):
+        return evaluate_detector(config, run, out, seed, choose_device(device))
     text = KINDS[kind_of(run)].evaluate_run(config, run, localiser, out, seed, device)
     leave_report(config, out, seed, run)
     return text

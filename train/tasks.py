@@ -16,6 +16,7 @@ from train.hands.task import HandTask
 from train.learn.checkpoint import Checkpoint
 from train.learn.task import Task
 from train.objects.about import about_object
+from train.objects.detect.checkpoint import is_detector
 from train.objects.task import ObjectTask
 
 
@@ -55,5 +56,7 @@ def make_task(config: Mapping[str, Any], out: Path, seed: int, workers: int = 1)
 
 
 def kind_of(run: Path) -> str:
-    """What a finished network reads: a key of KINDS."""
+    """What a finished network reads, or a detector finds: a key of KINDS."""
+    if is_detector(run):
+        return "object"
     return Checkpoint.load_finished(run).target.kind

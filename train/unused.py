@@ -4,26 +4,16 @@ from collections.abc import Mapping
 from typing import Any
 
 from render.unused import COLOR, LIGHT, OF_KINDS, Unused, When, all_but, of_hands
-from train.options import COMPOSITION, WITH_TRUNK
+from render.unused import both as _both
+from render.unused import has as _has
+from render.unused import lacks as _lacks
+from train.objects.detect.unused import IN_RUN, IN_STUDY, IN_TRAIN
+from train.options import COMPOSITION, DETECTOR, WITH_TRUNK
 
 Config = Mapping[str, Any]
 Arguments = Mapping[str, Any]
 
 REAL_FRAMES = "data.dataset data.split data.split_file data.train_fraction data.folds data.fold"
-
-
-def _lacks(setting: str) -> When:
-    """Whether a setting, "section.name", is empty, 0 or false."""
-    section, _, name = setting.partition(".")
-    return lambda config, _: not getattr(config[section], name)
-
-
-def _has(setting: str) -> When:
-    return lambda config, arguments: not _lacks(setting)(config, arguments)
-
-
-def _both(first: When, second: When) -> When:
-    return lambda config, arguments: first(config, arguments) and second(config, arguments)
 
 
 def _no_method(*names: str) -> When:
@@ -48,10 +38,9 @@ def _reads(name: str) -> When:
 
 
 def _other_object(config: Config, arguments: Arguments) -> bool:
-    from train.learn.checkpoint import Checkpoint
+    from train.objects.detect.beside import object_of
 
-    target = Checkpoint.load_finished(arguments["run_folder"]).object
-    return tuple(config["data"].objects) != (target.obj_id,)
+    return tuple(config["data"].objects) != (object_of(arguments["run_folder"]).obj_id,)
 
 
 def _hand(config: Config, arguments: Arguments) -> bool:
@@ -141,7 +130,7 @@ _RUN = (
     ),
     Unused("hand.* hand_crop.* localiser.* pair.hand", "belongs to run.target=hand", _object),
     Unused(
-        "data.* crop.* scene.* pair.* run.live_workers run.refine",
+        "data.* crop.* scene.* pair.* run.live_workers run.refine run.detect detector.*",
         "belongs to run.target=object",
         _hand,
         but="pair.hand",
@@ -181,9 +170,10 @@ _RUN = (
     *OF_KINDS,
 )
 OF_RUN = "run data render scene hand_scene sensor pair crop hand hand_crop localiser train"
-RUN = (all_but(OF_RUN, "run"), *_RUN)
+RUN = (all_but(f"{OF_RUN} detector", "run"), *_RUN, *IN_RUN)
 STUDY = (
     all_but(f"{OF_RUN} study", "study"),
+    *IN_STUDY,
     Unused("data.folds data.fold", "has no effect: study cuts folds by study.tune_folds; leave it"),
     Unused(
         "study.tune_objects study.tune_folds study.tune_judged",
@@ -226,7 +216,8 @@ PAIR = (
 )
 
 TRAIN = (
-    all_but("run data render scene sensor crop train hand hand_crop", "train"),
+    all_but("run data render scene sensor crop train hand hand_crop detector", "train"),
+    *IN_TRAIN,
     Unused("run.methods", "has no effect here: --method says which", is_refused=False),
     Unused("run.refine", "belongs to tests; training refines no poses", is_refused=False),
     Unused(
@@ -250,7 +241,7 @@ TRAIN = (
     Unused(
         REAL_FRAMES,
         "belongs to methods with real frames; this one reads --synthetic DIR alone",
-        _both(_lacks("run.live"), _no_method(*WITH_REAL)),
+        _both(_lacks("run.live"), _no_method(*WITH_REAL, DETECTOR)),
     ),
     *FRAMES,
     *NETWORKS,

@@ -1,5 +1,6 @@
 """BOP's result files: pose estimates as CSV, detections as JSON."""
 
+import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -156,6 +157,23 @@ def read_detections(
             f"{path}: no detection of object {missing[0]}, {there}; category_id is BOP's obj_id"
         )
     return detections
+
+
+def write_detections(path: Path, detections: Sequence[Detection]) -> None:
+    """Write what `read_detections` reads, a detection a line."""
+    lines = [
+        json.dumps(
+            {
+                "scene_id": d.scene_id,
+                "image_id": d.im_id,
+                "category_id": d.obj_id,
+                "score": d.score,
+                "bbox": list(d.box),
+            }
+        )
+        for d in detections
+    ]
+    write_text(path, "[" + ",\n".join(lines) + "]\n")
 
 
 def _require_csv(text: str, path: Path) -> None:

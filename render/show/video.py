@@ -1,19 +1,24 @@
-"""Pictures -> a film."""
+"""Pictures -> a film, and a film -> its pictures."""
 
-from collections.abc import Iterable
-from contextlib import closing
+import logging
+from collections.abc import Iterable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 import imageio.v2 as imageio
 import numpy as np
-from imageio_ffmpeg import count_frames_and_secs
+from imageio_ffmpeg import count_frames_and_secs, read_frames
 
 from render.errors import InputError
 from render.whole_file import check_file, check_growth, whole_file
 
+log = logging.getLogger(__name__)
+
 FPS = 15
 QUALITY = 5  # of 10
+ENOUGH = 0.9  # of the pictures that a film promises: fewer are told of
+FILMS = (".mp4", ".mov", ".m4v", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".3gp", ".mts")
 
 
 def write_video(path: Path, pictures: Iterable[np.ndarray], fps: int = FPS) -> int:
@@ -67,3 +72,43 @@ def check_video(path: Path) -> None:
     if path.suffix.lower() != ".mp4":
         raise InputError(f"{path}: films are written as .mp4")
     check_file(path)
+
+
+def is_film(path: Path) -> bool:
+    """Whether a file is a film by its name."""
+    return path.suffix.lower() in FILMS
+
+
+@contextmanager
+def open_film(path: Path) -> Iterator[tuple[float, Iterator[np.ndarray]]]:
+    """Read a film: frames a second, and its pictures, (H, W, 3) uint8, every one once.
+
+    They are turned as the film says, as every player shows them.
+
+    Raises:
+        InputError: there is no such file, or ffmpeg cannot read it as a film.
+    """
+    if not path.is_file():
+        raise InputError(f"{path}: no such file")
+    frames = read_frames(str(path), output_params=["-fps_mode", "passthrough"])
+    with closing(frames):
+        try:
+            about = next(frames)
+        except (OSError, RuntimeError, StopIteration, KeyError, ValueError, IndexError):
+            about = {}
+        width, height = about.get("size", (0, 0))
+        if not (width and height):
+            raise InputError(f"{path}: ffmpeg cannot read it as a film")
+        fps, seconds = (float(about.get(key) or 0) for key in ("fps", "duration"))
+        yield fps or FPS, _pictures(path, frames, (height, width, 3), fps * seconds)
+
+
+def _pictures(
+    path: Path, frames: Iterable[bytes], shape: tuple[int, int, int], promised: float
+) -> Iterator[np.ndarray]:
+    count = 0
+    for frame in frames:
+        yield np.frombuffer(frame, np.uint8).reshape(shape)
+        count += 1
+    if count < ENOUGH * promised:
+        log.warning("%s: %d pictures of about %.0f; the rest is damaged", path, count, promised)

@@ -24,6 +24,18 @@ CASES = [
     ("run", [*DEMO, *sets("data.dataset=lmo")], "data.dataset has no effect with run.simulated"),
     ("run", sets("run.simulated_frames=9"), "run.simulated_frames belongs to run.simulated"),
     ("run", sets("run.live_workers=2"), "run.live_workers belongs to run.live"),
+    ("run", sets("detector.steps=9"), "detector.steps belongs to run.detect"),
+    ("run", [*HANDS, *sets("run.detect=true")], "run.detect belongs to run.target=object"),
+    (
+        "train",
+        ["--method", "mixed", *DEMO, *sets("detector.steps=9")],
+        "detector.steps belongs to --method detector",
+    ),
+    (
+        "train",
+        ["--method", "detector", *DEMO, *sets("crop.size=64")],
+        "crop.size has no effect on --method detector",
+    ),
     ("run", [*DEMO, *sets("hand.center=palm")], "hand.center belongs to run.target=hand"),
     ("run", [*DEMO, *sets("render.obj_ids=1")], "render.obj_ids has no effect: each of data.obj"),
     ("run", [*DEMO, *sets("render.format=bop-webdataset")], "render.format must be bop"),
@@ -109,6 +121,13 @@ def test_a_setting_without_effect_is_refused_in_one_line(tmp_path, command, argu
         (STUDY, "lmo-study-small", ["study.tune_judged=2", "study.visib=0.1", "train.steps=9"], {}),
         (TRAIN, "lmo", ["data.objects=5", "train.steps=9", "train.beta=1"], {"method": "mapping"}),
         (TRAIN, None, ["run.target=hand", "hand.center=palm"], {"method": "synthetic"}),
+        (RUN, "lmo", ["run.detect=true", "detector.steps=9"], {}),
+        (
+            TRAIN,
+            "lmo",
+            ["detector.size=256", "data.objects=5", "data.min_visib=0.2"],
+            {"method": "detector"},
+        ),
         (TRAIN, "lmo-lite", ["train.trunk_lr=1", "train.frozen_blocks=0"], {"method": "mixed"}),
         (
             TRAIN,

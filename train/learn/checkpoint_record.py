@@ -94,17 +94,21 @@ _ANYTHING = plain.record({}, others=True)
 _BEST = plain.record(
     {"error": plain.number(), "step": plain.whole(0), "net": plain.dict_of(_tensor)}
 )
+# What every network's file holds, whatever it is for.
+TRAINED = {
+    "net": plain.dict_of(_tensor),
+    "target": _ANYTHING,
+    "step": plain.whole(0),
+    "settings": _settings,
+    "optimizer": _optimizer,
+}
 CHECKPOINT = plain.record(
     {
-        "net": plain.dict_of(_tensor),
+        **TRAINED,
         "network": plain.one_of(NETWORKS),
         "kind": plain.one_of((ObjectInfo.kind, HandInfo.kind)),
         "crop": _ANYTHING,
-        "target": _ANYTHING,
         "method": plain.text,
-        "step": plain.whole(0),
-        "settings": _settings,
-        "optimizer": _optimizer,
     },
     {"best": plain.optional(_BEST)},
     others=True,

@@ -32,6 +32,7 @@ from train.objects.split import SPLIT, choose_images, write_split
 from train.options import CropConfig
 
 REFINED = "-refined"  # after a method's name
+OWN = "detector"  # boxes of the detector that a run trains
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,25 +107,34 @@ def measured_model(root: Path, obj_id: int) -> ObjectModel:
     return load_models([folder], obj_ids=[obj_id])[obj_id]
 
 
-def test_sets(data: DataConfig, root: Path, model: ObjectModel, seed: int) -> list[TestSet]:
+def test_sets(
+    data: DataConfig, root: Path, model: ObjectModel, seed: int, detections: Path | None = None
+) -> list[TestSet]:
     """The test frames' instances, first with the configured boxes, then with bbox_obj.
+
+    Args:
+        detections: what a detector of ours found, whose boxes come between these.
 
     Raises:
         InputError: there is none.
     """
     images = read_split(root, data.split, choose_images(data, root, "test", seed))
     sets = []
-    for boxes in dict.fromkeys([data.boxes, "bbox_obj"]):
+    for boxes in dict.fromkeys([data.boxes, *[OWN] * (detections is not None), "bbox_obj"]):
         if boxes in ANNOTATED:
             instances = load_instances(images, model, boxes, data.min_visib)
             sets.append(TestSet(boxes, instances, []))
             continue
         # Whole images, since a detector may see the object anywhere.
         instances = load_instances(images, model, "bbox_obj", data.min_visib, reach=np.inf)
-        found = with_boxes(instances, read_boxes(boxes, images, [model.obj_id]))
+        if boxes == OWN:  # it may have found nothing
+            detected = read_boxes(str(detections), images, [])
+        else:
+            detected, boxes = read_boxes(boxes, images, [model.obj_id]), "detections"
+        found = with_boxes(instances, detected)
         keys = {instance.key for instance in found}
         missed = [instance for instance in instances if instance.key not in keys]
-        sets.append(TestSet("detections", found, missed))
+        sets.append(TestSet(boxes, found, missed))
     if not sets[0].instances and not sets[0].boxless:
         raise InputError(f"no test frame of {root / data.split} shows object {model.obj_id}")
     return sets
@@ -161,7 +171,7 @@ def evaluate_method(
             instances = list(group)
             start = time.perf_counter()
             # A detector's boxes are as inexact as they are; the annotated ones are made so.
-            jitter = None if test.boxes == "detections" else seed
+            jitter = seed if test.boxes in ANNOTATED else None
             predictions = predict_instances(checkpoint, instances, device, jitter)
             if refiner is not None:
                 predictions = [

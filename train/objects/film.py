@@ -12,7 +12,10 @@ from train.learn.device import choose_device
 from train.learn.side_by_side import write_side_by_side
 from train.learn.task import NOTHING_MORE, Asked
 from train.objects.data import DataConfig
-from train.objects.image import draw_poses, read_boxes, refiner_of, visible_boxes
+from train.objects.detect.beside import detector_beside
+from train.objects.detect.detector import Detector
+from train.objects.given import visible_boxes
+from train.objects.image import Reader, refiner_of
 from train.objects.split import choose_images
 
 FPS = 5  # BOP's test images are some of a video's
@@ -37,7 +40,8 @@ def object_film(
 ) -> int:
     """Write what networks read from a BOP scene's images, in the order of their ids.
 
-    Crops come from the visible boxes of the scene's annotations, as those of `predict` do.
+    Crops come from the detector beside a network; without one from the visible boxes of the
+    scene's annotations, as those of `predict` do.
 
     Args:
         runs: name -> run folder, from left to right.
@@ -52,18 +56,20 @@ def object_film(
     """
     torch_device, images = choose_device(device), _scene_images(scene, asked.split_file)
 
-    def drawn(run: Path, checkpoint: Checkpoint) -> Iterator[np.ndarray]:
-        target = checkpoint.object
+    def drawn(run: Path, checkpoint: Checkpoint, detector: Detector | None) -> Iterator[np.ndarray]:
         with refiner_of(run, checkpoint, asked.as_read) as refiner:
+            reader = Reader(checkpoint, detector, refiner, torch_device)
             for image in images:
-                rgb, boxes = image.read_rgb(), visible_boxes(image, target.obj_id)
-                found = read_boxes(checkpoint, rgb, boxes, image.camera, torch_device, refiner)
-                poses = [one.cam_from_obj for one in found]
-                yield draw_poses(rgb, poses, target.box, image.camera)
+                rgb, boxes = image.read_rgb(), None
+                if detector is None:
+                    boxes = visible_boxes(image, checkpoint.object.obj_id)
+                yield reader.drawn(rgb, image.camera, reader.read(rgb, image.camera, boxes))
 
     def pictures(run: Path, checkpoint: Checkpoint) -> Iterator[np.ndarray]:
-        _require_boxes(scene, images, checkpoint.object.obj_id)  # before anything is written
-        return drawn(run, checkpoint)
+        detector = detector_beside(checkpoint, run, torch_device)
+        if detector is None:
+            _require_boxes(scene, images, checkpoint.object.obj_id)  # before anything is written
+        return drawn(run, checkpoint, detector)
 
     return write_side_by_side(runs, pictures, len(images), out, torch_device, FPS)
 

@@ -22,6 +22,7 @@ BOXES = {
     "bbox_visib": "boxes of the visible part, jittered as a detector's",
     "bbox_obj": "boxes of the whole object, jittered alike; they give away where hidden parts are",
     "detections": "boxes of a detector",
+    "detector": "boxes of the detector that was trained beside; what it missed has failed",
 }
 CLEAR = 0.6  # visib_fract from which an instance counts as clearly visible, in a table of its own
 

@@ -61,12 +61,28 @@ def prepare(
 ) -> None:
     """Render one object's twins, and its synthetic images unless they are rendered live, in
     `folder`; what is finished is left."""
-    sensor = config["sensor"]
     if not config["run"].live:
-        render, scene = _render_config(config, root, model), _scene(config, root, folder, seed)
-        images, hands = folder / "synthetic_images", config["hand_scene"]
-        generate(render, scene, images, seed, workers, sensor, hand_scene=hands)
-    pair(config["pair"], config["scene"], config["data"], folder / "twins", seed, sensor)
+        render_images(config, root, model, folder, seed, workers)
+    scene, sensor = config["scene"], config["sensor"]
+    pair(config["pair"], scene, config["data"], folder / "twins", seed, sensor)
+
+
+def render_images(
+    config: Mapping[str, Any],
+    root: Path,
+    model: ObjectModel,
+    folder: Path,
+    seed: int,
+    workers: int,
+    frames: int | None = None,
+) -> Path:
+    """One object's synthetic images, render.frames or as many as asked for, in a folder of
+    `folder` that is returned; what is finished is left."""
+    render, scene = _render_config(config, root, model), _scene(config, root, folder, seed)
+    images, hands = folder / "synthetic_images", config["hand_scene"]
+    render = render if frames is None else replace(render, frames=frames)
+    generate(render, scene, images, seed, workers, config["sensor"], hand_scene=hands)
+    return images
 
 
 def live_images(

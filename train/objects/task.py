@@ -10,24 +10,22 @@ from typing import Any, ClassVar
 import torch
 
 from render.errors import InputError
-from render.formats.bop import read_split
-from render.mesh.mesh import SYMMETRIES, ObjectModel, load_models
+from render.mesh.mesh import ObjectModel, load_models
 from train.learn.batches import Inputs
 from train.learn.checkpoint import Checkpoint
 from train.learn.distributed import first_alone
 from train.learn.stream import Live
-from train.learn.targets import ObjectInfo
 from train.learn.task import Fold, Folders, Found, Material, Record
 from train.objects.crops import ObjectCrops
 from train.objects.data import (
     DataConfig,
     Instance,
     find_dataset,
-    load_instances,
     load_synthetic,
-    load_twins,
 )
+from train.objects.detect.stage import DETECTIONS, prepare_detector
 from train.objects.evaluate import TestSet, evaluate_method, measured_model, passes, test_sets
+from train.objects.inputs import object_target, real_instances, twins_in
 from train.objects.metrics import PoseErrors
 from train.objects.refine.file import leave_refiner, read_refiner
 from train.objects.refine.refiner import Refiner, open_refiner
@@ -43,8 +41,7 @@ from train.objects.sources import (
 )
 from train.objects.split import SPLIT, choose_images, write_split
 from train.objects.summary import Group, summarize
-from train.objects.twins.pair import twin_splits
-from train.options import COMPOSITION
+from train.options import COMPOSITION, DETECTOR
 
 EXAMPLES = 8  # of live synthetic images, in the sheet of pairs
 
@@ -109,7 +106,10 @@ class ObjectTask:
     def prepare(self, subject: str, device: torch.device) -> None:
         model, config = self._model(subject), self._config(subject)
         with first_alone():
-            prepare(config, self.root, model, self.folder(subject), self.seed, self.workers)
+            folder = self.folder(subject)
+            prepare(config, self.root, model, folder, self.seed, self.workers)
+            if config["run"].detect:
+                prepare_detector(config, self.root, model, folder, self.seed, self.workers, device)
 
     def load(self, subject: str, device: torch.device) -> "ObjectSubject":
         return ObjectSubject(self, subject)
@@ -187,6 +187,8 @@ class ObjectSubject:
         self.data: DataConfig = self.config["data"]
         self.model = task._model(subject)
         self.measured = measured_model(self.root, self.model.obj_id)
+        has_detector = self.config["run"].detect
+        self.detections = task.folder(subject) / DETECTOR / DETECTIONS if has_detector else None
         inputs = self._load(task.folder(subject))
         target = object_target(self.model, inputs)
         self.material = Material(inputs, target, self.config["crop"])
@@ -194,7 +196,7 @@ class ObjectSubject:
 
     @cached_property
     def tests(self) -> list[TestSet]:
-        return test_sets(self.data, self.root, self.model, self.seed)
+        return test_sets(self.data, self.root, self.model, self.seed, self.detections)
 
     @property
     def test_samples(self) -> Sequence[Instance]:
@@ -271,29 +273,3 @@ class ObjectSubject:
             synthetic = load_synthetic(images, self.model, self.data.min_visib)
         twins = twins_in(folder / "twins", real)
         return Inputs(ObjectCrops(self.config["crop"]), real, twins, synthetic)
-
-
-def object_target(model: ObjectModel, inputs: Inputs) -> ObjectInfo:
-    """What networks for an object read; the camera is that of its real frames."""
-    camera = inputs.real[0].camera if inputs.real else None
-    symmetries = {name: model.info[name] for name in SYMMETRIES if name in model.info}
-    return ObjectInfo(model.obj_id, model.box, camera, symmetries)
-
-
-def real_instances(data: DataConfig, root: Path, model: ObjectModel, seed: int) -> list[Instance]:
-    """The object in the real frames to train on.
-
-    Raises:
-        InputError: none of them shows it.
-    """
-    images = read_split(root, data.split, choose_images(data, root, "train", seed))
-    instances = load_instances(images, model, min_visib=data.min_visib)
-    if not instances:
-        raise InputError(f"no object {model.obj_id} in the training frames of {root / data.split}")
-    return instances
-
-
-def twins_in(folder: Path, real: Sequence[Instance]) -> list[list[Instance]]:
-    """The twins of real instances in a folder that `pair` made."""
-    images = [image for split in twin_splits(folder) for image in read_split(folder, split)]
-    return load_twins(images, real)

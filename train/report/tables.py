@@ -57,6 +57,7 @@ BOXES = {  # what results.json calls the source of boxes -> caption
     "bbox_visib": "boxes of the visible part, jittered as a detector's",
     "bbox_obj": "boxes of the whole object, which give away where hidden parts are",
     "detections": "boxes of a detector",
+    "detector": "boxes of the detector that was trained beside; what it missed has failed",
 }
 MAIN = ("corner_px", "joint_mm", "center_mm")  # the measure that methods are compared by
 OURS = "mapping"

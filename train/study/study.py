@@ -29,7 +29,7 @@ from render.json_file import read_json, write_text
 from render.whole_file import held
 from train.learn.device import choose_device
 from train.learn.task import Task
-from train.options import COMPOSITION, METHODS
+from train.options import COMPOSITION, DETECTOR, METHODS
 from train.report.page import leave_report
 from train.study.config import Options, candidates
 from train.study.findings import WORKERS, Findings
@@ -60,6 +60,8 @@ def run_study(
         InputError: the study was begun with other settings or is running, an option is wrong, or
             parts failed; then all others are finished.
     """
+    config = {name: section for name, section in config.items() if name != DETECTOR}
+    config["run"] = replace(config["run"], detect=False)  # its networks read annotated boxes
     methods = config["run"].methods
     unknown = [method for method in methods if method not in METHODS]
     if unknown or len(set(methods)) < len(methods):

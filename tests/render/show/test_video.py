@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from render.errors import InputError
-from render.show.video import FPS, write_video
+from render.show.video import FPS, open_film, write_video
 
 
 def smooth_pictures(count: int, size: tuple[int, int]) -> list[np.ndarray]:
@@ -81,3 +81,45 @@ def test_a_film_that_grows_too_large_is_one_line_and_leaves_nothing(tmp_path, rn
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert not list(tmp_path.iterdir())
     assert capfd.readouterr() == ("", "")
+
+
+def test_a_film_is_read_as_the_pictures_it_was_made_of(tmp_path):
+    pictures, path = smooth_pictures(7, (96, 64)), tmp_path / "film.mp4"
+    write_video(path, pictures, fps=5)
+    with open_film(path) as (fps, frames):
+        found = list(frames)
+    assert fps == 5 and len(found) == 7
+    np.testing.assert_array_equal(found, iio.imread(path, plugin="FFMPEG"))
+
+
+def test_a_film_that_was_held_on_its_side_is_read_upright(tmp_path):
+    """As phones film: a turn in the file's header, by which every player shows it."""
+    pictures, path = smooth_pictures(3, (96, 64)), tmp_path / "film.mp4"
+    write_video(path, pictures)
+    turned = tmp_path / "turned.mp4"
+    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-display_rotation", "90", "-i", path]
+    subprocess.run([*command, "-c", "copy", turned], capture_output=True, check=True)
+    with open_film(turned) as (_, frames):
+        found = list(frames)
+    assert found[0].shape == (96, 64, 3)
+    for picture, original in zip(found, pictures, strict=True):
+        np.testing.assert_allclose(picture.astype(float), np.rot90(original), atol=20)
+
+
+def test_what_is_no_film_or_only_its_beginning_is_told(tmp_path, caplog):
+    path = tmp_path / "film.mp4"
+    with pytest.raises(InputError, match=r"film\.mp4: no such file"), open_film(path):
+        pass
+    path.write_text("text")
+    with pytest.raises(InputError, match=r"film\.mp4: ffmpeg cannot read it"), open_film(path):
+        pass
+    whole, rng = tmp_path / "whole.mp4", np.random.default_rng(0)
+    write_video(whole, rng.integers(256, size=(40, 96, 128, 3), dtype=np.uint8))
+    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-y", "-i", whole, "-c", "copy"]
+    command += ["-movflags", "faststart", path]
+    subprocess.run(command, capture_output=True, check=True)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    with open_film(path) as (_, frames):
+        count = len(list(frames))
+    assert 5 < count < 35
+    assert f"film.mp4: {count} pictures of about 40; the rest is damaged" in caplog.text

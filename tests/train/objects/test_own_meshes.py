@@ -22,6 +22,7 @@ TINY = [
     *("--set", "render.frames=8", "--set", "render.size=48x48"),
 ]
 SIMULATED = ["--preset", "demo", *TINY, "--set", "run.simulated_frames=6"]
+SIMULATED += ["--set", "run.detect=false"]
 HALF_M = 0.04
 
 

@@ -273,7 +273,8 @@ def test_no_pose_is_said_and_nothing_is_drawn(root, frame, tmp_path):
     image, out = root / "test" / "000002" / "rgb" / "000001.png", tmp_path / "overlay.png"
     text = predict_image(run, image, Asked(), out, "cpu")
     record = {"obj_id": 1, "R": None, "t_mm": None, "confidence": 0, "refined": False}
-    assert json.loads(text.splitlines()[0]) == record
+    place = {"box": list(frame.annotations[0].bbox_visib), "score": None}
+    assert json.loads(text.splitlines()[0]) == record | place
     np.testing.assert_array_equal(read_rgb(out), frame.rgb)
 
 

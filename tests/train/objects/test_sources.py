@@ -24,7 +24,7 @@ RUN = [
     *("--set", "train.pretrain_steps=0", "--set", "train.steps=1", "--set", "train.batch=8"),
     *("--set", "render.frames=8", "--set", "render.size=48x48", "--set", "crop.size=32"),
     *("--set", "data.split=test", "--set", "data.split_file=split.json"),
-    *("--set", "run.real_background=true"),
+    *("--set", "run.real_background=true", "--set", "run.detect=false"),
 ]
 
 

@@ -1,0 +1,28 @@
+"""Settings of, and beside, detectors that commands would pass over; see `render.unused`."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from render.unused import Unused, lacks
+from train.options import DETECTOR
+
+
+def _is_detector(_: Mapping[str, Any], arguments: Mapping[str, Any]) -> bool:
+    return arguments["method"] == DETECTOR
+
+
+def _is_network(_: Mapping[str, Any], arguments: Mapping[str, Any]) -> bool:
+    return arguments["method"] != DETECTOR
+
+
+IN_RUN = (Unused("detector.*", "belongs to run.detect; set that, too", lacks("run.detect")),)
+IN_STUDY = (Unused("run.detect", "belongs to run; study trains no detectors", is_refused=False),)
+IN_TRAIN = (
+    Unused("run.detect", "belongs to run; here --method detector trains one", is_refused=False),
+    Unused("detector.*", "belongs to --method detector", _is_network),
+    Unused(
+        "train.* crop.* run.live run.live_workers run.real_background run.real_views",
+        "has no effect on --method detector, which reads whole images, made of --synthetic DIR",
+        _is_detector,
+    ),
+)

@@ -1,0 +1,39 @@
+"""What networks for one object are trained on, from disk."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from render.errors import InputError
+from render.formats.bop import read_split
+from render.mesh.mesh import SYMMETRIES, ObjectModel
+from train.learn.batches import Inputs
+from train.learn.targets import ObjectInfo
+from train.objects.data import DataConfig, Instance, load_instances, load_twins
+from train.objects.split import choose_images
+from train.objects.twins.pair import twin_splits
+
+
+def object_target(model: ObjectModel, inputs: Inputs) -> ObjectInfo:
+    """What networks for an object read; the camera is that of its real frames."""
+    camera = inputs.real[0].camera if inputs.real else None
+    symmetries = {name: model.info[name] for name in SYMMETRIES if name in model.info}
+    return ObjectInfo(model.obj_id, model.box, camera, symmetries)
+
+
+def real_instances(data: DataConfig, root: Path, model: ObjectModel, seed: int) -> list[Instance]:
+    """The object in the real frames to train on.
+
+    Raises:
+        InputError: none of them shows it.
+    """
+    images = read_split(root, data.split, choose_images(data, root, "train", seed))
+    instances = load_instances(images, model, min_visib=data.min_visib)
+    if not instances:
+        raise InputError(f"no object {model.obj_id} in the training frames of {root / data.split}")
+    return instances
+
+
+def twins_in(folder: Path, real: Sequence[Instance]) -> list[list[Instance]]:
+    """The twins of real instances in a folder that `pair` made."""
+    images = [image for split in twin_splits(folder) for image in read_split(folder, split)]
+    return load_twins(images, real)

@@ -1,0 +1,100 @@
+"""`predict` for many pictures of an object: a line of JSON for each, and a film of them."""
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+
+from render.camera import Camera
+from render.errors import InputError
+from render.show.video import check_video, write_video
+from train.learn.device import choose_device
+from train.learn.task import Asked
+from train.objects.frames import Picture, Stream, open_stream
+from train.objects.given import annotated_boxes, camera_of, parse_camera, scene_of
+from train.objects.image import Reader, open_reader
+
+
+def watch(
+    run: Path,
+    source: Path | int,
+    asked: Asked,
+    say: Callable[[str], None],
+    video: Path | None = None,
+    device: str = "auto",
+) -> int:
+    """Read the pictures of a folder, a film or a camera of this machine, one after another.
+
+    Args:
+        source: the folder, the film's file, or the camera's number.
+        asked: camera: of all pictures; without it each has that of its BOP scene, of the frames
+            that the network was trained on, or of its EXIF.
+        say: is given a picture's line of JSON as soon as it is read.
+        video: the film, .mp4, with the pose drawn in, if one is wanted.
+
+    Returns:
+        The number of pictures.
+
+    Raises:
+        InputError: a picture cannot be read, or its camera or where the object is is not known.
+    """
+    if video is not None:
+        check_video(video)
+    torch_device, count = choose_device(device), 0
+    with open_reader(run, asked, torch_device) as reader, open_stream(source) as stream:
+        _require_detector(reader, run, stream, source)
+        seen = _read(reader, stream, asked, say)
+        if video is not None:
+            first = next(seen, None)
+            if first is None:
+                raise InputError(f"{stream.name}: shows no picture")
+            return write_video(video, _from(first, seen), round(max(stream.fps, 1)))
+        for _ in seen:
+            count += 1
+    if not count:
+        raise InputError(f"{stream.name}: shows no picture")
+    return count
+
+
+def _read(
+    reader: Reader, stream: Stream, asked: Asked, say: Callable[[str], None]
+) -> Iterator[np.ndarray]:
+    """Read one picture after another; yields each with the pose drawn in."""
+    for picture in stream.pictures:
+        boxes = None
+        if reader.detector is None and picture.file is not None:
+            obj_id = reader.target.obj_id
+            boxes = annotated_boxes(picture.file, scene_of(picture.file), obj_id)
+        camera = _camera(reader, stream, picture, asked)
+        found = reader.read(picture.rgb, camera, boxes)
+        for one in found:
+            say(json.dumps({**picture.label, **reader.record(one)}))
+        yield reader.drawn(picture.rgb, camera, found)
+
+
+def _camera(reader: Reader, stream: Stream, picture: Picture, asked: Asked) -> Camera:
+    height, width = picture.rgb.shape[:2]
+    own = reader.target.camera
+    if picture.file is not None:
+        return camera_of(picture.file, (width, height), asked.camera, own)
+    camera = parse_camera(asked.camera, (width, height)) or own
+    if camera is None or camera.size != (width, height):
+        raise InputError(
+            f"{stream.name}: its pictures are {width}x{height} and their camera unknown:"
+            " give --camera fx,fy,cx,cy"
+        )
+    return camera
+
+
+def _require_detector(reader: Reader, run: Path, stream: Stream, source: Path | int) -> None:
+    if reader.detector is None and not (isinstance(source, Path) and source.is_dir()):
+        raise InputError(
+            f"{stream.name}: nothing says where the object is, and no detector/ lies beside {run};"
+            f" train one into {run.resolve().parent / 'detector'} by train --method detector"
+        )
+
+
+def _from(first: np.ndarray, rest: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
+    yield first
+    yield from rest
