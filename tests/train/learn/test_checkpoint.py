@@ -84,7 +84,7 @@ def test_a_missing_or_damaged_checkpoint_is_named(tmp_path):
         with pytest.raises(InputError, match=f"{name}: no file of torch.save, or damaged"):
             Checkpoint.load(tmp_path / name)
     torch.save({"net": {}}, tmp_path / "other")
-    with pytest.raises(InputError, match=r"other: checkpoint\.network is missing"):
+    with pytest.raises(InputError, match=r"other: checkpoint\.target is missing"):
         Checkpoint.load(tmp_path / "other")
 
 
