@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from render import commands as of_render
+from render.capture.config import CaptureConfig
 from render.command_line import (
     LineFormatter,
     errors_in_one_line,
@@ -42,6 +43,7 @@ SECTIONS: Mapping[str, type] = {
     "hand_scene": HandSceneConfig,
     "sensor": SensorConfig,
     "pair": PairConfig,
+    "capture": CaptureConfig,
     "crop": CropConfig,
     "hand": HandDataConfig,
     "hand_crop": HandCropConfig,
@@ -53,11 +55,8 @@ SECTIONS: Mapping[str, type] = {
 }
 GROUPS: Mapping[str, tuple[click.Command, ...]] = {
     "Make data": (
-        of_render.render,
-        of_train.pair,
-        of_render.validate,
-        of_render.view,
-        of_render.convert,
+        *(of_render.render, of_train.pair, of_render.capture),
+        *(of_render.validate, of_render.view, of_render.convert),
     ),
     "Learn": (of_train.run, of_train.train, of_train.study),
     "Use and judge": (of_train.predict, of_train.export, of_train.evaluate, of_train.score),

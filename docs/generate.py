@@ -18,6 +18,10 @@ WIDTH = 100
 FROM_TO = {
     "render": ("meshes, or a hand", "a dataset in BOP's layout, in tar shards, or in NYU's layout"),
     "pair": ("annotated real frames", "a dataset of their synthetic twins, with the same ids"),
+    "capture": (
+        "a film or photographs of an object on a printed board",
+        "a dataset of real frames with poses, `quality.json`, a film of it",
+    ),
     "validate": ("a dataset", "its faults, a line each; exit code 1 where there are any"),
     "view": ("a dataset", "a window, or with --out a contact sheet as PNG"),
     "convert": ("a BOP dataset", "the same in the format of another program's trainer"),
@@ -51,16 +55,17 @@ def commands_page() -> str:
         parts.append(f"## {heading}")
         for command in commands:
             reads, leaves = FROM_TO[str(command.name)]
-            context = click.Context(
-                command,
-                parent=click.Context(main, info_name="pipeline.py"),
-                info_name=command.name,
-                terminal_width=WIDTH,
-            )
-            help_text = command.get_help(context)
             parts.append(f"### {command.name}\n\nFrom {reads} to {leaves}.")
-            parts.append(f"```text\n{help_text.rstrip()}\n```")
+            parts.append(_help(command, str(command.name)))
+            for other in getattr(command, "beside", ()):
+                parts.append(_help(other, f"{command.name} {other.name}"))
     return "\n\n".join(parts) + "\n"
+
+
+def _help(command: click.Command, name: str) -> str:
+    program = click.Context(main, info_name="pipeline.py")
+    context = click.Context(command, parent=program, info_name=name, terminal_width=WIDTH)
+    return f"```text\n{command.get_help(context).rstrip()}\n```"
 
 
 def options_page() -> str:

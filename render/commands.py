@@ -4,6 +4,8 @@ import sys
 
 import click
 
+from render.capture.board_command import board
+from render.capture.config import CaptureConfig
 from render.command_line import (
     PATH,
     SectionedCommand,
@@ -18,7 +20,7 @@ from render.dataset.convert import FORMATS, ConvertConfig
 from render.draw.renderer import RenderConfig
 from render.errors import one_line
 from render.option_help import explain, preset_summary, summary_of
-from render.unused import RENDER
+from render.unused import CAPTURE, RENDER
 
 
 @click.command(
@@ -82,6 +84,92 @@ def render(config, seed, out, workers, replay, shard, cluster) -> None:
         generate(config["render"], config["scene"], out, seed, hand_scene=hand_scene, **how)
     of_part = "" if part == (1, 1) else f"part {shard} of "
     click.echo(f"{out}: {of_part}{config['render'].frames} frames")
+
+
+class CaptureCommand(SectionedCommand):
+    """Whose first word is the film, or `board`, which is a command of its own."""
+
+    beside = (board,)
+
+    def make_context(self, info_name, args, parent=None, **extra):
+        for command in self.beside:
+            if args and args[0] == command.name:
+                name = f"{info_name} {command.name}"
+                return command.make_context(name, args[1:], parent, **extra)
+        return super().make_context(info_name, args, parent, **extra)
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Before it"):
+            formatter.write_dl(
+                [
+                    (f"{ctx.command_path} {c.name} --help", c.get_short_help_str())
+                    for c in self.beside
+                ]
+            )
+        super().format_options(ctx, formatter)
+
+
+@click.command(
+    cls=CaptureCommand,
+    examples=(
+        "python pipeline.py capture cup.mp4 --board board.toml --ruler-mm 99.2"
+        " --object cup.glb --out real",
+        "python pipeline.py capture photos --board board.toml --ruler-mm 99.2"
+        " --camera real/real/000001/lens.json --object cup.glb --out real",
+    ),
+)
+@click.argument("source", metavar="FILM|FOLDER", type=PATH)
+@configured(CAPTURE, capture=CaptureConfig)
+@click.option(
+    "--board",
+    "board_file",
+    type=PATH,
+    required=True,
+    metavar="BOARD.toml",
+    help="Of the board in the film, as `capture board` wrote it.",
+)
+@click.option(
+    "--ruler-mm",
+    type=float,
+    metavar="NUMBER",
+    help="What its printed ruler measures.  [default: as board.toml says, else 100]",
+)
+@click.option(
+    "--object", "mesh", type=PATH, required=True, metavar="MESH", help="What stands on the board."
+)
+@click.option(
+    "--camera",
+    type=PATH,
+    metavar="FILE",
+    help="A known calibration: lens.json, camera.json, OpenCV's or ROS' YAML or XML.  [default: by"
+    " the film itself]",
+)
+@out_option
+def capture(config, seed, source, board_file, ruler_mm, mesh, camera, out) -> None:
+    """Make a dataset of real frames with poses, from a film of an object on a printed board.
+
+    FILM is a video, FOLDER one of photographs, all by one camera without zoom. A folder called
+    board is ./board. A second film, of the object lying otherwise, is added to the same DIR.
+    """
+    from render.capture.capture_object import capture_object, check_object
+    from render.capture.lens import read_lens
+    from render.capture.print_board import board_in_use
+    from render.capture.quality import table
+    from render.capture.views import board_views, by_reason
+    from render.show.captured import write_overlay
+
+    settings, printed = config["capture"], board_in_use(board_file, ruler_mm)
+    check_object(mesh, printed, settings, out)
+    lens = None if camera is None else read_lens(camera)
+    views, lens, left_out = board_views(source, printed, settings, lens)
+    click.echo(f"{source}: {lens.words}")
+    for line in by_reason(left_out):
+        click.echo(f"{source}: {line}")
+    films = capture_object(views, lens, printed, mesh, out, settings, seed)
+    click.echo(table(films))
+    overlay = out / f"film_{len(films)}.mp4"
+    write_overlay(out, "real", films[-1]["scene"], overlay)
+    click.echo(f"{out}: {len(views)} frames; look at {overlay}")
 
 
 @click.command(

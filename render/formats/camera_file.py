@@ -37,6 +37,7 @@ WIDTHS, HEIGHTS = (
     ("image_width", "image_Width", "width"),
     ("image_height", "image_Height", "height"),
 )
+COEFFICIENTS = 5, 8, 12, 14  # of distortion, as OpenCV has them
 PINHOLES = ("", "plumb_bob", "rational_polynomial", "none", "pinhole", "radtan")
 
 
@@ -44,8 +45,28 @@ def read_camera_file(path: Path) -> Camera:
     """The pinhole camera of a calibration file, with the size of the images it was made from.
 
     Raises:
+        InputError: as `read_calibration`, or its camera has a lens distortion.
+    """
+    camera, distortion = read_calibration(path)
+    if distortion.any():
+        raise InputError(
+            f"{path}: has a lens distortion ({shown(distortion.tolist())}), which"
+            " rendered images have not; undistort the real images, cv2.undistort(image, K, D, None,"
+            " newK), and write newK, which cv2.getOptimalNewCameraMatrix gives, here with zeros"
+        )
+    return camera
+
+
+def read_calibration(path: Path) -> tuple[Camera, np.ndarray]:
+    """A calibration file's camera, with the size of the images it was made from, and its lens.
+
+    Returns:
+        The camera without skew, and OpenCV's coefficients of distortion, (5,), (8,), (12,) or (14,)
+        float64, zeros where there are none.
+
+    Raises:
         InputError: there is no such file, it is of another kind or damaged, it has no size, or its
-            camera is no pinhole without skew and lens distortion.
+            lens is of another model, such as a fisheye's.
     """
     if path.suffix.lower() not in SUFFIXES:
         raise InputError(
@@ -57,14 +78,15 @@ def read_camera_file(path: Path) -> Camera:
     try:
         text = content.decode("utf-8-sig")
         record = _bop_record(text)
-        camera = _from_opencv(path, text) if record is None else _from_bop(path, record)
+        found = _from_opencv(path, text) if record is None else _from_bop(path, record)
+        camera, distortion = found[0], _lens(found[1])
     except UnicodeDecodeError:
         raise InputError(f"{path}: is no text; a calibration was expected") from None
     except ValueError as error:
         raise InputError(f"{path}: {error}") from None
     if camera.K[0, 1] or camera.K[1, 0] or camera.K[0, 0] <= 0 or camera.K[1, 1] <= 0:
         raise InputError(f"{path}: fx and fy must be positive, without skew: {camera.K.tolist()}")
-    return camera
+    return camera, distortion
 
 
 def _bop_record(text: str) -> dict[str, Any] | None:
@@ -76,14 +98,18 @@ def _bop_record(text: str) -> dict[str, Any] | None:
     return record if "fx" in record else None
 
 
-def _from_bop(path: Path, record: dict[str, Any]) -> Camera:
-    refuse_distortion(record, str(path))
+def _from_bop(path: Path, record: dict[str, Any]) -> tuple[Camera, np.ndarray]:
+    values = record.get("distortion", [])
+    if not isinstance(values, list) or not all(type(value) in (int, float) for value in values):
+        raise ValueError(f"distortion must be a list of numbers, got {shown(values)}")
+    refuse_distortion({name: record[name] for name in record if name != "distortion"}, str(path))
     fx, fy, cx, cy = (parse_float(record, key, str(path)) for key in ("fx", "fy", "cx", "cy"))
     size = [parse_integer(record, key, str(path)) for key in ("width", "height")]
-    return _camera(np.array([[fx, 0, cx], [0, fy, cy], [0, 0, 1]]), size)
+    camera = _camera(np.array([[fx, 0, cx], [0, fy, cy], [0, 0, 1]]), size)
+    return camera, np.array(values, np.float64)
 
 
-def _from_opencv(path: Path, text: str) -> Camera:
+def _from_opencv(path: Path, text: str) -> tuple[Camera, np.ndarray]:
     if len(OPENERS.findall(text)) > MOST_OPENERS:
         raise InputError(f"{path}: more lists within lists than any calibration has")
     # ROS writes plain YAML, whose first line OpenCV misses.
@@ -105,14 +131,24 @@ def _from_opencv(path: Path, text: str) -> Camera:
         raise InputError(
             f"{path}: does not say {WIDTHS[0]} and {HEIGHTS[0]} of the images it is of"
         )
-    if np.any(distortion) or kind not in PINHOLES:
-        found = f"{clipped(kind) or DISTORTIONS[0]} {shown(distortion.tolist())}"
+    if kind not in PINHOLES:
         raise InputError(
-            f"{path}: has a lens distortion ({found}), which"
-            " rendered images have not; undistort the real images, cv2.undistort(image, K, D, None,"
-            " newK), and write newK, which cv2.getOptimalNewCameraMatrix gives, here with zeros"
+            f"{path}: has a lens distortion of another kind ({clipped(kind)}"
+            f" {shown(distortion.tolist())}); undistort the images with what calibrated it"
         )
-    return _camera(matrix.reshape(3, 3), [int(side[0]) for side in size])
+    return _camera(matrix.reshape(3, 3), [int(side[0]) for side in size]), distortion
+
+
+def _lens(distortion: np.ndarray) -> np.ndarray:
+    """Coefficients of OpenCV's, four of them as five; ValueError if there are other numbers."""
+    if len(distortion) in (0, 4):
+        distortion = np.concatenate([distortion, np.zeros(5 - len(distortion))])
+    if len(distortion) not in COEFFICIENTS or not np.isfinite(distortion).all():
+        raise ValueError(
+            f"a lens has {', '.join(map(str, COEFFICIENTS))} coefficients of distortion, got"
+            f" {shown(distortion.tolist())}"
+        )
+    return distortion
 
 
 def _camera(K: np.ndarray, size: Sequence[int]) -> Camera:

@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 
 from render.array_file import Wanted, read_npz
+from render.contour.colors import BINS, Colors
 from render.draw.renderer import RenderConfig, make_renderer
 from render.errors import InputError
 from render.mesh.mesh import Mesh, ObjectModel
 from render.whole_file import whole_file
-from train.objects.refine.colors import BINS, Colors
 from train.objects.refine.refiner import Refiner
 
 REFINER = "refiner.npz"  # in the folder of an object of a run

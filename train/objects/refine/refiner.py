@@ -14,6 +14,8 @@ import cv2
 import numpy as np
 
 from render.camera import Camera
+from render.contour.colors import Colors
+from render.contour.contour import contour_of, offsets
 from render.draw.renderer import RenderConfig, Renderer, make_renderer
 from render.errors import InputError
 from render.formats.bop import read_split
@@ -24,8 +26,7 @@ from render.transforms import apply, rigid
 from train.objects.crops import Pictured, cut, square_crop
 from train.objects.data import DataConfig, Instance, load_instances
 from train.objects.predict import Prediction
-from train.objects.refine.colors import Colors, learn_colors
-from train.objects.refine.contour import contour_of, offsets
+from train.objects.refine.colors import learn_colors
 from train.objects.split import choose_images
 from train.options import CropConfig
 

@@ -22,7 +22,6 @@ from train.learn.targets import ObjectInfo
 from train.objects import evaluate
 from train.objects.data import DataConfig, Instance, load_instances
 from train.objects.predict import Prediction
-from train.objects.refine.contour import contour_of, offsets
 from train.objects.refine.refiner import open_refiner
 
 
@@ -106,25 +105,6 @@ def test_a_motion_between_poses_leads_from_one_to_the_other(refiner):
     start = rigid(random_rotation(rng), [0.03, -0.02, 0.4])
     end = off(start, rng)
     np.testing.assert_allclose(refiner._moved(start, refiner._motion(start, end)), end, atol=1e-12)
-
-
-@pytest.mark.parametrize("larger", [-4, 0, 5])
-def test_a_contour_is_found_where_colours_end(larger):
-    y, x = np.indices((128, 128))
-    distance = np.hypot(x - 63.5, y - 63.5)
-    drawn = Frame(
-        CAMERA,
-        instance=(distance < 30).astype(np.uint8),
-        coordinates=np.stack([x, y, 0 * x], axis=-1).astype(np.float32),
-    )
-    contour = contour_of(drawn)
-    np.testing.assert_array_equal(contour.points[:, :2], contour.px)
-    radial = contour.px - 63.5
-    radial /= np.linalg.norm(radial, axis=1, keepdims=True)
-    assert (np.sum(radial * contour.outward, axis=1) > 0.95).all()
-    said = np.clip(30 + larger - distance, -1, 1).astype(np.float32) * 2
-    found, weight = offsets(said, contour.px, contour.outward, 10)
-    assert abs(np.median(found) - larger) < 0.5 and (weight > 0).all()
 
 
 def test_a_rim_that_photographs_show_further_out_is_measured(root, renderer, refiner):

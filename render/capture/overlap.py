@@ -1,0 +1,34 @@
+"""How well a drawn silhouette covers what a frame shows of the object."""
+
+import cv2
+import numpy as np
+
+from render.capture.align import log_odds
+from render.capture.drawing import Window
+from render.capture.ground import Ground
+from render.contour.colors import Colors
+
+NEAR = 0.12  # of a silhouette's size: no further from it is looked at for what colours show
+
+
+def iou(window: Window, colors: Colors, ground: Ground | None) -> float:
+    """Intersection over union of what is drawn and what colours show, near to what is drawn."""
+    said = cv2.GaussianBlur(log_odds(window, colors, ground), (0, 0), 1.0)
+    mask = window.mask
+    area = int(np.count_nonzero(mask))
+    if not area:
+        return float("nan")
+    reach = max(3, round(NEAR * np.sqrt(area)))
+    kernel = np.ones((2 * reach + 1,) * 2, np.uint8)
+    near = (cv2.dilate(mask.astype(np.uint8), kernel) > 0) & window.within
+    # Holes within the object, of a colour that the ground has too, are not told from it.
+    shown = _filled((said > 0) & near) & near
+    both, either = int((mask & shown).sum()), int(((mask & near) | shown).sum())
+    return both / max(either, 1)
+
+
+def _filled(shown: np.ndarray) -> np.ndarray:
+    """What is enclosed belongs to it, specks do not."""
+    opened = cv2.morphologyEx(shown.astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
+    loops, _ = cv2.findContours(opened, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    return cv2.drawContours(np.zeros_like(opened), loops, -1, 1, cv2.FILLED) > 0

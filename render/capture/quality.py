@@ -1,0 +1,150 @@
+"""How good the poses of a film are: what is measured, what is refused, what a person is told."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from render.capture.align import Round, align
+from render.capture.drawing import Drawer
+from render.capture.fit import Fitted
+from render.capture.masks import Visible
+from render.capture.object_config import ObjectConfig
+from render.capture.views import BoardView
+from render.errors import InputError
+from render.mesh.mesh import ObjectModel
+from render.transforms import rotation_angle
+
+AGAIN = (Round(256, None), Round(256, None))  # rounds of each half of the frames
+FEWEST_FOR_HALVES = 8
+WIDTH = 640  # of a frame that `most_contour_px` is said for
+MOST_FOOTPRINT = 3.0  # sides of the board: what is larger does not stand on it
+
+
+def check_footprint(model: ObjectModel, size: tuple[float, float]) -> None:
+    """Refuse an object that cannot stand on a board of this size, metres.
+
+    Raises:
+        InputError: it is far larger; its unit is most likely another.
+    """
+    across = float((model.box[1] - model.box[0]).max())
+    if across > MOST_FOOTPRINT * max(size):
+        raise InputError(
+            f"{model.source}: {1000 * across:.4g} mm across, on a board of {1000 * max(size):.4g}"
+            " mm; most likely the wrong --unit"
+        )
+
+
+def check_fit(
+    fitted: Fitted, views: Sequence[BoardView], model: ObjectModel, config: ObjectConfig
+) -> None:
+    """Refuse a pose that the frames do not bear out.
+
+    Raises:
+        InputError: names the gate, what was seen, and what most often is the reason.
+    """
+    across = 1000 * model.diameter
+    grown = float(np.expm1(fitted.aligned.standing.grown))
+    overlap = float(np.nanmedian(fitted.iou))
+    scaled = fitted.aligned.rms_px * WIDTH / views[0].camera.width
+    if overlap < config.least_iou:
+        raise InputError(
+            f"{model.source}: its silhouette and what frames show overlap by {overlap:.2f} (median;"
+            f" capture.least_iou is {config.least_iou:g}); is this the object, {across:.4g} mm"
+            " large, and does it stand where the board says? --place points takes points that you"
+            " found"
+        )
+    if not scaled <= config.most_contour_px:
+        raise InputError(
+            f"{model.source}: its contour is {scaled:.2f} px off (frames 640 wide, rms;"
+            f" capture.most_contour_px is {config.most_contour_px:g}); is the mesh that of this"
+            " very object, and did it stay still?"
+        )
+    if abs(grown) > config.most_size_off:
+        more = "larger" if grown > 0 else "smaller"
+        raise InputError(
+            f"{model.source}: frames show the object {100 * abs(grown):.1f} % {more} than its mesh,"
+            f" {across:.4g} mm (capture.most_size_off is {config.most_size_off:g}); check the"
+            " mesh's scale, and the board's ruler (--ruler-mm)"
+        )
+
+
+def halves_apart(drawer: Drawer, views: Sequence[BoardView], fitted: Fitted) -> dict[str, float]:
+    """How far poses by every other frame and by the rest are apart: degrees and mm; {} of few."""
+    if len(views) < FEWEST_FOR_HALVES:
+        return {}
+    a, b = (
+        align(drawer, views[i::2], fitted.aligned.standing, AGAIN, None, None, fitted.ground)
+        for i in (0, 1)
+    )
+    first, second = (x.standing.board_from_obj for x in (a, b))
+    turn = rotation_angle(first[:3, :3], second[:3, :3])
+    shift = np.linalg.norm(a.standing.center - b.standing.center)
+    return {"halves_deg": float(np.degrees(turn)), "halves_mm": 1000 * float(shift)}
+
+
+def measured(
+    views: Sequence[BoardView], fitted: Fitted, visible: Visible, halves: Mapping[str, float]
+) -> dict[str, Any]:
+    """The record of a film in quality.json."""
+    frames = [
+        {
+            "name": view.name,
+            "board_rms_px": view.rms_px,
+            "board_held_out_px": view.held_out_px,
+            "iou": float(overlap),
+            "hidden": float(hidden),
+        }
+        for view, overlap, hidden in zip(views, fitted.iou, visible.hidden, strict=True)
+    ]
+    board = np.array([view.rms_px for view in views])
+    return {
+        "frames": frames,
+        "summary": {
+            "frames": len(views),
+            "board_rms_px_median": float(np.median(board)),
+            "board_rms_px_worst": float(board.max()),
+            "board_held_out_px": float(np.median([view.held_out_px for view in views])),
+            "iou_median": float(np.nanmedian(fitted.iou)),
+            "iou_worst": float(np.nanmin(fitted.iou)),
+            "contour_rms_px": fitted.aligned.rms_px,
+            "size_off": float(np.expm1(fitted.aligned.standing.grown)),
+            "unsure_deg": fitted.unsure_deg,
+            "unsure_mm": fitted.unsure_mm,
+            "likeness": fitted.likeness,
+            "hidden_told": visible.told,
+            "hidden_frames": int((visible.hidden > 0).sum()),
+            **halves,
+        },
+    }
+
+
+COLUMNS = (
+    ("frames", "frames", "{:d}"),
+    ("board px", "board_rms_px_median", "{:.2f}"),
+    ("worst", "board_rms_px_worst", "{:.2f}"),
+    ("held out", "board_held_out_px", "{:.2f}"),
+    ("contour px", "contour_rms_px", "{:.2f}"),
+    ("IoU", "iou_median", "{:.3f}"),
+    ("worst", "iou_worst", "{:.3f}"),
+    ("size off", "size_off", "{:+.1%}"),
+    ("halves deg", "halves_deg", "{:.2f}"),
+    ("halves mm", "halves_mm", "{:.2f}"),
+)
+
+
+def table(films: Sequence[Mapping[str, Any]]) -> str:
+    """A line a film, of the records of quality.json, under a line of headings.
+
+    board px: rms of the board's corners, median frame and worst. held out: of corners that the pose
+    was found without. contour px: rms of the object's. halves: between the poses by two halves of
+    the frames.
+    """
+    rows = [["film", *(name for name, _, _ in COLUMNS)]]
+    for number, film in enumerate(films, 1):
+        said = film["summary"]
+        cells = [form.format(said[key]) if key in said else "-" for _, key, form in COLUMNS]
+        rows.append([str(number), *cells])
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    lines = ["  ".join(c.rjust(w) for c, w in zip(row, widths, strict=True)) for row in rows]
+    return "\n".join(lines)
