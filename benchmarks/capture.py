@@ -2,10 +2,11 @@
 
     python benchmarks/capture.py --films 6
 
-Each film shows a bundled object that was put on its printed outline by hand, through another lens,
-with distortion, noise, blur by motion and light that changes; as H.264. The errors are of all frames
-that were kept, in the median and the worst: of the board's pose, and of the object's in the camera,
-beside what is aimed at. An object that a turn leaves as it is has the smallest error over its turns.
+Each film shows a bundled object that was put on its printed outline by hand, through another
+lens, with distortion, noise, blur by motion and light that changes; as H.264. The errors are of all
+frames that were kept, in the median and the worst: of the board's pose, and of the object's in the
+camera, beside what is aimed at. An object that a turn leaves as it is has the smallest error over
+its turns.
 """
 
 import sys
