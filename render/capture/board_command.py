@@ -24,9 +24,8 @@ from render.config import OptionError
 @click.option(
     "--squares",
     metavar="WxH",
-    default="13x9",
-    show_default=True,
-    help="Across and down the page; odd ones keep the pattern the same for all programs.",
+    help="Across and down the page; odd ones keep the pattern the same for all programs."
+    "  [default: 13x9; more, smaller ones where an object needs the room]",
 )
 @click.option(
     "--square-mm", type=float, metavar="NUMBER", help="Their side.  [default: what fits the page]"

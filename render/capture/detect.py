@@ -75,7 +75,7 @@ def edge_sharpness(grey: np.ndarray, board: Board, ids: np.ndarray, pixels: np.n
     """
     place = {int(i): p for i, p in zip(ids, pixels, strict=True)}
     across = board.squares_x - 1
-    worst = 1.0
+    worst, looked = 1.0, False
     for step in (1, across):
         pairs = [
             (place[i], place[i + step])
@@ -83,9 +83,10 @@ def edge_sharpness(grey: np.ndarray, board: Board, ids: np.ndarray, pixels: np.n
             if i + step in place and (step > 1 or (i + 1) % across)
         ]
         if not pairs:
-            return 0.0
+            continue
+        looked = True
         worst = min(worst, _median_step(grey, np.array(pairs)))
-    return worst
+    return worst if looked else 0.0
 
 
 def _median_step(grey: np.ndarray, pairs: np.ndarray) -> float:
@@ -194,7 +195,7 @@ def _fit(board: Board, grey: np.ndarray) -> _Fit:
 
 def _share_on_plane(plane: np.ndarray, pixels: np.ndarray, size: Sequence[int]) -> float:
     """The share of points, (n, 2) on the board, that one view of a plane takes to their pixels."""
-    reach = LAYOUT_PX * float(np.hypot(*size))
+    reach = LAYOUT_PX * float(np.hypot(size[0], size[1]))
     H, _ = cv2.findHomography(plane, pixels, cv2.RANSAC, reach)
     if H is None:
         return 0.0

@@ -1,13 +1,13 @@
 """`capture board`: a board as a PDF with its board.toml; and which board a film is of."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from render.capture.board import Board, read_board, write_board
-from render.capture.board_sheet import make_board, write_sheet
+from render.capture.board_sheet import ACROSS, DOWN, make_board, write_sheet
 from render.capture.capture_object import load_object
 from render.capture.object_config import ObjectConfig
 from render.capture.outline import outline
@@ -19,6 +19,9 @@ from render.mesh.mesh import ObjectModel
 log = logging.getLogger(__name__)
 
 AROUND_MM = 4.0  # blank around an outline
+RING = 2  # squares that must stay on each side of it; of one alone no four meet
+# Squares across and down; the later ones leave more room for an object, and are read from nearer.
+LAYOUTS = ((ACROSS, DOWN), (17, 11), (19, 13))
 
 
 def print_board(
@@ -44,17 +47,17 @@ def print_board(
     if out.suffix.lower() != ".pdf":
         raise InputError(f"{out}: a board is written as .pdf, to be printed in its true size")
     paper, side = str(layout["paper"]), layout["square_mm"]
-    squares = _size("squares", layout["squares"])
+    wanted = None if layout["squares"] is None else _size("squares", layout["squares"])
     blank = None if layout["blank"] is None else _size("blank", layout["blank"])
     square_mm = None if side is None else float(side)
-    board = make_board(paper, squares, square_mm, blank)
+    board = make_board(paper, wanted or LAYOUTS[0], square_mm, blank)
     lines, outlines = [], []
     if mesh is not None:
         model = load_object(mesh, ObjectConfig(unit=unit, up=up))  # type: ignore[arg-type]
         pose = resting_pose(model, rest).board_from_obj
         if blank is None:
-            blank = _covered(model, pose, board)
-            board = make_board(paper, squares, square_mm, blank)
+            layouts = LAYOUTS if wanted is None and square_mm is None else (wanted or LAYOUTS[0],)
+            board = _around(model, pose, [make_board(paper, each, square_mm) for each in layouts])
         outlines = outline(model, pose)
         lines += [
             f"{mesh}: --rest {i}: {one.words}" + (" (printed)" if i == rest else "")
@@ -96,18 +99,22 @@ def _size(name: str, text: str | float | None) -> tuple[int, int]:
     return int(parts[0]), int(parts[1])
 
 
-def _covered(model: ObjectModel, board_from_obj: np.ndarray, board: Board) -> tuple[int, int]:
-    """How many squares across and down the middle an object covers.
+def _around(model: ObjectModel, board_from_obj: np.ndarray, boards: Sequence[Board]) -> Board:
+    """The first of some boards that leaves enough squares around an object; those that the object
+    covers are blank in it.
 
     Raises:
-        InputError: it leaves too few around it.
+        InputError: none does.
     """
-    reach_mm = 2000 * np.abs(footprint(model, board_from_obj)).max(axis=0) + 2 * AROUND_MM
-    wide, high = np.ceil(reach_mm / board.square_mm).astype(int)
-    if wide > board.squares_x - 4 or high > board.squares_y - 2:
-        size = " x ".join(f"{side:.0f}" for side in reach_mm - 2 * AROUND_MM)
-        raise InputError(
-            f"{model.source}: {size} mm leave too little of the board around it; take a larger"
-            " --paper, or another --rest"
-        )
-    return int(wide), int(high)
+    reach_mm = 2000 * np.abs(footprint(model, board_from_obj)).max(axis=0)
+    for board in boards:
+        wide, high = np.ceil((reach_mm + 2 * AROUND_MM) / board.square_mm).astype(int)
+        if wide <= board.squares_x - 2 * RING and high <= board.squares_y - 2 * RING:
+            squares = board.squares_x, board.squares_y
+            return make_board(str(board.paper), squares, board.square_mm, (int(wide), int(high)))
+    size = " x ".join(f"{side:.0f}" for side in reach_mm)
+    raise InputError(
+        f"{model.source}: {size} mm leave too little of the board around it; take a larger --paper"
+        " or another --rest; or a board without --object, beside which it stands, and"
+        " capture --place points"
+    )
