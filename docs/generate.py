@@ -26,7 +26,10 @@ FROM_TO = {
     "view": ("a dataset", "a window, or with --out a contact sheet as PNG"),
     "convert": ("a BOP dataset", "the same in the format of another program's trainer"),
     "export": ("a run folder", "an ONNX file, and a JSON that says how to use it"),
-    "run": ("a preset", "a folder with networks, tables, pictures and `results.json`"),
+    "run": (
+        "a preset, or a mesh and real frames of it where there are any",
+        "a folder with networks, tables, pictures and `results.json`",
+    ),
     "train": (
         "real frames, twins, synthetic images",
         "a run folder: `checkpoint.pt`, TensorBoard log",

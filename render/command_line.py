@@ -14,7 +14,7 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from render.config import explicit, flag, options_of, parse_set, resolve
+from render.config import OptionError, explicit, flag, options_of, parse_set, resolve
 from render.errors import InputError, one_line
 from render.unused import Unused, refuse_unused
 
@@ -59,8 +59,13 @@ class SectionedCommand(click.Command):
                     formatter.write(f"{'':>{formatter.current_indent}}{line}\n")
 
 
+# (what of --preset and --config was given, a command's other arguments) -> the preset to take, and
+# section -> settings over it
+Choose = Callable[[str | None, Path | None, Mapping[str, Any]], tuple[str | None, Mapping]]
+
+
 def configured(
-    passed_over: Sequence[Unused] = (), **sections: Any
+    passed_over: Sequence[Unused] = (), choose: Choose | None = None, **sections: Any
 ) -> Callable[[Callable], Callable]:
     """Give a command --preset, --config, --set, --seed and the named sections' own options.
 
@@ -69,6 +74,7 @@ def configured(
 
     Args:
         passed_over: settings that are refused on the command line, as they would have no effect.
+        choose: what to begin with, by what else the command was given.
     """
 
     names = {section: tuple(f.name for f in fields(cls)) for section, cls in sections.items()}
@@ -79,7 +85,10 @@ def configured(
         def with_config(preset, config, sets, **kwargs):
             flags = {name: explicit(kwargs, cls) for name, cls in sections.items()}
             rest = {name: value for name, value in kwargs.items() if name not in own}
-            chosen = resolve(_sections(), preset, config, sets, flags)
+            found: Mapping = {}
+            if choose is not None:
+                preset, found = choose(preset, config, {**kwargs, "sets": sets})
+            chosen = resolve(_sections(), preset, config, sets, flags, found)
             refuse_unused(_named(sets, flags), chosen, rest, passed_over)
             return command(config=chosen, **rest)
 
@@ -143,6 +152,17 @@ def given(name: str) -> bool:
     """Whether the user gave this parameter on the command line."""
     source = click.get_current_context().get_parameter_source(name)
     return source is ParameterSource.COMMANDLINE
+
+
+def refuse_foreign(choice: str, chosen: str, of_both: Sequence[str], of_nyu: Sequence[str]) -> None:
+    """Refuse what was given to a command but belongs to the other kind of data, bop or nyu."""
+    for parameter in click.get_current_context().command.params:
+        name, flag = parameter.name, parameter.opts[0]
+        if name is None or f"--{name}" == choice or name in of_both:
+            continue
+        owner = "nyu" if name in of_nyu else "bop"
+        if owner != chosen and given(name):
+            raise OptionError(f"{flag} belongs to {choice} {owner}, not to {choice} {chosen}")
 
 
 def torchrun_rank() -> int:

@@ -83,7 +83,9 @@ def render(config, seed, out, workers, replay, shard, cluster) -> None:
         hand_scene = config["hand_scene"]
         generate(config["render"], config["scene"], out, seed, hand_scene=hand_scene, **how)
     of_part = "" if part == (1, 1) else f"part {shard} of "
-    click.echo(f"{out}: {of_part}{config['render'].frames} frames")
+    parts = config["render"].parts
+    apart = "".join(f", {n} of them in {name}" for name, (_, n) in [*parts.items()][1:])
+    click.echo(f"{out}: {of_part}{config['render'].frames} frames{apart}")
 
 
 class CaptureCommand(SectionedCommand):

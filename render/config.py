@@ -11,6 +11,7 @@ import tomllib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, TypeVar, get_type_hints
 
 import click
@@ -75,6 +76,7 @@ def resolve(
     config: Path | None,
     sets: Sequence[str],
     flags: Sections,
+    found: Sections = MappingProxyType({}),
 ) -> dict[str, Any]:
     """Fill every section's dataclass from all sources; the later source wins.
 
@@ -84,6 +86,7 @@ def resolve(
         config: a TOML file with a table for each section; it may extend a preset, as presets do.
         sets: texts such as "train.steps=500".
         flags: section name -> what `explicit` picked.
+        found: section name -> what a command found out by itself; over presets, under all else.
 
     Raises:
         OptionError: an unknown section, name or value anywhere; says in which source it stood.
@@ -91,6 +94,7 @@ def resolve(
     layers = _preset_layers(preset) if preset is not None else []
     if config is not None:
         layers += _file_layers(config, preset)
+    layers.insert(len(layers) - (config is not None), ("what was found", dict(found)))
     for text in sets:
         section, key, value = parse_set(text)
         layers.append(("--set", {section: {key: value}}))

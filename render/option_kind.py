@@ -1,8 +1,9 @@
 """The types an option may have, and how their values are written in text.
 
 A field is an int, float, bool, str or Literal, or a tuple of one of the first four (of fixed length
-or `tuple[X, ...]`), and may be `X | None`. In text a tuple is `1,2,3` and None is `none`. A pair of
-ints named `size` or `..._size` is written `640x480`; every other pair is a range, smaller first.
+or `tuple[X, ...]`) or of `int | str`, an object's id or name, and may be `X | None`. In text a
+tuple is `1,2,3` and None is `none`. A pair of ints named `size` or `..._size` is written `640x480`;
+every other pair is a range, smaller first.
 """
 
 import math
@@ -10,7 +11,13 @@ from dataclasses import Field, dataclass, replace
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin
 
+
+class IdOrName:
+    """Stands for `int | str`: what is all digits is an id, other texts are names."""
+
+
 NOUNS = {int: "whole number", float: "number", str: "text", bool: "true or false"}
+NOUNS |= {IdOrName: "id or name"}
 MOST = 2**63  # what NumPy and OpenGL count in ends here
 BOOLS = {"true": True, "yes": True, "false": False, "no": False}
 
@@ -39,7 +46,8 @@ class OptionKind:
         if origin is Literal:
             return OptionKind(field, str, choices=args)
         if origin is tuple:
-            return OptionKind(field, args[0], count=0 if args[-1] is Ellipsis else len(args))
+            item = IdOrName if get_origin(args[0]) in (Union, UnionType) else args[0]
+            return OptionKind(field, item, count=0 if args[-1] is Ellipsis else len(args))
         return OptionKind(field, annotation)
 
     @property
@@ -71,6 +79,9 @@ class OptionKind:
         return items
 
     def _convert_item(self, value: Any) -> Any:
+        if self.item is IdOrName:
+            is_name = isinstance(value, str) and value.strip() and not value.strip().isdecimal()
+            return value.strip() if is_name else replace(self, item=int)._convert_item(value)
         if isinstance(value, str):
             value = BOOLS.get(value.lower()) if self.item is bool else self.item(value)
         elif self.item is float and type(value) is int:
@@ -97,7 +108,7 @@ class OptionKind:
             return f"[{'|'.join(map(str, self.choices))}]"
         if self.is_size:
             return "WxH"
-        name = {int: "INTEGER", float: "NUMBER", str: "TEXT"}[self.item]
+        name = {int: "INTEGER", float: "NUMBER", str: "TEXT", IdOrName: "OBJECT"}[self.item]
         return name if self.count is None else ",".join([name] * self.count) or f"{name},..."
 
     @property

@@ -111,6 +111,14 @@ def _views(config: Mapping[str, Any]) -> bool:
     return bool(config["scene"].views or (run is not None and run.real_views))
 
 
+def _chances(scene: Any) -> float:
+    """Whether anything stands beside, before or behind objects."""
+    of_layout = scene.distractor_chance
+    if scene.layout == "tabletop":
+        of_layout = scene.clutter_per_frame[1]
+    return max(scene.occluder_chance, of_layout)
+
+
 def _depth(name: str) -> When:
     return lambda config, _: config["sensor"].depth != name
 
@@ -140,6 +148,16 @@ OF_KINDS = (
         _layout("tabletop", "crop"),
     ),
     Unused("scene.distractor_chance", "belongs to scene.layout=crop", _layout("crop")),
+    Unused(
+        "scene.distractors",
+        "belongs to scene.layout tabletop or crop",
+        _layout("tabletop", "crop"),
+    ),
+    Unused(
+        "scene.distractors",
+        "has no effect where nothing is to stand about; set scene.occluder_chance, too",
+        lambda c, _: not _chances(c["scene"]),
+    ),
     Unused("scene.views", "belongs to scene.layout=crop", _layout("crop")),
     Unused(
         "scene.views_deg",
@@ -235,6 +253,11 @@ RENDER = (
         "*",
         "has no effect with --replay, which draws a frame as its dataset says; leave it",
         lambda _, a: a["replay"],
+    ),
+    Unused(
+        "render.val render.names",
+        "belongs to objects; --format nyu has hands",
+        lambda config, _: config["render"].format == "nyu",
     ),
     *of_hands(lambda config, _: config["render"].format == "nyu"),
     *OF_KINDS,

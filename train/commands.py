@@ -1,7 +1,6 @@
 """The commands of this package: each parses, calls one function, echoes what came of it."""
 
 import sys
-from collections.abc import Sequence
 
 import click
 
@@ -14,14 +13,16 @@ from render.command_line import (
     echo_once,
     given,
     out_option,
+    refuse_foreign,
     workers_option,
 )
-from render.config import OptionError
 from train.objects.data import DataConfig
+from train.objects.own import check_asked, choose
 from train.objects.twins.pair import PairConfig
 from train.options import DETECTOR, METHODS, CropConfig, ExemplarConfig, RunConfig, TrainConfig
 from train.study.config import StudyConfig
-from train.unused import EVALUATE, PAIR, RUN, SCORE, STUDY, TRAIN
+from train.unused import PAIR, RUN, STUDY, TRAIN
+from train.unused_judging import EVALUATE, SCORE
 
 localiser_option = click.option(
     "--localiser", type=PATH, metavar="RUN", help="Hands: the network that finds the palm."
@@ -48,7 +49,7 @@ localiser_option = click.option(
 def pair(config, seed, out, real, workers) -> None:
     """Make the synthetic twins of annotated real frames."""
     both = ("preset", "config", "sets", "seed", "out", "split")
-    _refuse_foreign_options("--real", real, both, ("hand", "workers"))
+    refuse_foreign("--real", real, both, ("hand", "workers"))
     if real == "nyu":
         from train.hands.data import find_nyu
         from train.hands.pairs import pair_hands
@@ -142,7 +143,7 @@ def score(config, seed, results, ground_truth, file_format, as_json, plot, compa
     """Metrics of a results file, ours or another's."""
     del seed
     both = ("results", "ground_truth", "file_format", "as_json")
-    _refuse_foreign_options("--format", file_format, both, ("plot", "compare"))
+    refuse_foreign("--format", file_format, both, ("plot", "compare"))
     if file_format == "nyu":
         from train.hands.score import score_files
 
@@ -229,19 +230,35 @@ def export(run_folder, onnx) -> None:
 @click.command(
     cls=SectionedCommand,
     examples=(
+        "python pipeline.py run --object cup.glb --real real --out runs/cup",
         "python pipeline.py run --preset demo --out runs/demo",
         "python pipeline.py run --preset lmo --set data.objects=5 --out runs/lmo-5",
     ),
 )
-@configured(RUN, run=RunConfig, data=DataConfig)
+@configured(RUN, choose, run=RunConfig, data=DataConfig)
+@click.option(
+    "--object",
+    "meshes",
+    type=PATH,
+    multiple=True,
+    metavar="MESH",
+    help="Your object, a mesh file, or a folder of them; once for each.",
+)
+@click.option(
+    "--real",
+    type=PATH,
+    metavar="DATASET",
+    help="Real frames of it with poses, a BOP dataset; without, synthetic images are all.",
+)
 @out_option
 @workers_option
 @device_option
-def run(config, seed, out, workers, device) -> None:
+def run(config, seed, out, workers, device, meshes, real) -> None:
     """Everything: render, pair, train each method, evaluate, compare."""
     from train.learn.distributed import joined
     from train.run import run_all
 
+    check_asked(config, meshes, real)
     with joined(device) as own_device:
         found = run_all(config, out, seed, workers or cores(), own_device)
     echo_once(found)
@@ -282,16 +299,3 @@ def doctor() -> None:
         if not check.ok:
             click.echo(f"     fix: {check.fix}")
     sys.exit(0 if all(check.ok for check in checks) else 1)
-
-
-def _refuse_foreign_options(
-    choice: str, chosen: str, of_both: Sequence[str], of_nyu: Sequence[str]
-) -> None:
-    """Refuse what was given to a command but belongs to the other kind of data, bop or nyu."""
-    for parameter in click.get_current_context().command.params:
-        name, flag = parameter.name, parameter.opts[0]
-        if name is None or f"--{name}" == choice or name in of_both:
-            continue
-        owner = "nyu" if name in of_nyu else "bop"
-        if owner != chosen and given(name):
-            raise OptionError(f"{flag} belongs to {choice} {owner}, not to {choice} {chosen}")

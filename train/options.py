@@ -37,8 +37,17 @@ class RunConfig:
     simulated: str = option(
         "", "Name of a preset whose ranges render the real frames too; empty: real ones are read"
     )
+    held_out: str = option(
+        "",
+        "Objects, without any real frame: name of a preset whose ranges render the synthetic frames"
+        " to test on; run.methods is then synthetic alone. Empty: there are real frames",
+        later=True,
+    )
     simulated_frames: int = option(
-        150, "run.simulated: how many frames are rendered to play the real ones", minimum=2
+        150,
+        "run.simulated, run.held_out: how many frames are rendered to play the real ones, or to"
+        " test on",
+        minimum=2,
     )
     real_background: bool = option(
         False, "Real training frames behind the synthetic images, in place of scene.background"
@@ -76,6 +85,16 @@ class RunConfig:
     def kind(self) -> str:
         """What the real frames of a run are called."""
         return "simulated real" if self.simulated else "real"
+
+    @property
+    def rendered(self) -> str:
+        """The preset that renders the frames to test on; empty where they are read."""
+        return self.simulated or self.held_out
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """Which parts of the frames there are."""
+        return ("test",) if self.held_out else ("train", "test")
 
 
 @dataclass(frozen=True)

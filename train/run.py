@@ -46,7 +46,8 @@ def train_one(
                 return train_alone(config, folders, start, out, seed, torch_device)
         material = make_task(config, out, seed).material(method, folders, torch_device)
         target, crop = material.target, material.crop
-        training = Training(method, options.steps, target, options, crop, seed, start)
+        seen = material.frames, material.around
+        training = Training(method, options.steps, target, options, crop, seed, start, *seen)
         return train_network(training, material.inputs, out, torch_device)
 
 
@@ -108,7 +109,11 @@ def _compare(task: Task, name: str, device: torch.device) -> dict[str, Any]:
     material, options = subject.material, task.config["train"]
     if rank() == 0:
         subject.show_pairs(folder)
-    start = Training("synthetic", 0, material.target, options, material.crop, task.seed)
+    start = Training(
+        *("synthetic", 0, material.target, options, material.crop, task.seed),
+        frames=material.frames,
+        around=material.around,
+    )
     methods = task.config["run"].methods
     found: dict[str, Any] = {}
     for method, checkpoint in train_methods(methods, start, material.inputs, folder, device):

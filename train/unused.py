@@ -26,23 +26,6 @@ def _no_method(*names: str) -> When:
     return when
 
 
-def _reads(name: str) -> When:
-    """Whether the network that is judged reads "object" or "hand"."""
-
-    def when(_: Config, arguments: Arguments) -> bool:
-        from train.tasks import kind_of  # torch, which other commands start without
-
-        return kind_of(arguments["run_folder"]) == name
-
-    return when
-
-
-def _other_object(config: Config, arguments: Arguments) -> bool:
-    from train.objects.detect.beside import object_of
-
-    return tuple(config["data"].objects) != (object_of(arguments["run_folder"]).obj_id,)
-
-
 def _hand(config: Config, arguments: Arguments) -> bool:
     """Whether hands are read, and by options that are not refused for them in any case."""
     run = config["run"]
@@ -54,6 +37,7 @@ def _object(config: Config, arguments: Arguments) -> bool:
 
 
 _simulated, _live = _has("run.simulated"), _has("run.live")
+_held_out = _has("run.held_out")
 WITH_REAL = tuple(method for method, shares in COMPOSITION.items() if shares[0])
 WITH_TWINS = tuple(method for method, shares in COMPOSITION.items() if shares[1])
 
@@ -121,8 +105,10 @@ LIVE = (
         lambda c, _: c["scene"].layout != "crop",
     ),
 )
+_VAL = Unused("render.val", "belongs to `render`; here all synthetic images are trained on")
 _rendered = "belongs to synthetic hands, which run.target=hand renders with render.hand only"
 _RUN = (
+    _VAL,
     Unused(
         "render.format",
         "must be bop for objects, whose scene folders are read",
@@ -130,15 +116,27 @@ _RUN = (
     ),
     Unused("hand.* hand_crop.* localiser.* pair.hand", "belongs to run.target=hand", _object),
     Unused(
-        "data.* crop.* scene.* pair.* run.live_workers run.refine run.detect detector.*",
+        "data.* crop.* scene.* pair.* detector.* run.live_workers run.refine run.detect"
+        " run.held_out",
         "belongs to run.target=object",
         _hand,
         but="pair.hand",
     ),
     Unused(
         "run.simulated_frames",
-        "belongs to run.simulated, of objects; of hands hand.train_frames and hand.test_frames are",
-        lambda c, a: _hand(c, a) or not _simulated(c, a),
+        "belongs to run.simulated or run.held_out, of objects; of hands hand.train_frames and"
+        " hand.test_frames are",
+        lambda c, a: _hand(c, a) or not (_simulated(c, a) or _held_out(c, a)),
+    ),
+    Unused(
+        f"{REAL_FRAMES} pair.*",
+        "belongs to real frames, which run.held_out is without; give them by --real DATASET",
+        _held_out,
+    ),
+    Unused(
+        "render.objects",
+        "has no effect with --object, which names the meshes; leave one of them",
+        lambda _, a: bool(a.get("meshes")),
     ),
     Unused(
         "data.dataset",
@@ -174,6 +172,7 @@ RUN = (all_but(f"{OF_RUN} detector", "run"), *_RUN, *IN_RUN)
 STUDY = (
     all_but(f"{OF_RUN} study", "study"),
     *IN_STUDY,
+    Unused("run.held_out", "belongs to run; a study compares methods on real frames"),
     Unused("data.folds data.fold", "has no effect: study cuts folds by study.tune_folds; leave it"),
     Unused(
         "study.tune_objects study.tune_folds study.tune_judged",
@@ -201,6 +200,7 @@ PAIR = (
         "data.boxes data.min_visib",
         "has no effect on twins, made of all instances; leave it",
     ),
+    Unused("data.symmetry", "has no effect on twins, drawn at annotated poses; leave it"),
     Unused(
         "scene.*",
         "has no effect on twins but for the light; leave it",
@@ -218,6 +218,7 @@ PAIR = (
 TRAIN = (
     all_but("run data render scene sensor crop train hand hand_crop detector", "train"),
     *IN_TRAIN,
+    _VAL,
     Unused("run.methods", "has no effect here: --method says which", is_refused=False),
     Unused("run.refine", "belongs to tests; training refines no poses", is_refused=False),
     Unused(
@@ -225,6 +226,7 @@ TRAIN = (
         "belongs to run and study; train reads --dataset",
         _simulated,
     ),
+    Unused("run.held_out", "belongs to run; train tests nothing"),
     Unused(
         "train.pretrain_steps",
         "has no effect here: train by --method synthetic first, and give that as --start RUN",
@@ -248,44 +250,4 @@ TRAIN = (
     *METHODS,
     *LIVE,
     *OF_KINDS,
-)
-
-EVALUATE = (
-    all_but("data exemplar hand run.refine", "evaluate"),
-    Unused(
-        "data.* run.refine",
-        "belongs to networks for objects, and this one is for hands",
-        _reads("hand"),
-    ),
-    Unused(
-        "hand.*", "belongs to networks for hands, and this one is for an object", _reads("object")
-    ),
-    Unused(
-        "hand.*",
-        "belongs to training",
-        but="hand.dataset hand.test_frames hand.small_from",
-    ),
-    Unused("data.objects", "is another object than the one this network is for", _other_object),
-    Unused(
-        "exemplar.synthetic exemplar.approximate",
-        "belongs to exemplar.exemplars; set that, too",
-        _lacks("exemplar.exemplars"),
-    ),
-    *FRAMES,
-)
-
-SCORE = (
-    all_but("data", "score"),
-    Unused("data.dataset", "has no effect: --ground-truth names the dataset"),
-    Unused("data.boxes", "has no effect: poses are scored, whatever boxes they were read in"),
-    Unused(
-        "data.train_fraction",
-        "has no effect: all is scored, or what data.split_file tests on",
-    ),
-    Unused(
-        "data.folds data.fold",
-        "belongs to data.split_file; set that, too",
-        _lacks("data.split_file"),
-    ),
-    *FRAMES,
 )

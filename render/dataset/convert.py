@@ -26,6 +26,7 @@ from render.hand.guest import HAND_ID
 from render.image_file import orientation, write_png
 from render.json_file import write_text
 from render.mesh.mesh import load_models
+from render.mesh.names import read_names
 from render.progress import progress
 from render.whole_file import whole_folder
 
@@ -172,7 +173,8 @@ def _objects(root: Path, config: ConvertConfig, images: Sequence[BopImage]) -> l
 
 def _classes(root: Path, to: str, obj_ids: list[int]) -> dict[int, ObjectClass]:
     """Each object as the new dataset calls it, with its box where the format needs one."""
-    names = class_names(root / "models", obj_ids, {HAND_ID: "hand"})
+    known = {HAND_ID: "hand", **read_names(root / "models")}
+    names = class_names(root / "models", obj_ids, known)
     classes = {j: ObjectClass(i, j, names[j]) for i, j in enumerate(obj_ids)}
     if not FORMATS[to]([]).needs_boxes:
         return classes

@@ -20,6 +20,7 @@ from render.whole_file import AREA, work_area, written
 RECORD = "generation.json"
 # Options of `render` that only say where something is -> the setting that says what it is.
 CONTENTS = {"objects": "meshes", "unit": "meshes", "up": "meshes", "hand": "hand"}
+DISTRACTORS = "distractors"  # the setting that tells the meshes of scene.distractors
 TURNED = "up"  # the setting that names the meshes which were turned to have z up
 _MADE = record({"settings": record({}, others=True)}, others=True)
 PACKAGES = (
@@ -138,6 +139,10 @@ def _without_paths(
         if isinstance(render, Mapping):
             render = {name: value for name, value in render.items() if name not in known}
             settings = {**settings, "render": render}
+        scene = settings.get("scene")
+        if DISTRACTORS in old and DISTRACTORS in new and isinstance(scene, Mapping):
+            scene = {name: value for name, value in scene.items() if name != DISTRACTORS}
+            settings = {**settings, "scene": scene}
         if "up" in known:
             settings = {name: value for name, value in settings.items() if name != TURNED}
         cleared.append(dict(settings))

@@ -17,14 +17,16 @@ from render.dataset.folder import as_begun, is_begun, join_dataset
 from render.dataset.inputs import DEFAULT_HAND_SCENE, SceneInputs
 from render.dataset.missing import make_missing
 from render.dataset.parts import Scene, cut, part_size, sweep_parts, write_part_records
-from render.draw.renderer import RenderConfig, keep_levels, make_renderer, see
+from render.draw.renderer import VAL, RenderConfig, keep_levels, make_renderer, see
 from render.errors import InputError
 from render.formats.bop_writer import measure, write_camera_json, write_images
+from render.formats.coco_split import write_split
+from render.formats.splits import scene_dirs
 from render.formats.webdataset import write_key_to_shard
 from render.hand.guest import HAND_ID, hand_records
 from render.hand.scene import HandSceneConfig
 from render.mesh.mesh import write_models
-from render.scene.props import props
+from render.mesh.names import read_names
 from render.scene.randomize import SceneConfig
 from render.scene.spec import SceneSpec
 from render.sensor.config import DEFAULT_SENSOR, SensorConfig
@@ -57,6 +59,7 @@ def generate(
             settings or cannot be written to, or OpenGL or a library is not what it was begun with.
     """
     config = replace(config, objects=config.objects or ("assets",))
+    _check_parts(config)
     inputs = SceneInputs(config, scene, sensor, seed, hand_scene, read_list(out))
     if inputs.as_listed:
         inputs.settings = as_begun(out, inputs.settings, BACKGROUND_SETTINGS)
@@ -67,14 +70,22 @@ def generate(
     shown = (draw.background_image(job.first + i) for job in left for i in range(job.frames))
     check_images(path for path in shown if path is not None)
     if config.renderer == "moderngl" and not config.exact and left:
-        keep_levels(inputs.models)  # once, rather than in every worker
-    open_maker, swept = partial(_SceneMaker, inputs), (out, out / config.split)
+        keep_levels({**inputs.models, **inputs.distractors})  # once, rather than in every worker
+    folders = [out / split for split in config.parts]
+    open_maker, swept = partial(_SceneMaker, inputs), (out, *folders)
     try:
         make_missing(open_maker, jobs, "render, frames", workers, cluster, swept)
     finally:
-        sweep_parts(out / config.split)
-    if config.format == "bop-webdataset":
-        write_key_to_shard(out / config.split, -(-config.frames // config.frames_per_scene))
+        for folder in folders:
+            sweep_parts(folder)
+    for split, (_, frames) in config.parts.items():
+        scenes = -(-frames // config.frames_per_scene)
+        if config.format == "bop-webdataset":
+            write_key_to_shard(out / split, scenes)
+        elif (out / split).is_dir() and len(
+            scene_dirs(out / split)
+        ) == scenes:  # else other machines are still at work
+            write_split(out, split)
 
 
 @dataclass(frozen=True)
@@ -106,11 +117,10 @@ class _SceneMaker:
     def __init__(self, inputs: SceneInputs, job: _Job) -> None:
         self.models, self.randomizer = inputs.models, inputs.randomizer
         self.guest, self.hand, self.depth_scale = inputs.guest, job.config.hand, inputs.depth_scale
-        drawn = inputs.models | props() if job.layout == "tabletop" else inputs.models
         hands = {HAND_ID: self.guest.model} if self.guest else {}
         if self.guest is not None:
             self.models = {**self.models, HAND_ID: self.guest.object}
-        self.renderer = make_renderer(drawn, job.config, hands)
+        self.renderer = make_renderer(inputs.drawn, job.config, hands)
         join_dataset(job.out, inputs.settings, self.renderer.name)
         if self.randomizer.backgrounds:
             folder = Path(job.background)
@@ -118,6 +128,9 @@ class _SceneMaker:
         if not (job.out / "models").is_dir():
             with whole_folder(job.out / "models") as folder:
                 write_models(folder, self.models.values())
+        # A dataset that was begun without names goes on without.
+        names = read_names(job.out / "models")
+        self.models = {i: replace(m, name=names.get(i, "")) for i, m in self.models.items()}
 
     def close(self) -> None:
         """Free the OpenGL context."""
@@ -170,9 +183,19 @@ def _jobs(
 ) -> Iterator[_Job]:
     """The parts of every scene that this command shall make."""
     each, most = config.frames_per_scene, part_size(config.frames, size)
-    for scene_id in range(part[0] - 1, -(-config.frames // each), part[1]):
-        first = scene_id * each
-        frames = min(each, config.frames - first)
-        scene = Scene(out / config.split, scene_id, config.format, first, frames, most)
-        for start, count in cut(first, frames, most):
-            yield _Job(config, ranges.layout, ranges.background, out, scene, start, count)
+    for split, (begin, count) in config.parts.items():
+        for scene_id in range(part[0] - 1, -(-count // each), part[1]):
+            first = begin + scene_id * each
+            frames = min(each, begin + count - first)
+            scene = Scene(out / split, scene_id, config.format, first, frames, most)
+            for start, number in cut(first, frames, most):
+                yield _Job(config, ranges.layout, ranges.background, out, scene, start, number)
+
+
+def _check_parts(config: RenderConfig) -> None:
+    """Raise InputError for a split val that is none, or there is twice."""
+    if config.val and len(config.parts) < 2:
+        fault = f"{config.val:g} of {config.frames} frames is none; give more of them"
+        if config.split == VAL:
+            fault = f"render.split is {VAL}, too; give that another name"
+        raise InputError(f"render.val: {fault}")

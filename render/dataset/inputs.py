@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
@@ -13,7 +13,7 @@ import numpy as np
 from render.camera import Camera
 from render.config import to_dict
 from render.dataset.backgrounds import with_missing
-from render.dataset.folder import TURNED
+from render.dataset.folder import DISTRACTORS, TURNED
 from render.draw.renderer import RenderConfig
 from render.errors import InputError
 from render.formats.bop_points import keypoints
@@ -25,6 +25,9 @@ from render.hand.model import hand_digest
 from render.hand.scene import HandSceneConfig
 from render.mesh.axes import up_axis
 from render.mesh.mesh import ObjectModel, load_models
+from render.mesh.names import check_names, ids_of
+from render.scene.distractors import load_distractors, needs_solids
+from render.scene.props import props
 from render.scene.randomize import Randomizer, SceneConfig
 from render.scene.spec import NEAR
 from render.scene.view import frame_size, old_camera, scene_camera
@@ -37,10 +40,11 @@ HAND_LACKS = {"coordinates": "object coordinates", "format": "place in tar shard
 class SceneInputs:
     """What scenes are made of, loaded and checked, and what of it a dataset's bytes depend on.
 
-    models: by obj_id. size: (width, height) of the frames. randomizer: draws the scenes. guest: the
-    hand among the objects, or None. depth_scale: mm of a step of depth images. settings: what the
-    bytes depend on, as plain data. as_listed: whether the background images are those that the
-    dataset was begun with, by name and size, wherever their folder is now.
+    models: by obj_id. distractors: what stands about beside them, by ids of their own.
+    size: (width, height) of the frames. randomizer: draws the scenes. guest: the hand among the
+    objects, or None. depth_scale: mm of a step of depth images. settings: what the bytes depend on,
+    as plain data. as_listed: whether the background images are those that the dataset was begun
+    with, by name and size, wherever their folder is now.
     """
 
     def __init__(
@@ -59,7 +63,9 @@ class SceneInputs:
         Raises:
             InputError: as `generate`.
         """
-        self.models = load_models(config.objects, config.unit, up=config.up)
+        self.models = named(load_models(config.objects, config.unit, up=config.up), config.names)
+        names = {i: model.name for i, model in self.models.items()}
+        config = replace(config, obj_ids=ids_of(config.obj_ids, names, "render.obj_ids"))
         _check_ids(config, self.models)
         _check_renderer(config, scene)
         for model in self.models.values():
@@ -67,19 +73,23 @@ class SceneInputs:
         given = None if config.camera is None else read_camera_file(Path(config.camera))
         self.size = size = frame_size(scene.layout, config.size, given)
         camera = scene_camera(scene, size, given)
-        obj_ids = config.obj_ids or None
-        self.randomizer = Randomizer(scene, self.models, size, seed, obj_ids, sensor, camera)
+        obj_ids = tuple(int(i) for i in config.obj_ids) or None
+        self.distractors = load_distractors(scene.distractors, self.models.values())
+        self.randomizer = Randomizer(
+            scene, self.models, size, seed, obj_ids, sensor, camera, self.distractors
+        )
         ranges = {"scene": to_dict(scene), "sensor": to_dict(sensor)}
         render = to_dict(replace(config, size=size, camera=None))
         self.settings = {"render": render, **ranges, "seed": seed, **_camera_record(scene, camera)}
         self.settings |= _turned(self.models, config.up)
         self.settings["meshes"] = {str(i): mesh_digest(model) for i, model in self.models.items()}
+        self.settings |= self._distractor_record(scene)
         if self.randomizer.views:  # told by what the file says, not by its place
             self.settings["scene"] |= {"views": _digest_of(self.randomizer.views)}
         self.as_listed = False
         if self.randomizer.backgrounds:
             self._use_backgrounds(Path(scene.background), listed)
-        annotated = [self.models[i].diameter for i in config.obj_ids or self.models]
+        annotated = [self.models[i].diameter for i in obj_ids or self.models]
         self.depth_scale = fine_scale(min(annotated))
         if self.randomizer.near != NEAR or self.randomizer.light_scale != 1:
             # Which older versions drew otherwise.
@@ -93,6 +103,25 @@ class SceneInputs:
             self.guest = HandGuest(hand, hand_scene, self.models, seed)
             self.settings |= {"hand_scene": to_dict(hand_scene), "hand": hand_digest(hand)}
 
+    @property
+    def drawn(self) -> dict[int, ObjectModel]:
+        """All meshes that scenes show."""
+        uses_props = self._lacks_others or self.randomizer.config.layout == "tabletop"
+        return {**self.models, **self.distractors, **(props() if uses_props else {})}
+
+    @property
+    def _lacks_others(self) -> bool:
+        scene = self.randomizer.config
+        chances = scene.occluder_chance, scene.distractor_chance
+        return needs_solids(scene.layout, chances, {**self.models, **self.distractors})
+
+    def _distractor_record(self, scene: SceneConfig) -> dict[str, Any]:
+        """What stands about, where older versions had something else; a mesh alone had itself."""
+        if self._lacks_others:
+            return {DISTRACTORS: "solids"}
+        digests = {str(i): mesh_digest(model) for i, model in self.distractors.items()}
+        return {DISTRACTORS: digests} if digests else {}
+
     def _use_backgrounds(self, folder: Path, listed: Mapping[str, int]) -> None:
         """Take the images of a folder, and those of the dataset's that are gone."""
         draw = self.randomizer
@@ -105,6 +134,21 @@ class SceneInputs:
         names = "\n".join(f"{folder / name} {size}" for name, size in sizes.items())
         made = hashlib.blake2b(names.encode(), digest_size=8).hexdigest()
         self.settings["backgrounds"] = f"{len(draw.backgrounds)} files, {made}"
+
+
+def named(models: dict[int, ObjectModel], names: Sequence[str]) -> dict[int, ObjectModel]:
+    """The models under other names, in the order of their ids; as they are where none is given.
+
+    Raises:
+        InputError: there are more or fewer names than models, or one is unusable.
+    """
+    if not names:
+        return models
+    if len(names) != len(models):
+        files = ", ".join(f"{i} of {Path(m.source).name}" for i, m in models.items())
+        raise InputError(f"render.names: {len(names)} names for {len(models)} objects ({files})")
+    check_names(dict(zip(models, names, strict=True)), "render.names")
+    return {i: replace(m, name=name) for (i, m), name in zip(models.items(), names, strict=True)}
 
 
 def _turned(models: Mapping[int, ObjectModel], up: str | None) -> dict[str, Any]:
@@ -138,7 +182,7 @@ def _check_renderer(config: RenderConfig, scene: SceneConfig) -> None:
 
 
 def _check_ids(config: RenderConfig, models: Mapping[int, ObjectModel]) -> None:
-    missing = sorted(set(config.obj_ids) - set(models))
+    missing = sorted({int(i) for i in config.obj_ids} - set(models))
     if missing:
         raise InputError(f"render.obj_ids: no object {missing[0]}; there are {sorted(models)}")
 

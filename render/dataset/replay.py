@@ -11,7 +11,7 @@ import cv2
 
 from render import plain
 from render.config import OptionError, fill
-from render.dataset.folder import RECORD, TURNED, read_record
+from render.dataset.folder import DISTRACTORS, RECORD, TURNED, read_record
 from render.dataset.inputs import mesh_digest
 from render.draw.renderer import RenderConfig, make_renderer, see
 from render.errors import InputError
@@ -22,7 +22,9 @@ from render.hand.model import HandModel
 from render.image_file import check_png, write_png
 from render.mesh.mesh import ObjectModel, load_models
 from render.plain import clipped
+from render.scene.distractors import is_distractor, load_distractors
 from render.scene.props import props
+from render.scene.randomize import SceneConfig
 from render.scene.spec import SceneSpec
 
 log = logging.getLogger(__name__)
@@ -62,9 +64,12 @@ def replay_frame(frame: Path, out: Path) -> None:
     if TURNED not in made["settings"]:  # no mesh was turned, nor by versions that could not
         config = replace(config, up="z")
     obj_ids = sorted({placed.obj_id for placed in spec.objects})
-    of_meshes = [i for i in obj_ids if i not in props() and i != HAND_ID]
+    others = [i for i in obj_ids if is_distractor(i)]
+    of_meshes = [i for i in obj_ids if i not in props() and i not in (*others, HAND_ID)]
     models = _models(root, config, of_meshes, made["settings"].get("meshes", {}))
     models |= {i: prop for i, prop in props().items() if i in obj_ids}
+    if others:
+        models |= _distractors(made["settings"], others, root / RECORD)
     hands = {} if config.hand is None else {HAND_ID: load_hand(config.hand)}
     _check_postures(spec, hands, where)
     with closing(make_renderer(models, config, hands)) as renderer:
@@ -133,6 +138,26 @@ def _models(
             reason,
         )
     return own
+
+
+def _distractors(
+    settings: Mapping[str, Any], ids: Sequence[int], path: Path
+) -> dict[int, ObjectModel]:
+    """The meshes of scene.distractors that stand in a frame, from where they were."""
+    try:
+        scene = fill(SceneConfig, settings.get("scene", {}), "settings.scene")
+    except OptionError as error:
+        raise InputError(f"{path}: {error.message}") from None
+    digests = plain.dict_of(plain.text)(settings.get(DISTRACTORS, {}), f"{path}: {DISTRACTORS}")
+    found = load_distractors(scene.distractors, ())
+    missing = [i for i in ids if i not in found]
+    differing = _differing({i: found[i] for i in ids if i in found}, digests)
+    if missing or differing is not None:
+        raise InputError(
+            f"{path}: a mesh of scene.distractors ({', '.join(scene.distractors)}) is not there any"
+            " more, or another one; a frame is drawn again from the same meshes"
+        )
+    return {i: found[i] for i in ids}
 
 
 def _differing(models: Mapping[int, ObjectModel], digests: Mapping[str, str]) -> int | None:

@@ -14,9 +14,12 @@ from render.frame import Frame
 from render.hand.model import HandModel
 from render.mesh.mesh import Mesh, ObjectModel
 from render.scene.background import draw_background
+from render.scene.distractors import is_distractor
 from render.scene.spec import SceneSpec
 from render.sensor.color import apply_color_sensor
 from render.sensor.depth import apply_depth_sensor
+
+VAL = "val"  # the split of render.val
 
 
 @dataclass(frozen=True)
@@ -37,7 +40,15 @@ class RenderConfig:
         " and GLTF, z of others and in a BOP models folder",
         later=True,
     )
-    obj_ids: tuple[int, ...] = option((), "Annotate only these objects; the others are clutter")
+    names: tuple[str, ...] = option(
+        (),
+        "Names of all these objects, in the order of their ids, for COCO's categories, tables and"
+        " wherever an object is asked for; none: those of names.json or of the mesh files",
+        later=True,
+    )
+    obj_ids: tuple[int | str, ...] = option(
+        (), "Annotate only these objects, by ids or names; the others are clutter"
+    )
     frames: int = option(1000, "Number of frames to render", minimum=1)
     size: tuple[int, int] | None = option(
         None,
@@ -51,6 +62,14 @@ class RenderConfig:
         later=True,
     )
     split: str = option("train", "Name of the folder that scenes are written to, such as train")
+    val: float = option(
+        0.0,
+        "Share of the frames, the last ones, that go to a split of their own, val, to test networks"
+        " by that are trained on the others; 0: none",
+        minimum=0,
+        maximum=0.9,
+        later=True,
+    )
     frames_per_scene: int = option(
         100, "Frames in one scene folder or shard", minimum=1, maximum=1000
     )
@@ -74,6 +93,13 @@ class RenderConfig:
     renderer: Literal["moderngl", "pyrender"] = option(
         "moderngl", "What draws; pyrender is the independent check, and many times slower"
     )
+
+    @property
+    def parts(self) -> dict[str, tuple[int, int]]:
+        """Name of each split -> its first frame id, and how many frames it has."""
+        of_val = round(self.val * self.frames)
+        rest = self.frames - of_val
+        return {self.split: (0, rest)} | ({VAL: (rest, of_val)} if of_val else {})
 
 
 class Renderer(Protocol):
@@ -121,7 +147,7 @@ def make_renderer(
 
 def levels_of(models: Mapping[int, ObjectModel]) -> dict[int, list[Level]]:
     """Levels of detail of the models, kept or made now; props are drawn as they are."""
-    return load_levels({i: model.mesh for i, model in models.items() if i > 0})
+    return load_levels({i: m.mesh for i, m in models.items() if i > 0 or is_distractor(i)})
 
 
 def keep_levels(models: Mapping[int, ObjectModel]) -> None:

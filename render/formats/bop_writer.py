@@ -14,7 +14,7 @@ from render.errors import InputError
 from render.formats.bop import depth_path, mask_path
 from render.formats.bop_points import points_records
 from render.formats.bop_records import gt_record, info_record, write_records
-from render.formats.coco import coco_annotations, coco_image, write_coco
+from render.formats.coco import COCO, coco_annotations, coco_image, write_coco
 from render.formats.surface import encode_nocs, encode_normals, nocs_path, normals_path
 from render.frame import Box, Frame
 from render.image_file import write_png
@@ -187,9 +187,11 @@ class SceneRecords:
         if self.points:
             write_records(scene_dir / "scene_gt_points.json", self.points)
         if self.coco_images:
-            present = {record["category_id"] for record in self.coco_objects}
-            file = scene_dir / "scene_gt_coco.json"
-            write_coco(file, self.coco_images, self.coco_objects, self.models or present)
+            names = {record["category_id"]: "" for record in self.coco_objects}
+            if self.models:
+                names = {i: model.name for i, model in self.models.items()}
+            file = scene_dir / COCO
+            write_coco(file, self.coco_images, self.coco_objects, names)
         write_records(scene_dir / "scene_gt.json", self.gts)
         write_records(scene_dir / "scene_camera.json", self.cameras)
 

@@ -4,7 +4,7 @@ The format: https://cocodataset.org/#format-data, with uncompressed run-length m
 """
 
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from render.frame import Frame
 from render.image_file import MAX_PIXELS
 from render.json_file import write_text
 
+COCO = "scene_gt_coco.json"
 BARELY_VISIBLE = 0.1  # visib_fract below which bop_toolkit tells an evaluation to ignore an object
 
 
@@ -102,14 +103,23 @@ def coco_annotations(
     return records
 
 
+def coco_categories(names: Mapping[int, str]) -> list[dict[str, Any]]:
+    """COCO's categories of objects, by their names or ids."""
+    return [{"id": i, "name": names[i] or str(i), "supercategory": "object"} for i in sorted(names)]
+
+
 def write_coco(
     path: Path,
     images: Sequence[dict[str, Any]],
     annotations: Sequence[dict[str, Any]],
-    obj_ids: Collection[int],
+    names: Mapping[int, str],
 ) -> None:
-    """Write a scene's records, one a line; obj_ids are the categories."""
-    categories = [{"id": i, "name": str(i), "supercategory": "object"} for i in sorted(obj_ids)]
+    """Write a scene's records, one a line.
+
+    Args:
+        names: of the categories, by object id; where one is empty the id is its name.
+    """
+    categories = coco_categories(names)
     parts = {"categories": categories, "images": images, "annotations": annotations}
     lists = (f'"{name}": [\n{_lines(records)}\n]' for name, records in parts.items())
     write_text(path, '{"info": {}, "licenses": [],\n' + ",\n".join(lists) + "}\n")

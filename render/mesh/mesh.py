@@ -16,6 +16,7 @@ from render.image_file import write_png
 from render.json_file import read_json
 from render.mesh.axes import RECORDS, up_axis, with_z_up
 from render.mesh.file import read_mesh_file
+from render.mesh.names import name_in_file, told_apart, write_names
 from render.mesh.part import Part
 from render.mesh.ply.mesh import TINTED_TEXTURE
 from render.mesh.ply.ply import encode_ply
@@ -29,17 +30,17 @@ SMALL = 0.03  # metres; smaller objects are seen from nearer and in finer steps
 RECORD_TOLERANCE = 0.05  # of the diameter, between a mesh and its models_info.json
 
 _AXIS = plain.record({"axis": plain.flat(3), "offset": plain.flat(3)}, others=True)
-# How models_info.json says that an object looks the same, mm.
-SYMMETRIES = {
+_SYMMETRIES = {
     "symmetries_discrete": plain.list_of(plain.flat(16), most=256),
     "symmetries_continuous": plain.list_of(_AXIS, most=8),
 }
+SYMMETRIES = plain.record({}, _SYMMETRIES)  # of a record, alone
 _RECORD = plain.record(
     {},
     {
         "diameter": plain.number(0),
         **{f"{of}_{axis}": plain.number() for of in ("min", "size") for axis in "xyz"},
-        **SYMMETRIES,
+        **_SYMMETRIES,
     },
     others=True,
 )
@@ -78,6 +79,12 @@ class ObjectModel:
     symmetries: np.ndarray
     info: dict  # the record as it stands in models_info.json, mm
     source: str  # the file it came from
+    name: str = ""  # what people call it; empty where it has a number alone
+
+    @property
+    def title(self) -> str:
+        """What tables call it."""
+        return self.name or str(self.obj_id)
 
 
 def load_mesh(path: Path, unit: str | None = None, up: str | None = None) -> Mesh:
@@ -145,7 +152,8 @@ def load_models(
 
     The id is the number in a file name `obj_NNNNNN`; other files get those that are left, from 1
     on, in the order of sources and names. Diameter, box and symmetries come from the
-    models_info.json beside the file, and from the mesh where there is none.
+    models_info.json beside the file, and from the mesh where there is none; names from names.json,
+    or from the files.
 
     Args:
         sources: each "assets" (the bundled objects), a folder of meshes, or a mesh file.
@@ -163,7 +171,8 @@ def load_models(
         raise InputError(f"no object {unknown[0]} in {_names(sources)}; present are {present}")
     wanted = sorted(files if obj_ids is None else set(obj_ids))
     models = all_of(wanted, lambda i: _load_model(i, files[i], unit, up), "objects cannot be used")
-    loaded = dict(zip(wanted, models, strict=True))
+    names = told_apart({model.obj_id: model.name for model in models})
+    loaded = {model.obj_id: replace(model, name=names[model.obj_id]) for model in models}
     if unit is None:
         sizes = {i: float(np.ptp(model.mesh.vertices, axis=0).max()) for i, model in loaded.items()}
         say_taken_for_metres({files[i]: size for i, size in sizes.items()})
@@ -186,13 +195,15 @@ def object_model(obj_id: int, mesh: Mesh, info: dict, source: str) -> ObjectMode
 
 
 def write_models(folder: Path, models: Iterable[ObjectModel]) -> None:
-    """Write BOP's `models` folder: obj_NNNNNN.ply and models_info.json."""
+    """Write BOP's `models` folder: obj_NNNNNN.ply, models_info.json, and names.json if need be."""
     folder.mkdir(parents=True, exist_ok=True)
     models = list(models)
     for model in models:
         write_ply(folder / f"obj_{model.obj_id:06d}.ply", model.mesh)
     records = [f'  "{model.obj_id}": {json.dumps(model.info)}' for model in models]
     (folder / "models_info.json").write_text("{\n" + ",\n".join(records) + "\n}\n")
+    names = {model.obj_id: model.name for model in models}
+    write_names(folder, names, {model.obj_id: model.source for model in models})
 
 
 def models_info_record(mesh: Mesh) -> dict[str, float]:
@@ -230,13 +241,13 @@ def _names(sources: Sequence[str | Path]) -> str:
 
 
 def _load_model(obj_id: int, path: Path, unit: str | None, up: str | None) -> ObjectModel:
-    mesh = load_mesh(path, unit, up)
+    mesh, name = load_mesh(path, unit, up), name_in_file(path, obj_id)
     records = path.parent / RECORDS
     record = _read_record(records, obj_id)
     needed = {"diameter", *(f"{key}_{axis}" for key in ("min", "size") for axis in "xyz")}
     info = record if needed <= set(record) else models_info_record(mesh) | record
     try:
-        model = object_model(obj_id, mesh, info, str(path))
+        model = replace(object_model(obj_id, mesh, info, str(path)), name=name)
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"{records}: the record of object {obj_id} is damaged ({error})") from None
     _check_record(model)

@@ -12,6 +12,7 @@ from render.camera import Camera
 from render.config import option
 from render.mesh.box import box_corners
 from render.mesh.mesh import ObjectModel
+from render.scene.distractors import draw_distractor
 from render.scene.packing import scatter
 from render.scene.views import near_view
 from render.transforms import apply, random_rotation, rigid
@@ -100,6 +101,13 @@ class LayoutConfig:
     distractor_chance: float = option(
         0.3, "crop: chance of another object behind the one that is seen", minimum=0, maximum=1
     )
+    distractors: tuple[str, ...] = option(
+        (),
+        "tabletop, crop: more meshes to stand before, beside and behind objects, never annotated:"
+        " assets, folders of meshes, or files. none: objects that are not annotated, and plain"
+        " solids",
+        later=True,
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,8 +123,9 @@ class Body:
 @dataclass(frozen=True, eq=False)
 class Stage:
     """What a layout works with: its ranges, the meshes, those of them that are annotated, the
-    camera of the whole image, and the size of the frames, which in crops is another; and the sides
-    that crops show, where views say them, as `read_views` gives them."""
+    camera of the whole image, and the size of the frames, which in crops is another; the sides that
+    crops show, where views say them, as `read_views` gives them; and meshes that are only to stand
+    about."""
 
     config: LayoutConfig
     models: Mapping[int, ObjectModel]
@@ -124,6 +133,7 @@ class Stage:
     camera: Camera
     size: tuple[int, int]
     views: Mapping[int, np.ndarray] = field(default_factory=dict)
+    distractors: Mapping[int, ObjectModel] = field(default_factory=dict)
 
     @cached_property
     def aim(self) -> np.ndarray:
@@ -147,19 +157,19 @@ def crop(stage: Stage, frame_id: int, pose_rng, clutter_rng) -> tuple[Camera, li
     placed = [Body(obj_id, cam_from_obj)]
     radius = models[obj_id].diameter / 2
     (middle,) = apply(cam_from_obj, models[obj_id].box.mean(axis=0)[None])
-    others = [i for i in models if i != obj_id] or [obj_id]
+    others = {i: m for i, m in [*models.items(), *stage.distractors.items()] if i != obj_id}
     for chance, towards in ((config.occluder_chance, -1), (config.distractor_chance, 1)):
         if clutter_rng.random() >= chance:
             continue
-        other = others[clutter_rng.integers(len(others))]
-        gap = radius + models[other].diameter / 2
+        other, stretch, box, size = draw_distractor(others, models[obj_id].diameter, clutter_rng)
+        gap = radius + size / 2
         nearest = min(0.25, middle[2] / 2)
         depth = max(middle[2] + towards * gap * clutter_rng.uniform(0.8, 1.3), nearest)
         angle, reach = clutter_rng.uniform(0, 2 * np.pi), clutter_rng.uniform(0.35, 0.9)
         shifted = pixel + side * reach * np.array([np.cos(angle), np.sin(angle)])
         R, ray = random_rotation(clutter_rng), np.linalg.inv(full.K) @ [*shifted, 1.0]
-        t = depth * ray - R @ models[other].box.mean(axis=0)
-        placed.append(Body(other, rigid(R, t), annotated=False))
+        t = depth * ray - R @ box.mean(axis=0)
+        placed.append(Body(other, rigid(R, t), annotated=False, stretch=stretch))
     return camera, placed
 
 

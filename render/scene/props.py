@@ -8,6 +8,7 @@ from functools import cache
 import numpy as np
 
 from render.mesh.mesh import Mesh, ObjectModel, models_info_record, object_model
+from render.scene.spec import Material
 from render.scene.textures import draw_texture
 
 SURFACES = {"wood": 5, "cloth": 4, "checker": 3, "stone": 4, "plain": 4}
@@ -36,6 +37,12 @@ def props() -> dict[int, ObjectModel]:
         for obj_id, mesh in meshes.items()
     }
     return {i: object_model(i, m, models_info_record(m), "a prop") for i, m in textured.items()}
+
+
+def prop_material(rng: np.random.Generator) -> Material:
+    """A random surface of a prop, whatever the ranges of objects."""
+    tint = rng.uniform(0.55, 0.95) * rng.uniform(0.85, 1.15, 3)
+    return Material(tuple(tint.tolist()), rng.uniform(0.0, 0.15), rng.uniform(8.0, 64.0))
 
 
 def solid_kind(obj_id: int) -> str:

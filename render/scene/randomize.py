@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 
@@ -12,7 +13,7 @@ from render.errors import InputError
 from render.mesh.mesh import SMALL, ObjectModel
 from render.scene.background import background_files, random_crop
 from render.scene.layout import Body, LayoutConfig, Range, Stage, crop, upright
-from render.scene.props import TABLES
+from render.scene.props import TABLES, prop_material
 from render.scene.spec import (
     LIGHT_KINDS,
     Background,
@@ -104,6 +105,7 @@ class Randomizer:
         obj_ids: Sequence[int] | None = None,
         sensor: SensorConfig = DEFAULT_SENSOR,
         camera: Camera | None = None,
+        distractors: Mapping[int, ObjectModel] = MappingProxyType({}),
     ) -> None:
         """
         Args:
@@ -112,6 +114,7 @@ class Randomizer:
             obj_ids: the objects that are annotated; all of `models` where None.
             sensor: ranges of the cameras.
             camera: of the whole image, as `scene_camera` gives it; None is that of `config`.
+            distractors: as `load_distractors` gives them.
 
         Raises:
             InputError: the background is neither a known kind nor a folder that holds images, an
@@ -130,7 +133,8 @@ class Randomizer:
         self.views: Mapping[int, np.ndarray] = {}
         if config.views and config.layout == "crop":
             self.views = read_views(Path(config.views), {i: models[i] for i in self.obj_ids})
-        self._stage = Stage(config, models, self.obj_ids, camera, size, self.views)
+        self.distractors = distractors
+        self._stage = Stage(config, models, self.obj_ids, camera, size, self.views, distractors)
         self._check()
         self._tabletop = Tabletop(self._stage, config.stretch)
 
@@ -201,10 +205,11 @@ class Randomizer:
 
     def _drawn(self, body: Body, rng: np.random.Generator, prop_rng: np.random.Generator) -> Placed:
         """A mesh in its place with a random surface; a prop has its own, whatever the ranges."""
+        is_prop = body.obj_id not in self.models and body.obj_id not in self.distractors
         return Placed(
             body.obj_id,
             rows(body.cam_from_obj),
-            self.material(rng) if body.obj_id in self.models else _prop_material(prop_rng),
+            prop_material(prop_rng) if is_prop else self.material(rng),
             self.config.stretch if body.stretch is None else body.stretch,
             body.annotated,
         )
@@ -286,11 +291,6 @@ class Randomizer:
             return None
         number = PURPOSES.index("background")
         return self._drawn_image(np.random.default_rng([self.seed, frame_id, number]))
-
-
-def _prop_material(rng: np.random.Generator) -> Material:
-    tint = rng.uniform(0.55, 0.95) * rng.uniform(0.85, 1.15, 3)
-    return Material(tuple(tint.tolist()), rng.uniform(0.0, 0.15), rng.uniform(8.0, 64.0))
 
 
 def _check_light_kinds(kinds: Sequence[str]) -> None:

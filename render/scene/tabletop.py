@@ -7,6 +7,7 @@ import numpy as np
 
 from render.camera import Camera
 from render.mesh.box import box_corners
+from render.scene.distractors import draw_solid
 from render.scene.layout import (
     Body,
     Stage,
@@ -18,7 +19,7 @@ from render.scene.layout import (
     view_rotation,
 )
 from render.scene.packing import DIRECTIONS, slide
-from render.scene.props import SOLIDS, TABLES, props, solid_kind, surface_kind
+from render.scene.props import TABLES, props, surface_kind
 from render.scene.resting import Rest, hull_of, lift_of, rest, stable_poses
 from render.scene.spec import Light
 from render.transforms import apply, rigid, rodrigues
@@ -27,7 +28,6 @@ GAP = 0.002  # between things, as a share of their reach
 NEAREST = 0.5  # of the camera's distance: clutter is no closer to the camera
 THICKNESS = 0.04  # of a table, as a share of its width
 TRIES = 10  # of a place for a piece of clutter
-CLUTTER_SIZE = (0.25, 0.75)  # sides of a plain solid, in diameters of an object
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,7 +78,8 @@ class Tabletop:
         """
         self.stage, self._stretch = stage, np.array(stretch)
         self._poses: dict[int, _Poses] = {}
-        self._others = [i for i in stage.models if i not in stage.obj_ids]
+        self._meshes = {**stage.models, **stage.distractors}
+        self._others = [i for i in self._meshes if i not in stage.obj_ids]
         surface = stage.config.table
         self._tables = [i for i in TABLES if surface in ("any", surface_kind(i))]
 
@@ -122,7 +123,7 @@ class Tabletop:
 
     def _poses_of(self, obj_id: int) -> _Poses:
         if obj_id not in self._poses:
-            mesh = self.stage.models[obj_id].mesh
+            mesh = self._meshes[obj_id].mesh
             vertices = mesh.vertices * self._stretch
             hull = hull_of(vertices)
             rotations, probabilities = stable_poses(vertices)
@@ -134,13 +135,11 @@ class Tabletop:
 
     def lifted(self) -> list[int]:
         """The objects that are held above the table in some pose, lest they lie in its plane."""
-        return [i for i in sorted(self.stage.models) if any(self._poses_of(i).lifts)]
+        return [i for i in sorted(self._meshes) if any(self._poses_of(i).lifts)]
 
     def _solid(self, size: float, rng: np.random.Generator) -> _Thing:
         """A plain solid, smaller than an object of diameter `size`, metres."""
-        obj_id = int(rng.choice(SOLIDS))
-        x, y, z = (size * rng.uniform(*CLUTTER_SIZE, 3)).tolist()
-        stretch = {"box": (x, y, z), "cylinder": (x, x, z), "ball": (x, x, x)}[solid_kind(obj_id)]
+        obj_id, stretch = draw_solid(size, rng)
         vertices = props()[obj_id].mesh.vertices.astype(np.float64) * stretch
         return _Thing(obj_id, rest(vertices, _spin(rng)), stretch)
 
@@ -185,7 +184,7 @@ class Tabletop:
         return placed[len(objects) :]
 
     def _clutter_thing(self, objects: Sequence[_Thing], rng: np.random.Generator) -> _Thing:
-        """A model that is not annotated in this dataset, or a plain solid."""
+        """A mesh that is not annotated in this dataset, or a plain solid."""
         pick = int(rng.integers(2 * len(self._others) + 1))  # more often models than solids
         if pick < 2 * len(self._others):
             return self._thing(self._others[pick // 2], rng)

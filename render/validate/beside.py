@@ -13,14 +13,14 @@ import numpy as np
 
 from render.errors import InputError
 from render.formats.bop_records import read_records
-from render.formats.coco import encode_rle
+from render.formats.coco import COCO, encode_rle
 from render.json_file import read_json
 from render.mesh.box import box_corners
 from render.transforms import apply
 from render.validate.fault import Faults
 from render.validate.frame import FrameCheck
 
-POINTS, COCO = "scene_gt_points.json", "scene_gt_coco.json"
+POINTS = "scene_gt_points.json"
 PIXEL_SLACK = 0.01  # of points, which are written to a thousandth
 BoxOf = Callable[[int], np.ndarray | None]
 

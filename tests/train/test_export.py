@@ -26,7 +26,7 @@ from train.learn.targets import HandInfo, ObjectInfo
 from train.objects.about import about_object
 from train.objects.crops import ObjectCrops, square_crop, to_crop
 from train.objects.image import read_boxes
-from train.objects.task import object_target
+from train.objects.inputs import object_target
 from train.options import NETWORKS, WITH_TRUNK, CropConfig, HandCropConfig
 
 MODEL = cuboids()[2]

@@ -33,6 +33,7 @@ class Checkpoint:
     settings: the configs it was trained with, as plain data, compared on resuming.
     optimizer: the optimiser's state, for going on. best: with train.validation the error, step and
     weights ("net") at which the held-out frames were read best; a finished network has these.
+    seen: words for the real frames that it has seen, None of a network that nobody kept them of.
     """
 
     net: PoseNet
@@ -44,6 +45,7 @@ class Checkpoint:
     settings: dict[str, Any]
     optimizer: dict[str, Any]
     best: dict[str, Any] | None = None
+    seen: tuple[str, ...] | None = None
 
     @property
     def object(self) -> ObjectInfo:
@@ -84,6 +86,7 @@ class Checkpoint:
             "settings": self.settings,
             "optimizer": self.optimizer,
             "best": self.best,
+            "seen": None if self.seen is None else list(self.seen),
         }
         with whole_file(path) as partial:
             # Torch writes a file's name into it: this one, that the same network gives the same
@@ -153,4 +156,5 @@ class Checkpoint:
             settings=record["settings"],
             optimizer=record["optimizer"],
             best=record.get("best"),
+            seen=None if record.get("seen") is None else tuple(record["seen"]),
         )

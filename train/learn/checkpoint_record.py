@@ -110,6 +110,9 @@ CHECKPOINT = plain.record(
         "crop": _ANYTHING,
         "method": plain.text,
     },
-    {"best": plain.optional(_BEST)},
+    {
+        "best": plain.optional(_BEST),
+        "seen": plain.optional(plain.list_of(plain.text, most=10**7)),
+    },
     others=True,
 )

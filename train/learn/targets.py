@@ -18,8 +18,8 @@ class ObjectInfo:
     """The 8 corners of an object's box, in a colour crop.
 
     box: (2, 3) corners, metres, object frame. camera: of the real frames it was trained on, for
-    images that come without one; None where it saw no real frame. symmetries: those of its record
-    in models_info.json (mm), by that file's names; None where a checkpoint does not say.
+    images that come without one; None where it saw no real frame. symmetries: those that count, as
+    models_info.json has them (mm); None where there are none, or a checkpoint does not say.
     """
 
     obj_id: int
@@ -39,13 +39,17 @@ class ObjectInfo:
     @property
     def settings(self) -> dict[str, Any]:
         """What of it decides the result of a training."""
-        return {"object": self.obj_id}
+        return {"object": self.obj_id} | self._symmetries
 
     def record(self) -> dict[str, Any]:
         """As plain data; `from_record` takes it back."""
         camera = None if self.camera is None else [self.camera.K.tolist(), *self.camera.size]
-        plain = {"obj_id": self.obj_id, "box": self.box.tolist(), "camera": camera}
-        return plain if self.symmetries is None else {**plain, "symmetries": self.symmetries}
+        found = {"obj_id": self.obj_id, "box": self.box.tolist(), "camera": camera}
+        return found | self._symmetries
+
+    @property
+    def _symmetries(self) -> dict[str, Any]:
+        return {} if self.symmetries is None else {"symmetries": self.symmetries}
 
     @classmethod
     def from_record(cls, record: dict[str, Any], where: str) -> "ObjectInfo":
@@ -97,10 +101,9 @@ Target = ObjectInfo | HandInfo
 _JOINT = plain.whole(0, len(JOINTS) - 1)
 _HAND = plain.record({"joints": plain.list_of(_JOINT, most=len(JOINTS), least=1)})
 _CAMERA = plain.list_of(lambda part, where: part, most=3, least=3)
-_SYMMETRIES = plain.record({}, SYMMETRIES)
 _OBJECT = plain.record(
     {"obj_id": plain.whole(), "box": plain.array(2, 3)},
-    {"camera": plain.optional(_CAMERA), "symmetries": plain.optional(_SYMMETRIES)},
+    {"camera": plain.optional(_CAMERA), "symmetries": SYMMETRIES},
 )
 
 

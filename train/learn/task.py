@@ -56,11 +56,16 @@ NOTHING_MORE = Asked()
 
 @dataclass(frozen=True, eq=False)
 class Material:
-    """What a network is trained on and for. crop: the config of the target's crops."""
+    """What a network is trained on and for.
+
+    crop: the config of the target's crops. frames, around: as of `trainer.Training`.
+    """
 
     inputs: Inputs
     target: Target
     crop: Any
+    frames: tuple[str, ...] | None = None
+    around: bool = False
 
 
 class Subject(Protocol):

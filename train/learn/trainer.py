@@ -27,7 +27,7 @@ from train.learn.networks import PoseNet
 from train.learn.start import begin, freeze, parameters
 from train.learn.targets import Target
 from train.learn.validation import Validation
-from train.options import TrainConfig
+from train.options import COMPOSITION, TrainConfig
 
 log = logging.getLogger(__name__)
 
@@ -80,7 +80,8 @@ class Training:
 
     method: one of batches.METHODS. steps: how many. crop: the config of the target's crops, a
     dataclass with a `size`. start: a checkpoint whose weights to start from; random ones where
-    None.
+    None. frames: words for the real frames there are; None where nobody keeps them. around: whether
+    synthetic images show of them, too.
     """
 
     method: str
@@ -90,6 +91,16 @@ class Training:
     crop: Any
     seed: int
     start: Path | None = None
+    frames: tuple[str, ...] | None = None
+    around: bool = False
+
+    def seen(self) -> tuple[str, ...] | None:
+        """Words for the real frames that the network has seen at the end; None if nobody knows."""
+        own = self.frames if self.around or COMPOSITION[self.method][0] else ()
+        before = () if self.start is None else Checkpoint.load(self.start).seen
+        if self.frames is None or own is None or before is None:
+            return None
+        return tuple(sorted({*own, *before}))
 
     @property
     def settings(self) -> dict:
@@ -130,6 +141,7 @@ def train(
     net, optimizer, first, best = _begin(training, settings, file, device)
     if first == steps:
         return file
+    seen = training.seen()
 
     def save(step: int, writer: Log) -> None:
         nonlocal best
@@ -151,6 +163,7 @@ def train(
             settings=settings,
             optimizer=optimizer.state_dict(),
             best=best,
+            seen=seen,
         ).save(file)
 
     out.mkdir(parents=True, exist_ok=True)

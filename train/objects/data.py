@@ -4,19 +4,25 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
 from render.camera import Camera
 from render.config import option
+from render.dataset.folder import RECORD, read_record
+from render.draw.renderer import VAL
 from render.errors import InputError
 from render.formats.bop import BopImage, read_split
 from render.frame import Annotation, Box
 from render.mesh.box import box_corners
 from render.mesh.mesh import ObjectModel
+from render.mesh.names import ids_of, name_in_file
+from render.mesh.sources import mesh_files, number_files
 from render.transforms import apply
 
 ImageKey = tuple[int, int]  # scene id, image id
+TRAIN_FRACTION = 0.15  # where nothing else says what is trained on
 
 
 @dataclass(frozen=True)
@@ -30,15 +36,23 @@ class DataConfig:
     split_file: str = option(
         "", "JSON with lists of [scene, image] under train and test; beside the dataset or a path"
     )
-    train_fraction: float = option(
-        0.15,
+    train_fraction: float | None = option(
+        None,
         "Share of frames to train on where no split file is given, one at least; 0: none, for tests"
-        " on all, 1: all",
+        " on all, 1: all. none: 0.15, and in `evaluate` those that the network has seen",
         minimum=0,
         maximum=1,
+        none_as=TRAIN_FRACTION,
     )
-    objects: tuple[int, ...] = option(
-        (), "Object ids, each gets a network of its own; none: all of the dataset"
+    objects: tuple[int | str, ...] = option(
+        (), "Objects, by ids or names, each gets a network of its own; none: all of the dataset"
+    )
+    symmetry: Literal["file", "propose", "none"] = option(
+        "file",
+        "Which turns of an object look alike. file: those of models_info.json, and in `evaluate`"
+        " what the network was trained with; propose: where that has none, those that leave shape"
+        " and colours of the mesh; none: no turn does, whatever the file says",
+        later=True,
     )
     min_visib: float = option(
         0.1,
@@ -57,6 +71,21 @@ class DataConfig:
         minimum=0,
     )
     fold: int = option(0, "With folds: the fold that is tested on instead of the test frames")
+
+    @property
+    def obj_ids(self) -> tuple[int, ...]:
+        """The objects, after `with_ids`."""
+        return tuple(int(i) for i in self.objects)
+
+    @property
+    def share(self) -> float:
+        """Of the frames that are trained on, where no split file says which."""
+        return TRAIN_FRACTION if self.train_fraction is None else self.train_fraction
+
+    @property
+    def says_nothing(self) -> bool:
+        """Whether nothing says which frames are tested on."""
+        return not self.split_file and self.train_fraction is None and not self.folds
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,8 +108,8 @@ class Instance:
     box_score: float = 1.0
 
 
-def find_dataset(name: str) -> Path:
-    """The folder of a BOP dataset: a path, or a name under BOP_PATH."""
+def find_dataset(name: str, option: str = "data.dataset") -> Path:
+    """The folder of a BOP dataset: a path, or a name under BOP_PATH; `option` names it so."""
     if Path(name).is_dir():
         return Path(name)
     root = os.environ.get("BOP_PATH")
@@ -88,9 +117,22 @@ def find_dataset(name: str) -> Path:
         return Path(root) / name
     where = f"nor is it in BOP_PATH={root}" if root else "and BOP_PATH is not set"
     raise InputError(
-        f"data.dataset: {name} is no folder, {where};"
+        f"{option}: {name} is no folder, {where};"
         " name the dataset's folder, or set BOP_PATH to the folder that holds it"
     )
+
+
+def with_ids(data: DataConfig, root: Path) -> DataConfig:
+    """The data with ids in place of the names that the dataset's models have.
+
+    Raises:
+        InputError: no object has such a name.
+    """
+    if not any(isinstance(one, str) for one in data.objects):
+        return data
+    files = number_files(mesh_files(root / "models"))
+    names = {obj_id: name_in_file(file, obj_id) for obj_id, file in files.items()}
+    return replace(data, objects=ids_of(data.objects, names, "data.objects"))
 
 
 def load_instances(
@@ -126,12 +168,15 @@ def load_instances(
 
 
 def load_synthetic(folder: Path, model: ObjectModel, min_visib: float) -> list[Instance]:
-    """`load_instances` of every split of a dataset that `render` made.
+    """`load_instances` of every split of a dataset that `render` made, but for its split val.
 
     Raises:
         InputError: it is no such dataset, or shows the object nowhere.
     """
     splits = sorted({path.parent.parent.name for path in folder.glob("*/*/scene_camera.json")})
+    if (folder / RECORD).is_file() and read_record(folder / RECORD)["settings"].get("render"):
+        made = read_record(folder / RECORD)["settings"]["render"]
+        splits = [name for name in splits if not (made.get("val") and name == VAL)]
     if not splits:
         raise InputError(f"{folder} holds no BOP scenes; give a dataset that `render` made")
     images = [image for split in splits for image in read_split(folder, split)]

@@ -1,5 +1,6 @@
 """Checkpoints and test frames -> poses and their errors."""
 
+import json
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -13,6 +14,7 @@ import torch
 from render.errors import InputError
 from render.formats.bop import read_split
 from render.formats.bop_results import Estimate
+from render.json_file import write_text
 from render.mesh.box import box_corners
 from render.mesh.mesh import ObjectModel, load_models
 from render.transforms import apply
@@ -27,8 +29,11 @@ from train.objects.metrics import pose_errors
 from train.objects.predict import Prediction, predict
 from train.objects.refine.refiner import Refiner, open_refiner
 from train.objects.report import extreme_sheet, test_sheet
-from train.objects.results import Outcome, results, write_estimates, write_results
+from train.objects.results import Outcome, names_of, results, write_estimates, write_results
+from train.objects.seen import parts_by_sight
+from train.objects.sources import APART
 from train.objects.split import SPLIT, choose_images, write_split
+from train.objects.symmetry import load_object, with_symmetries
 from train.options import CropConfig
 
 REFINED = "-refined"  # after a method's name
@@ -64,9 +69,18 @@ def evaluate_run(
     obj_id, method = checkpoint.object.obj_id, checkpoint.method
     data = replace(config["data"], objects=(obj_id,))
     root = find_dataset(data.dataset)
-    model = load_models([root / "models"], obj_ids=[obj_id])[obj_id]
+    model, proposed = load_object(data, root, obj_id)
+    if np.abs(checkpoint.object.box - model.box).max() > APART * model.diameter:
+        raise InputError(
+            f"{run} is for another object {obj_id} than that of {model.source}: their boxes differ"
+            f" by more than {APART:.0%} of the diameter; give a dataset of its own object"
+        )
+    if data.symmetry == "file":
+        proposed = checkpoint.object.symmetries
+        model = with_symmetries(model, data, proposed)
+    data, scope = _by_sight(data, root, checkpoint, config["run"].refine, out)
     tests = test_sets(data, root, model, seed)
-    models = {obj_id: measured_model(root, obj_id)}
+    models = {obj_id: with_symmetries(measured_model(root, obj_id), data, proposed)}
     readers = {method: checkpoint}
     heading = f"{root}: {method}"
     about: dict[str, Any] = {"dataset": data.dataset, "seed": seed}
@@ -87,12 +101,36 @@ def evaluate_run(
                 write_estimates(out, row, data, estimates)
                 outcomes += found
     count = len(tests[0].instances) + len(tests[0].boxless)
-    heading += f", {count} test instances of object {obj_id}"
+    heading += f", {count} test instances of object {model.title}{scope}"
+    about |= names_of(models.values())
     about["methods"] = methods = list(dict.fromkeys(o.method for o in outcomes))
     shown = [outcome for outcome in outcomes if outcome.boxes == tests[0].boxes]
     test_sheet(shown, checkpoint.crop, out / "test_frames.png")
     extreme_sheet(shown, checkpoint.crop, out / "extremes.png")
     return write_results(results(outcomes, models, methods), about, heading, out)
+
+
+def _by_sight(
+    data: DataConfig, root: Path, checkpoint: Checkpoint, refine: int, out: Path
+) -> tuple[DataConfig, str]:
+    """The data with a split file of the frames that a network has seen, and of all others, and a
+    phrase on these; as it is where the user says which frames are tested on, or nobody knows."""
+    if not data.says_nothing or checkpoint.seen is None:
+        return data, ""
+    parts = parts_by_sight(data, root, checkpoint.object.obj_id, checkpoint.seen)
+    if refine and not parts["train"]:
+        raise InputError(
+            "run.refine takes an object's colours from frames that its network was trained on, and"
+            f" it has seen none of {root / data.split}; leave it, or name some by --split-file"
+        )
+    file = out / SPLIT
+    out.mkdir(parents=True, exist_ok=True)
+    write_text(file, json.dumps(parts) + "\n")
+    seen, rest = len(parts["train"]), len(parts["test"])
+    scope = f"the {rest} of {seen + rest} frames that it has not seen"
+    if not seen:
+        scope = f"all {rest} frames, none of which it has seen"
+    return replace(data, split_file=str(file)), f", in {scope}"
 
 
 def _with_test_jitter(checkpoint: Checkpoint, crop: CropConfig) -> Checkpoint:

@@ -5,19 +5,20 @@ from pathlib import Path
 
 from render.errors import InputError
 from render.formats.bop import read_split
-from render.mesh.mesh import SYMMETRIES, ObjectModel
+from render.mesh.mesh import ObjectModel
 from train.learn.batches import Inputs
 from train.learn.targets import ObjectInfo
 from train.objects.data import DataConfig, Instance, load_instances, load_twins
 from train.objects.split import choose_images
+from train.objects.symmetry import KEYS
 from train.objects.twins.pair import twin_splits
 
 
 def object_target(model: ObjectModel, inputs: Inputs) -> ObjectInfo:
     """What networks for an object read; the camera is that of its real frames."""
     camera = inputs.real[0].camera if inputs.real else None
-    symmetries = {name: model.info[name] for name in SYMMETRIES if name in model.info}
-    return ObjectInfo(model.obj_id, model.box, camera, symmetries)
+    symmetries = {name: model.info[name] for name in KEYS if model.info.get(name)}
+    return ObjectInfo(model.obj_id, model.box, camera, symmetries or None)
 
 
 def real_instances(data: DataConfig, root: Path, model: ObjectModel, seed: int) -> list[Instance]:

@@ -13,7 +13,6 @@ from render.formats.bop_writer import bounding_box, measure
 from render.frame import Annotation, Frame
 from render.mesh.box import box_corners
 from render.mesh.mesh import ObjectModel
-from render.scene.props import props
 from render.scene.randomize import SceneConfig
 from render.scene.spec import SceneSpec
 from render.sensor.config import SensorConfig
@@ -59,12 +58,12 @@ class ObjectSource:
             raise InputError("run.live draws with render.renderer=moderngl only")
         inputs = self._inputs(0)
         if not self.render.exact:
-            levels_of(inputs.models)
+            levels_of({**inputs.models, **inputs.distractors})
 
     def _inputs(self, seed: int) -> SceneInputs:
         drawn = {
             name: getattr(self.render, name)
-            for name in ("objects", "unit", "up", "size", "camera", "antialias", "exact")
+            for name in ("objects", "unit", "up", "names", "size", "camera", "antialias", "exact")
         }
         config = RenderConfig(obj_ids=(self.obj_id,), **drawn)
         return SceneInputs(config, self.scene, self.sensor, seed)
@@ -76,8 +75,7 @@ class ObjectSampler:
     def __init__(self, source: ObjectSource, inputs: SceneInputs) -> None:
         self._source, self._seed = source, inputs.randomizer.seed
         self._randomizer, self._model = inputs.randomizer, inputs.models[source.obj_id]
-        drawn = inputs.models | props() if source.scene.layout == "tabletop" else inputs.models
-        self._renderer = make_renderer(drawn, source.render)
+        self._renderer = make_renderer(inputs.drawn, source.render)
 
     def close(self) -> None:
         """Free the OpenGL context."""

@@ -1,9 +1,10 @@
 """What came of test instances -> BOP results file, results.json and a table."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 from scipy.stats import rankdata
@@ -77,6 +78,12 @@ def results(
     return {caption: table for caption, table in tables.items() if table["objects"]}
 
 
+def names_of(models: Iterable[ObjectModel]) -> dict[str, dict[str, str]]:
+    """What results.json says of objects that have names: "names", id to name; else nothing."""
+    names = {str(model.obj_id): model.name for model in models if model.name}
+    return {"names": names} if names else {}
+
+
 def write_results(tables: Mapping[str, dict], about: Mapping, heading: str, out: Path) -> str:
     """Write results.json and results.txt; returns the text: heading and every table.
 
@@ -96,15 +103,18 @@ def write_results(tables: Mapping[str, dict], about: Mapping, heading: str, out:
         **tables[captions[0]],
         "subsets": {caption: tables[caption] for caption in captions[1:]},
     }
-    text = "\n\n".join([heading, *(format_table(c, tables[c]) for c in captions)])
+    names = about.get("names", {})
+    text = "\n\n".join([heading, *(format_table(c, tables[c], names) for c in captions)])
     write_text(out / "results.json", json.dumps(record, indent=2) + "\n")
     write_text(out / "results.txt", text + "\n")
     return text
 
 
-def format_table(caption: str, table: Mapping[str, dict]) -> str:
-    """One table for the terminal: a line for each object and method, then the means."""
-    objects = table["objects"]
+def format_table(
+    caption: str, table: Mapping[str, dict], names: Mapping[str, str] = MappingProxyType({})
+) -> str:
+    """One table for the terminal: a line for each named object and method, then the means."""
+    objects = {names.get(i, i): by_method for i, by_method in table["objects"].items()}
     rows = {**objects, "mean": table["mean"]} if len(objects) > 1 else objects
     lines = [
         ((name, method), metrics)

@@ -46,7 +46,7 @@ def what_is_scored(
         why = "" if data.split_file else f"; no {TARGETS} says what counts"
         least = f"a visib_fract of {data.min_visib:g} or more"
         return f"Scored is all ground truth with {least} in {of}, {len(images)} images{why}."
-    asked = {key: n for key, n in targets.items() if not data.objects or key[2] in data.objects}
+    asked = {key: n for key, n in targets.items() if not data.objects or key[2] in data.obj_ids}
     given = Counter((e.scene_id, e.im_id, e.obj_id) for e in estimates)
     left_out = len(estimates) - sum(min(n, given[key]) for key, n in asked.items())
     return (

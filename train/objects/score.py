@@ -19,11 +19,12 @@ from render.mesh.box import box_corners
 from render.mesh.mesh import ObjectModel, load_models
 from render.progress import progress
 from render.transforms import apply
-from train.objects.data import DataConfig
+from train.objects.data import DataConfig, with_ids
 from train.objects.depth import RenderDepth, depth_renderer
 from train.objects.metrics import PoseErrors, pose_errors, vsd
 from train.objects.scope import ToFind, scored_images, to_find, what_is_missing, what_is_scored
 from train.objects.summary import Group, mean_over_objects, mean_over_targets, summarize
+from train.objects.symmetry import load_object, with_symmetries
 from train.objects.table import format_rows
 
 
@@ -92,15 +93,21 @@ def score_file(data: DataConfig, results: Path, dataset: Path, as_json: bool) ->
     "scored" says in words which images and instances count, as `scored_images` chooses them, and of
     which the file has no line.
     """
+    data = with_ids(data, dataset)
     estimates = read_results(results, nearest_mm(dataset))
     targets, images = scored_images(data, dataset)
     folder = dataset / "models_eval" if (dataset / "models_eval").is_dir() else dataset / "models"
     models = load_models([folder], unit="mm")
-    obj_ids = data.objects or None
+    if data.symmetry != "file":
+        proposed = {i: load_object(data, dataset, i)[1] for i in load_models([dataset / "models"])}
+        models = {i: with_symmetries(m, data, proposed.get(i)) for i, m in models.items()}
+    obj_ids = data.obj_ids or None
     with depth_renderer(images, models) as render_depth:
         scores = score(estimates, images, models, data.min_visib, obj_ids, render_depth, targets)
     find = partial(to_find, min_visib=data.min_visib, targets=targets)
     chosen = [int(obj_id) for obj_id in scores["objects"]]
+    names = {str(i): models[i].name for i in chosen if models[i].name}
+    scores |= {"names": names} if names else {}
     missing = what_is_missing(results, estimates, images, chosen, find)
     scores["scored"] = what_is_scored(data, images, estimates, targets)
     scores["scored"] += f" {missing}" if missing else ""
@@ -109,9 +116,11 @@ def score_file(data: DataConfig, results: Path, dataset: Path, as_json: bool) ->
 
 def format_table(scores: Mapping[str, Any]) -> str:
     """`score`'s dictionary for the terminal: a line an object, then the means."""
-    rows = {**scores["objects"], "mean": scores["mean"], "targets": scores["targets"]}
+    names = scores.get("names", {})
+    objects = {names.get(i, i): metrics for i, metrics in scores["objects"].items()}
+    rows = {**objects, "mean": scores["mean"], "targets": scores["targets"]}
     table = [format_rows(("object",), [((name,), metrics) for name, metrics in rows.items()])]
-    symmetric = [i for i, metrics in scores["objects"].items() if metrics["add_kind"] == "ADI"]
+    symmetric = [i for i, metrics in objects.items() if metrics["add_kind"] == "ADI"]
     if symmetric:
         table.append(
             f"ADI for objects with symmetries ({', '.join(symmetric)}), ADD for the others."

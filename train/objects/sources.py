@@ -25,30 +25,62 @@ from train.objects.detections import ANNOTATED, read_boxes
 from train.objects.live import ObjectSource
 from train.objects.split import choose_images
 from train.objects.twins.pair import pair
-from train.options import RunConfig
+from train.options import COMPOSITION, RunConfig
 
 SIMULATED_SEED = 1_000_003  # added to the seed for simulated real frames
-OF_MESHES = ("objects", "unit", "up")  # the options of `render` that say what is drawn, not how
+OF_MESHES = (
+    "objects",
+    "unit",
+    "up",
+    "names",
+)  # the options of `render` that say what is drawn, not how
 VIEWS = "views.json"
 APART = 0.1  # how far two meshes of one object may be apart, as a share of its diameter
 
 
-def simulate(run: RunConfig, asked: RenderConfig, out: Path, seed: int, workers: int) -> Path:
-    """Render the frames that play the real ones, and return their dataset's folder.
+def simulate(
+    run: RunConfig, asked: RenderConfig, out: Path, seed: int, workers: int
+) -> tuple[Path, str]:
+    """Render the frames that play the real ones, or that are held out where there are none.
 
     Args:
-        asked: how the synthetic images are rendered; the real ones show the same meshes.
+        asked: how the synthetic images are rendered; these frames show the same meshes.
+
+    Returns:
+        Their dataset's folder, and the name of its split.
     """
-    sections = load_preset(run.simulated)
+    sections = load_preset(run.rendered)
     render = fill(RenderConfig, sections.get("render", {}), "render")
     meshes = {name: getattr(asked, name) for name in OF_MESHES} if asked.objects else {}
     render = replace(render, frames=run.simulated_frames, **meshes)
     scene = fill(SceneConfig, sections.get("scene", {}), "scene")
     sensor = fill(SensorConfig, sections.get("sensor", {}), "sensor")
-    folder = out / "simulated_real"
+    folder = out / ("simulated_real" if run.simulated else "held_out")
     # A seed of its own: no scene of it is one of the synthetic training images'.
     generate(render, scene, folder, seed + SIMULATED_SEED, workers, sensor)
-    return folder
+    return folder, render.split
+
+
+def check_held_out(run: RunConfig) -> None:
+    """Refuse what needs real frames, in a run that has none; let all others pass.
+
+    Raises:
+        InputError: an option or a method does.
+    """
+    if not run.held_out:
+        return
+    names = ("simulated", "real_background", "real_views", "refine")
+    needing = [name for name in names if getattr(run, name)]
+    methods = [method for method in run.methods if COMPOSITION[method][2] < 1]
+    if needing:
+        raise InputError(
+            f"run.{needing[0]} needs real frames, and run.held_out is for runs without; leave one"
+        )
+    if methods:
+        raise InputError(
+            f"run.methods: {methods[0]} needs real frames, which this run is without; give them by"
+            " --real DATASET, or train synthetic alone"
+        )
 
 
 def prepare(
@@ -59,12 +91,13 @@ def prepare(
     seed: int,
     workers: int,
 ) -> None:
-    """Render one object's twins, and its synthetic images unless they are rendered live, in
-    `folder`; what is finished is left."""
+    """Render one object's twins, where there are real frames, and its synthetic images unless they
+    are rendered live, in `folder`; what is finished is left."""
     if not config["run"].live:
         render_images(config, root, model, folder, seed, workers)
-    scene, sensor = config["scene"], config["sensor"]
-    pair(config["pair"], scene, config["data"], folder / "twins", seed, sensor)
+    if not config["run"].held_out:
+        scene, sensor = config["scene"], config["sensor"]
+        pair(config["pair"], scene, config["data"], folder / "twins", seed, sensor)
 
 
 def render_images(
@@ -104,7 +137,7 @@ def live_images(
 def _render_config(config: Mapping[str, Any], root: Path, model: ObjectModel) -> RenderConfig:
     """How one object's synthetic images are drawn: among the dataset's objects, or those named."""
     objects = config["render"].objects or (str(root / "models"),)
-    return replace(config["render"], objects=objects, obj_ids=(model.obj_id,))
+    return replace(config["render"], objects=objects, obj_ids=(model.obj_id,), val=0.0)
 
 
 def _scene(config: Mapping[str, Any], root: Path, folder: Path, seed: int) -> SceneConfig:
@@ -199,12 +232,18 @@ def before_real_frames(
 
 
 def check_frames(
-    data: DataConfig, root: Path, obj_ids: Sequence[int], seed: int, meshes: str = "models"
+    data: DataConfig,
+    root: Path,
+    obj_ids: Sequence[int],
+    seed: int,
+    meshes: str = "models",
+    parts: Sequence[str] = ("train", "test"),
 ) -> None:
     """See, before long work, that the real frames to train and to test on are there.
 
     Args:
         meshes: the dataset's folder of those that twins are drawn with.
+        parts: which of them there should be.
 
     Raises:
         InputError: a split, its file, a record, a mesh or the file of detections is missing or
@@ -218,6 +257,6 @@ def check_frames(
         if part == "test" and data.boxes not in ANNOTATED:
             read_boxes(data.boxes, images, obj_ids)
 
-    checks: list[Callable[[], Any]] = [partial(check, part) for part in ("train", "test")]
+    checks: list[Callable[[], Any]] = [partial(check, part) for part in parts]
     checks.append(lambda: load_models([root / meshes], obj_ids=obj_ids))
     all_of(checks, lambda one: one(), "faults")

@@ -26,7 +26,7 @@ def choose_images(config: DataConfig, root: Path, part: str, seed: int) -> list[
     parts = _parts(config, root, seed)
     left_out = config.split_file or any(parts.values())
     if not parts[part] and left_out and not config.folds:
-        why = f"data.train_fraction is {config.train_fraction:g} of {sum(map(len, parts.values()))}"
+        why = f"data.train_fraction is {config.share:g} of {sum(map(len, parts.values()))}"
         if config.split_file:
             why = f"data.split_file: {config.split_file} names none under {part}"
         raise InputError(f"no image to {part} on: {why}")
@@ -47,10 +47,10 @@ def _parts(config: DataConfig, root: Path, seed: int) -> dict[str, list[ImageKey
         wanted = [
             (image.scene_id, image.im_id)
             for image in images
-            if not config.objects or any(a.obj_id in config.objects for a in image.annotations)
+            if not config.objects or any(a.obj_id in config.obj_ids for a in image.annotations)
         ]
         order = np.random.default_rng([seed, 15]).permutation(len(wanted))
-        share = config.train_fraction
+        share = config.share
         count = max(1, round(share * len(wanted))) if share else 0
         train = sorted(wanted[i] for i in order[:count])
         test = sorted(wanted[i] for i in order[count:])

@@ -22,6 +22,7 @@ from train.objects.data import (
     Instance,
     find_dataset,
     load_synthetic,
+    with_ids,
 )
 from train.objects.detect.stage import DETECTIONS, prepare_detector
 from train.objects.evaluate import TestSet, evaluate_method, measured_model, passes, test_sets
@@ -30,9 +31,11 @@ from train.objects.metrics import PoseErrors
 from train.objects.refine.file import leave_refiner, read_refiner
 from train.objects.refine.refiner import Refiner, open_refiner
 from train.objects.report import contact_sheet, extreme_sheet, test_sheet
-from train.objects.results import Outcome, results, write_estimates, write_results
+from train.objects.results import Outcome, names_of, results, write_estimates, write_results
+from train.objects.seen import training_marks
 from train.objects.sources import (
     check_frames,
+    check_held_out,
     check_meshes,
     live_images,
     prepare,
@@ -41,8 +44,10 @@ from train.objects.sources import (
 )
 from train.objects.split import SPLIT, choose_images, write_split
 from train.objects.summary import Group, summarize
+from train.objects.symmetry import load_object, with_symmetries
 from train.options import COMPOSITION, DETECTOR
 
+HELD_OUT = "held-out SYNTHETIC frames; how real ones are read was not tested"
 EXAMPLES = 8  # of live synthetic images, in the sheet of pairs
 
 
@@ -61,14 +66,18 @@ class ObjectTask:
     def with_sources(self) -> "ObjectTask":
         data: DataConfig = self.config["data"]
         run, render = self.config["run"], self.config["render"]
-        if run.simulated:
+        check_held_out(run)
+        if run.rendered:
             with first_alone():
-                folder = simulate(run, render, self.out, self.seed, self.workers)
+                folder, split = simulate(run, render, self.out, self.seed, self.workers)
             data = replace(data, dataset=str(folder))
-        task = replace(self, config={**self.config, "data": data})
+            if run.held_out:
+                data = replace(data, split=split, split_file="", train_fraction=0.0)
+        root = find_dataset(data.dataset)
+        task = replace(self, config={**self.config, "data": with_ids(data, root)})
         obj_ids, meshes = [int(subject) for subject in task.subjects], self.config["pair"].models
         check_meshes(render, task.root, obj_ids)
-        check_frames(data, task.root, obj_ids, self.seed, meshes)
+        check_frames(data, task.root, obj_ids, self.seed, meshes, run.parts)
         return task
 
     @cached_property
@@ -77,7 +86,7 @@ class ObjectTask:
 
     @cached_property
     def subjects(self) -> tuple[str, ...]:
-        wanted = self.config["data"].objects or load_models([self.root / "models"])
+        wanted = self.config["data"].obj_ids or load_models([self.root / "models"])
         return tuple(str(obj_id) for obj_id in wanted)
 
     def chosen_on(self, objects: Sequence[int]) -> tuple[str, ...]:
@@ -104,8 +113,9 @@ class ObjectTask:
         return len(choose_images(self.config["data"], self.root, "train", self.seed))
 
     def prepare(self, subject: str, device: torch.device) -> None:
-        model, config = self._model(subject), self._config(subject)
+        config = self._config(subject)
         with first_alone():
+            model, _ = self._model(subject)
             folder = self.folder(subject)
             prepare(config, self.root, model, folder, self.seed, self.workers)
             if config["run"].detect:
@@ -120,20 +130,23 @@ class ObjectTask:
         self._check_folders(method, folders)
         synthetic, seed = folders.synthetic, self.seed
         root = self.root if synthetic is None or real_share else synthetic
-        model = load_models([root / "models"], obj_ids=data.objects)[data.objects[0]]
+        data = with_ids(data, root)
+        model, _ = load_object(data, root, data.obj_ids[0], self.out)
         inputs = Inputs(ObjectCrops(self.config["crop"]))
         if real_share:
             inputs = replace(inputs, real=real_instances(data, root, model, seed))
         if twin_share and folders.twins is not None:
             inputs = replace(inputs, twins=twins_in(folders.twins, inputs.real))
         if synthetic_share and self.config["run"].live:
-            check_meshes(self.config["render"], root, data.objects)
+            check_meshes(self.config["render"], root, data.obj_ids)
             live = live_images(self.config, root, model, self.out, seed)
             inputs = replace(inputs, synthetic=live)
         elif synthetic_share and synthetic is not None:
             require_same_models(synthetic, model)
             inputs = replace(inputs, synthetic=load_synthetic(synthetic, model, data.min_visib))
-        return Material(inputs, object_target(model, inputs), self.config["crop"])
+        frames = training_marks(data, root, seed) if real_share or self._around else ()
+        crop, target = self.config["crop"], object_target(model, inputs)
+        return Material(inputs, target, crop, frames, self._around)
 
     def metrics(self, record: Record, visib: float) -> dict[str, Any] | None:
         rows = [row for row in record["rows"] if row["visib_fract"] >= visib]
@@ -148,20 +161,33 @@ class ObjectTask:
 
     def write(self, found: Found, device: torch.device) -> str:
         data = self.config["data"]
-        measured = {int(subject): measured_model(self.root, int(subject)) for subject in found}
+        measured = {int(i): measured_model(self.root, int(i)) for i in found}
         outcomes = [o for of_one in found.values() for method in of_one.values() for o in method]
         methods = list(dict.fromkeys(o.method for o in outcomes))
-        frames = [len(choose_images(data, self.root, p, self.seed)) for p in ("train", "test")]
-        kind = self.config["run"].kind
-        heading = f"{self.root}: {frames[0]} {kind} frames to train on, {frames[1]} to test on"
-        about = {"dataset": data.dataset, "seed": self.seed, "methods": methods}
+        run, about = self.config["run"], {"dataset": data.dataset, "seed": self.seed}
+        frames = [len(choose_images(data, self.root, part, self.seed)) for part in run.parts]
+        if run.held_out:
+            about |= {"tested_on": HELD_OUT}
+            heading = f"{self.root}: no real frame to train on, {frames[0]} to test on: {HELD_OUT}"
+        else:
+            heading = (
+                f"{self.root}: {frames[0]} {run.kind} frames to train on, {frames[1]} to test on"
+            )
+        about |= {"methods": methods, **names_of(measured.values())}
         return write_results(results(outcomes, measured, methods), about, heading, self.out)
+
+    @property
+    def _around(self) -> bool:
+        """Whether synthetic images show backgrounds or sides of the real training frames."""
+        run = self.config["run"]
+        return bool(run.real_background or run.real_views)
 
     def _config(self, subject: str) -> dict[str, Any]:
         return {**self.config, "data": replace(self.config["data"], objects=(int(subject),))}
 
-    def _model(self, subject: str) -> ObjectModel:
-        return load_models([self.root / "models"], obj_ids=[int(subject)])[int(subject)]
+    def _model(self, subject: str) -> tuple[ObjectModel, dict[str, Any] | None]:
+        data, folder = self.config["data"], self.folder(subject)
+        return load_object(data, self.root, int(subject), folder)
 
     def _check_folders(self, method: str, folders: Folders) -> None:
         """Refuse what `train` for an object cannot do with, or without."""
@@ -185,13 +211,16 @@ class ObjectSubject:
     def __init__(self, task: ObjectTask, subject: str) -> None:
         self.config, self.root, self.seed = task._config(subject), task.root, task.seed
         self.data: DataConfig = self.config["data"]
-        self.model = task._model(subject)
-        self.measured = measured_model(self.root, self.model.obj_id)
+        self.model, proposed = task._model(subject)
+        measured = measured_model(self.root, self.model.obj_id)
+        self.measured = with_symmetries(measured, self.data, proposed)
         has_detector = self.config["run"].detect
         self.detections = task.folder(subject) / DETECTOR / DETECTIONS if has_detector else None
         inputs = self._load(task.folder(subject))
         target = object_target(self.model, inputs)
-        self.material = Material(inputs, target, self.config["crop"])
+        held_out = self.config["run"].held_out
+        frames = () if held_out else training_marks(self.data, self.root, self.seed)
+        self.material = Material(inputs, target, self.config["crop"], frames, task._around)
         self.frames: list[Any] = [instance.key[:2] for instance in inputs.real]
 
     @cached_property
@@ -264,12 +293,14 @@ class ObjectSubject:
 
     def _load(self, folder: Path) -> Inputs:
         """All that the object's networks are trained on."""
-        real = real_instances(self.data, self.root, self.model, self.seed)
+        real, has_real = [], not self.config["run"].held_out
+        if has_real:
+            real = real_instances(self.data, self.root, self.model, self.seed)
         synthetic: Sequence[Instance] | Live
         if self.config["run"].live:
             synthetic = live_images(self.config, self.root, self.model, folder, self.seed)
         else:
             images = folder / "synthetic_images"
             synthetic = load_synthetic(images, self.model, self.data.min_visib)
-        twins = twins_in(folder / "twins", real)
+        twins = twins_in(folder / "twins", real) if has_real else []
         return Inputs(ObjectCrops(self.config["crop"]), real, twins, synthetic)

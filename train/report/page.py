@@ -95,7 +95,7 @@ def _outcome(results: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, 
     of_one = bool(given["network"]) if given else not {"real", "finetune"} & {*results["methods"]}
     return {
         "kind": "evaluation" if of_one else "run",
-        "facts": _facts(results, ("dataset", "seed", "frames")),
+        "facts": _facts(results, ("dataset", "seed", "frames", "tested_on")),
         "summary": summary(results),
         "tables": result_tables(results),
         "bars": None if errors is None else of_plot(bar_plot(errors[1], title)),
@@ -117,7 +117,8 @@ def _study_outcome(study: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _facts(record: Mapping[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
-    found = {name: record[name] for name in names if record.get(name) is not None}
+    named = {name: record[name] for name in names if record.get(name) is not None}
+    found = {name.replace("_", " "): value for name, value in named.items()}
     if "methods" in record:
         found["methods"] = ", ".join(record["methods"])
     return found

@@ -25,6 +25,11 @@ SHOWN = {
         "A line for each method: percent of test frames whose worst joint is nearer than a"
         " threshold in mm.",
     ),
+    "symmetries.png": (
+        "Symmetries",
+        "The object as it is, and after each turn that was found to change neither its shape nor"
+        " its colours; such poses count as one.",
+    ),
     "pairs.png": (
         "What was trained on",
         "From above: real frames, their twins, both again under one random crop as training sees"

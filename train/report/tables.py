@@ -88,10 +88,11 @@ def result_tables(results: Mapping[str, Any]) -> list[Table]:
     if "objects" not in results:  # of a localiser alone
         rows = {("localiser",): results["center"]}
         return [metric_table("Where crops are centred", ("network",), rows)]
-    found = [_of_objects(_caption(results.get("boxes", "")), results)]
+    names = results.get("names", {})
+    found = [_of_objects(_caption(results.get("boxes", "")), results, names)]
     for caption, subset in results.get("subsets", {}).items():
         subset = subset if "objects" in subset else {"objects": {"hand": subset}}
-        found.append(_of_objects(_caption(caption), subset))
+        found.append(_of_objects(_caption(caption), subset, names))
     joints = _joints(results["objects"])
     if "center" in results:
         rows = {("all methods",): results["center"]}
@@ -134,7 +135,8 @@ def main_errors(results: Mapping[str, Any]) -> tuple[str, dict[str, dict[str, fl
 
     An infinite one, of a pose behind the camera, is left out: it has no place on a plot.
     """
-    objects = results.get("objects", {})
+    names = results.get("names", {})
+    objects = {names.get(i, i): of_one for i, of_one in results.get("objects", {}).items()}
     for key in MAIN:
         found = {
             subject: {m: row[key] for m, row in by_method.items() if _is_finite(row.get(key))}
@@ -162,6 +164,8 @@ def summary(results: Mapping[str, Any]) -> str | None:
     if best == OURS and rivals:
         next_best = min(rivals, key=lambda m: rivals[m])
         text += f" Next: {next_best}, {rivals[next_best]:.1f} {unit}."
+    if results.get("tested_on"):
+        text += f" Tested on {results['tested_on']}."
     return text
 
 
@@ -173,8 +177,8 @@ def _caption(name: str) -> str:
     return name.capitalize() or "All test frames"
 
 
-def _of_objects(caption: str, table: Mapping[str, Any]) -> Table:
-    objects = dict(table["objects"])
+def _of_objects(caption: str, table: Mapping[str, Any], names: Mapping[str, str]) -> Table:
+    objects = {names.get(i, i): by_method for i, by_method in table["objects"].items()}
     if len(objects) > 1 and "mean" in table:
         objects["mean"] = table["mean"]
     rows = {(name, m): row for name, by_method in objects.items() for m, row in by_method.items()}

@@ -155,6 +155,8 @@ class JobMaker:
             # Batches of pre-training and of what follows are drawn from different streams.
             2 * job.seed + (not pretraining),
             job.start.folder / "checkpoint.pt" if has_start else None,
+            material.frames,
+            material.around,
         )
         file = train_network(training, inputs, job.folder, self.device)
         if pretraining:

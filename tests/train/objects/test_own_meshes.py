@@ -74,7 +74,17 @@ def test_simulated_real_frames_show_the_meshes_that_are_named(own, tmp_path, com
 
 def test_every_option_of_render_is_of_what_is_drawn_or_of_how():
     """An option that says how a mesh is read must be in OF_MESHES, and drawn live alike."""
-    how = {"obj_ids", "frames", "size", "camera", "split", "frames_per_scene", "format", "hand"}
+    how = {
+        "obj_ids",
+        "frames",
+        "val",
+        "size",
+        "camera",
+        "split",
+        "frames_per_scene",
+        "format",
+        "hand",
+    }
     how |= {"antialias", "normals", "coordinates", "exact", "renderer"}
     assert {field.name for field in fields(RenderConfig)} - how == set(OF_MESHES)
 

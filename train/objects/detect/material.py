@@ -37,7 +37,7 @@ def load_pictures(
     Raises:
         InputError: an image, a mask or a record is missing or damaged, or nothing shows the object.
     """
-    (obj_id,) = data.objects
+    (obj_id,) = data.obj_ids
     images: list[BopImage] = []
     if root is not None:
         images = read_split(root, data.split, choose_images(data, root, "train", seed))

@@ -19,7 +19,7 @@ from render.mesh.mesh import ObjectModel, load_models
 from render.progress import progress
 from train.learn.targets import ObjectInfo
 from train.learn.task import Folders
-from train.objects.data import DataConfig, find_dataset
+from train.objects.data import DataConfig, find_dataset, with_ids
 from train.objects.detect.detector import Detector, Found, overlap
 from train.objects.detect.material import CUTOUTS, load_pictures
 from train.objects.detect.training import DetectorTraining, train_detector
@@ -52,7 +52,8 @@ def prepare_detector(
     images, out = folder / "synthetic_images", folder / DETECTOR
     if config["run"].live:
         images = render_images(config, root, model, out, seed, workers, CUTOUTS)
-    _train(config, root, model, images, out, seed, device)
+    real = None if config["run"].held_out else root
+    _train(config, real, model, images, out, seed, device)
     write_found(Detector.load(out, device), config["data"], root, seed, out)
 
 
@@ -84,9 +85,10 @@ def train_alone(
         raise InputError("train --method detector needs --synthetic DIR")
     has_real = bool(data.split_file or data.train_fraction)
     root = find_dataset(data.dataset) if has_real else None
+    data = with_ids(data, root or synthetic)
     models = (root or synthetic) / "models"
-    model = load_models([models], obj_ids=data.objects)[data.objects[0]]
-    return _train(config, root, model, synthetic, out, seed, device)
+    model = load_models([models], obj_ids=data.obj_ids)[data.obj_ids[0]]
+    return _train({**config, "data": data}, root, model, synthetic, out, seed, device)
 
 
 def evaluate_detector(

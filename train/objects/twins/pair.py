@@ -24,7 +24,7 @@ from render.scene.randomize import Randomizer, SceneConfig
 from render.scene.spec import Material, Placed, SceneSpec, near_of, rows
 from render.sensor.config import DEFAULT_SENSOR, SensorConfig, draw_color_sensor
 from render.whole_file import whole_folder
-from train.objects.data import DataConfig, find_dataset
+from train.objects.data import DataConfig, find_dataset, with_ids
 from train.objects.split import choose_images
 from train.objects.twins.composite import alone, draw_layer, in_front, lay_over, window_of
 from train.objects.twins.lighting import fit_lighting
@@ -83,9 +83,10 @@ def pair(
         InputError: an object has no mesh or is not in the frames, or `out` was made otherwise.
     """
     root = find_dataset(data.dataset)
+    data = with_ids(data, root)
     frames = read_split(root, data.split, choose_images(data, root, "train", seed))
     models = load_models([root / config.models])
-    obj_ids = set(data.objects) or {a.obj_id for f in frames for a in f.annotations}
+    obj_ids = set(data.obj_ids) or {a.obj_id for f in frames for a in f.annotations}
     require_objects(frames, obj_ids)
     frames = [f for f in frames if any(a.obj_id in obj_ids for a in f.annotations)]
     for annotation in (a for frame in frames for a in frame.annotations):
