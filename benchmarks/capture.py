@@ -33,7 +33,7 @@ from render.errors import InputError
 from render.formats.bop import read_split
 from render.mesh.box import box_corners
 from render.mesh.mesh import ObjectModel, load_models
-from render.transforms import apply, rotation_angle
+from render.transforms import apply, rigid, rodrigues, rotation_angle
 from tests.render.capture.film import Film, Shot, make_film, write_film
 
 ASSETS = ROOT / "assets"
@@ -104,7 +104,7 @@ def _measure(folder: Path, seed: int, frames: int, size: tuple[int, int]) -> Non
         (view, image.annotations[0].cam_from_obj, true @ film.board_from_obj)
         for (view, true), image in zip(pairs, found, strict=True)
     ]
-    print(f"  object        {_errors(poses, box_corners(model.box), model.symmetries)}")
+    print(f"  object        {_errors(poses, box_corners(model.box), _turns(model))}")
     print(f"  time          {seen - start:.0f} s board, {done - seen:.0f} s object", flush=True)
 
 
@@ -114,7 +114,7 @@ def _film(
     """Print the board, put the object on it by hand, and film it."""
     from render.capture.board import read_board
 
-    layout: dict[str, str | float | None] = {"paper": "a4", "squares": "13x9"}
+    layout: dict[str, str | float | None] = {"paper": "a4", "squares": None}
     print_board(
         folder / "board.pdf", {**layout, "square_mm": None, "blank": None}, mesh, 0, None, None
     )
@@ -134,6 +134,14 @@ def _film(
     film = make_film(board, frames, rng, shot, model.mesh, pose)
     write_film(folder / "film.mp4", film.frames)
     return board, film
+
+
+def _turns(model: ObjectModel) -> np.ndarray:
+    """(s, 4, 4) symmetries, continuous ones in steps of 0.1 degrees."""
+    if not model.info.get("symmetries_continuous"):
+        return model.symmetries
+    steps = np.linspace(0, 2 * np.pi, 3600, endpoint=False)
+    return np.array([rigid(rodrigues(np.array([0, 0, step])), np.zeros(3)) for step in steps])
 
 
 def _number(view: BoardView) -> int:

@@ -24,8 +24,7 @@ from render.config import OptionError
 @click.option(
     "--squares",
     metavar="WxH",
-    help="Across and down the page; odd ones keep the pattern the same for all programs."
-    "  [default: 13x9; more, smaller ones where an object needs the room]",
+    help="Across and down the page.  [default: 13x9, or more and smaller ones around an object]",
 )
 @click.option(
     "--square-mm", type=float, metavar="NUMBER", help="Their side.  [default: what fits the page]"

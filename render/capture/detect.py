@@ -72,21 +72,20 @@ def edge_sharpness(grey: np.ndarray, board: Board, ids: np.ndarray, pixels: np.n
 
     It is the share of the step from black to white that lies within a pixel on either side, in
     the median over edges; of edges across and along the board the worse, since motion blurs one.
+    Where no two corners are neighbours it is taken to be 0.5.
     """
     place = {int(i): p for i, p in zip(ids, pixels, strict=True)}
     across = board.squares_x - 1
-    worst, looked = 1.0, False
+    found = []
     for step in (1, across):
         pairs = [
             (place[i], place[i + step])
             for i in place
             if i + step in place and (step > 1 or (i + 1) % across)
         ]
-        if not pairs:
-            continue
-        looked = True
-        worst = min(worst, _median_step(grey, np.array(pairs)))
-    return worst if looked else 0.0
+        if pairs:
+            found.append(_median_step(grey, np.array(pairs)))
+    return min(found, default=0.5)
 
 
 def _median_step(grey: np.ndarray, pairs: np.ndarray) -> float:

@@ -19,7 +19,7 @@ MOST_FIT = 0.6  # share of the corners that must belong to it
 FOLDS = 4  # parts of the corners, each left out once
 AMBIGUOUS = 2.0  # times the rms of the better pose: another one this good might be the true one
 APART_DEG = 1.0
-MOST_TILT_DEG = 0.3  # one standard deviation
+MOST_TILT_DEG = 0.2  # one standard deviation
 LEAST_NOISE_PX = 0.1  # no corner is trusted further
 
 

@@ -1,7 +1,7 @@
 """`capture board`: a board as a PDF with its board.toml; and which board a film is of."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -19,14 +19,15 @@ from render.mesh.mesh import ObjectModel
 log = logging.getLogger(__name__)
 
 AROUND_MM = 4.0  # blank around an outline
-RING = 2  # squares that must stay on each side of it; of one alone no four meet
-# Squares across and down; the later ones leave more room for an object, and are read from nearer.
-LAYOUTS = ((ACROSS, DOWN), (17, 11), (19, 13))
+RIM = 2  # squares around what is blank, at least: between one row and the blank no corner is whole
+SIDES_MM = 18.0, 16.0, 15.0, 14.0  # of squares, where larger ones leave too few corners
+ENOUGH = 60  # corners around an object: of those behind it none is seen
+Layout = Mapping[str, str | float | None]
 
 
 def print_board(
     out: Path,
-    layout: Mapping[str, str | float | None],
+    layout: Layout,
     mesh: Path | None,
     rest: int,
     unit: str | None,
@@ -46,20 +47,15 @@ def print_board(
     """
     if out.suffix.lower() != ".pdf":
         raise InputError(f"{out}: a board is written as .pdf, to be printed in its true size")
-    paper, side = str(layout["paper"]), layout["square_mm"]
-    wanted = None if layout["squares"] is None else _size("squares", layout["squares"])
-    blank = None if layout["blank"] is None else _size("blank", layout["blank"])
-    square_mm = None if side is None else float(side)
-    board = make_board(paper, wanted or LAYOUTS[0], square_mm, blank)
     lines, outlines = [], []
-    if mesh is not None:
+    if mesh is None:
+        board = _board(layout, None)
+    else:
         model = load_object(mesh, ObjectConfig(unit=unit, up=up))  # type: ignore[arg-type]
         pose = resting_pose(model, rest).board_from_obj
-        if blank is None:
-            layouts = LAYOUTS if wanted is None and square_mm is None else (wanted or LAYOUTS[0],)
-            board = _around(model, pose, [make_board(paper, each, square_mm) for each in layouts])
+        board = _board_around(layout, model, pose)
         outlines = outline(model, pose)
-        lines += [
+        lines = [
             f"{mesh}: --rest {i}: {one.words}" + (" (printed)" if i == rest else "")
             for i, one in enumerate(resting_poses(model))
         ]
@@ -68,7 +64,7 @@ def print_board(
     write_board(toml, board)
     return [
         *lines,
-        f"{out}: {paper}, {board.name}; print it at 100 %, then measure the ruler",
+        f"{out}: {board.paper}, {board.name}; print it at 100 %, then measure the ruler",
         f"{toml}: what `capture` needs to know of it",
     ]
 
@@ -99,22 +95,45 @@ def _size(name: str, text: str | float | None) -> tuple[int, int]:
     return int(parts[0]), int(parts[1])
 
 
-def _around(model: ObjectModel, board_from_obj: np.ndarray, boards: Sequence[Board]) -> Board:
-    """The first of some boards that leaves enough squares around an object; those that the object
-    covers are blank in it.
+def _board(layout: Layout, blank: tuple[int, int] | None) -> Board:
+    """The board as it was asked for, with so many squares blank in the middle."""
+    squares = ACROSS, DOWN
+    if layout["squares"] is not None:
+        squares = _size("squares", layout["squares"])
+    if layout["blank"] is not None:
+        blank = _size("blank", layout["blank"])
+    side = None if layout["square_mm"] is None else float(layout["square_mm"])
+    return make_board(str(layout["paper"]), squares, side, blank)
+
+
+def _board_around(layout: Layout, model: ObjectModel, board_from_obj: np.ndarray) -> Board:
+    """A board with room for an object: of smaller squares where it would leave few corners.
 
     Raises:
-        InputError: none does.
+        InputError: it leaves too few however small they are, or as small as they were asked for.
     """
-    reach_mm = 2000 * np.abs(footprint(model, board_from_obj)).max(axis=0)
-    for board in boards:
-        wide, high = np.ceil((reach_mm + 2 * AROUND_MM) / board.square_mm).astype(int)
-        if wide <= board.squares_x - 2 * RING and high <= board.squares_y - 2 * RING:
-            squares = board.squares_x, board.squares_y
-            return make_board(str(board.paper), squares, board.square_mm, (int(wide), int(high)))
-    size = " x ".join(f"{side:.0f}" for side in reach_mm)
+    reach_mm = 2000 * np.abs(footprint(model, board_from_obj)).max(axis=0) + 2 * AROUND_MM
+    asked = [layout[name] is not None for name in ("squares", "square_mm", "blank")]
+    fitting: list[Board] = []
+    plain = _board({**layout, "blank": None}, None)
+    for side in (plain.square_mm,) if any(asked) else (plain.square_mm, *SIDES_MM):
+        squares = plain.squares_x, plain.squares_y
+        if side != plain.square_mm:
+            most = np.array(plain.size) * 1000 // side
+            squares = int(most[0]), int(most[1])
+        blank = tuple(int(n) for n in np.ceil(reach_mm / side))
+        if layout["blank"] is not None:
+            blank = _size("blank", layout["blank"])
+        # Odd from odd and even from even, so that it lies in the middle; two squares all round.
+        leaves = [s - (b + (s - b) % 2) for s, b in zip(squares, blank, strict=True)]
+        if min(leaves) >= 2 * RIM:
+            fitting.append(make_board(str(layout["paper"]), squares, side, (blank[0], blank[1])))
+            if fitting[-1].usable.sum() >= ENOUGH:
+                break
+    if fitting:
+        return max(fitting, key=lambda board: int(board.usable.sum()))
+    size = " x ".join(f"{length:.0f}" for length in reach_mm - 2 * AROUND_MM)
     raise InputError(
-        f"{model.source}: {size} mm leave too little of the board around it; take a larger --paper"
-        " or another --rest; or a board without --object, beside which it stands, and"
-        " capture --place points"
+        f"{model.source}: {size} mm leave less than {RIM} squares of the board around it; take a"
+        " larger --paper, smaller squares, or another --rest"
     )

@@ -1,0 +1,119 @@
+"""`capture` and `capture board` as a user types them."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+
+from pipeline import main
+from render.capture.board import read_board
+from render.capture.board_sheet import make_board
+from render.capture.place import resting_pose
+from render.capture.symmetry import turn_pose
+from render.formats.bop import read_split
+from render.mesh.mesh import load_models
+from render.transforms import rotation_angle
+from tests.render.capture.film import Shot, make_film, write_film
+
+TUG = "assets/obj_000001.ply"
+
+
+def invoke(*args: object) -> Result:
+    return CliRunner().invoke(main, ["capture", *(str(arg) for arg in args)])
+
+
+def fail(code: int, *args: object) -> str:
+    """The single line that a failure prints."""
+    result = invoke(*args)
+    assert result.exit_code == code, result.output
+    lines = [line for line in result.output.splitlines() if line.startswith("Error:")]
+    assert len(lines) == 1 and "Traceback" not in result.output, result.output
+    return lines[0]
+
+
+@pytest.fixture
+def board(tmp_path) -> Path:
+    result = invoke("board", "--out", tmp_path / "board.pdf")
+    assert result.exit_code == 0, result.output
+    return tmp_path / "board.toml"
+
+
+def test_a_board_goes_out_as_page_and_file(board):
+    assert read_board(board) == make_board()
+    assert board.with_suffix(".pdf").read_bytes().startswith(b"%PDF")
+
+
+def test_the_board_of_an_object_leaves_room_for_it_and_lists_its_poses(tmp_path):
+    result = invoke("board", "--object", TUG, "--out", tmp_path / "tug.pdf")
+    assert "--rest 0: -z down (printed)" in result.output
+    assert read_board(tmp_path / "tug.toml").hole is not None
+
+
+def test_both_helps_name_what_there_is():
+    assert "capture board --help" in invoke("--help").output
+    assert "--ruler-mm" in invoke("--help").output
+    assert "--paper [a4|a3|letter]" in invoke("board", "--help").output
+
+
+@pytest.mark.parametrize(
+    ("code", "args", "said"),
+    [
+        (1, ["--out", "x.png"], "a board is written as .pdf"),
+        (1, ["--square-mm", 30, "--out", "x.pdf"], "do not fit a4; they may be of 1 to 20.0 mm"),
+        (2, ["--squares", "13", "--out", "x.pdf"], "--squares must be two whole numbers"),
+        (2, ["--rest", 1, "--out", "x.pdf"], "--rest belongs to --object"),
+        (1, ["--object", TUG, "--rest", 9, "--out", "x.pdf"], "--rest 9"),
+        (1, ["--object", TUG, "--unit", "m", "--out", "x.pdf"], "most likely the wrong unit"),
+        (1, ["--blank", "12x8", "--out", "x.pdf"], "0 corners are left"),
+        (2, [], "--out"),
+    ],
+)
+def test_a_board_that_cannot_be_printed_is_refused(code, args, said, monkeypatch):
+    monkeypatch.setattr("render.capture.print_board.write_sheet", lambda *_: None)
+    assert said in fail(code, "board", *args)
+    assert not Path("x.toml").exists()
+
+
+def test_what_can_be_refused_is_refused_before_the_film_is_read(board, tmp_path):
+    film = ["no.mp4", "--board", board, "--out", tmp_path / "real"]
+    assert "no.mp4: there is no such film" in fail(1, *film, "--object", TUG)
+    assert "--ruler-mm 9.92" in fail(1, *film, "--object", TUG, "--ruler-mm", 9.92)
+    assert "gone.ply" in fail(1, *film, "--object", "gone.ply")
+    assert "c.json" in fail(1, *film, "--object", TUG, "--camera", tmp_path / "c.json")
+    both = ["--camera", board, "--most-focal-std", 0.01]
+    assert "has no effect with --camera" in fail(2, *film, "--object", TUG, *both)
+    assert not (tmp_path / "real").exists()
+
+
+@pytest.mark.slow
+def test_a_film_becomes_a_dataset_whose_poses_are_the_truth(tmp_path):
+    """From the printed board to the poses, through a lens, by the two commands."""
+    assert invoke("board", "--object", TUG, "--out", tmp_path / "tug.pdf").exit_code == 0
+    board = read_board(tmp_path / "tug.toml").measured(99.0)
+    rng = np.random.default_rng(3)
+    model = load_models(["assets"], obj_ids=[1])[1]
+    placed = turn_pose(resting_pose(model, 0).board_from_obj, 4.0, np.array([0.003, -0.002, 0]))
+    shot = Shot(size=(800, 450), distance=(0.42, 0.55))
+    film = make_film(board, 40, rng, shot, model.mesh, placed)
+    write_film(tmp_path / "tug.mp4", film.frames)
+    result = invoke(
+        *(tmp_path / "tug.mp4", "--board", tmp_path / "tug.toml", "--ruler-mm", 99),
+        *("--object", TUG, "--out", tmp_path / "real"),
+    )
+    assert result.exit_code == 0, result.output
+    lens = json.loads((tmp_path / "real" / "real" / "000001" / "lens.json").read_text())
+    assert abs(lens["fx"] / film.K[0, 0] - 1) < 0.003
+    record = json.loads((tmp_path / "real" / "capture.json").read_text())
+    names = record["films"][0]["frames"]
+    found = [image for image in read_split(tmp_path / "real", "real") if image.scene_id == 1]
+    assert len(found) >= 25
+    for image, name in zip(found, names, strict=True):
+        truth = film.cam_from_board[int(name.split()[1])] @ placed
+        (annotation,) = image.annotations
+        angle = rotation_angle(annotation.cam_from_obj[:3, :3], truth[:3, :3])
+        assert np.degrees(angle) < 1.0
+        shift = np.linalg.norm(annotation.cam_from_obj[:3, 3] - truth[:3, 3])
+        assert shift < 0.001 + 0.004 * np.linalg.norm(truth[:3, 3])
+    assert (tmp_path / "real" / "film_1.mp4").is_file()
