@@ -245,7 +245,9 @@ def check_board(board: Board, where: str) -> None:
                 f" {board.squares_x}x{board.squares_y}, got {list(board.hole)}"
             )
     if board.usable.sum() < 8:
-        raise InputError(f"{where}: what is left blank leaves {board.usable.sum()} corners, of 8")
+        raise InputError(
+            f"{where}: {board.usable.sum()} corners are left around what is blank, of at least 8"
+        )
 
 
 def marker_count(dictionary: str) -> int:

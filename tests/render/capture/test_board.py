@@ -109,7 +109,7 @@ def test_the_ruler_scales_all_lengths():
         ("marker_mm = 19.9", "marker_mm must be from 0.3 to 0.9 of square_mm"),
         ('dictionary = "DICT_4X4_50"', "take 58 markers, DICT_4X4_50 has 50"),
         ('dictionary = "DICT_9X9_50"', "dictionary must be one of"),
-        ("hole = [0, 0, 13, 9]", "leaves 0 corners"),
+        ("hole = [0, 0, 13, 9]", "0 corners are left around what is blank"),
         ("hole = [0, 0, 14, 9]", "hole must be x0, y0, x1, y1"),
         ("square_mm = nan", "square_mm must be a finite number"),
         ("colour = 3", "colour' is not known"),
