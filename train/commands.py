@@ -167,7 +167,11 @@ def score(config, seed, results, ground_truth, file_format, as_json, plot, compa
 @click.argument("image", metavar="[IMAGE|FOLDER|FILM]", type=PATH, required=False)
 @click.option("--webcam", type=click.IntRange(0), metavar="N", help="A camera of this machine.")
 @click.option("--box", metavar="x,y,w,h", help="Where the object is in the image, pixels.")
-@click.option("--camera", metavar="fx,fy,cx,cy", help="Default: as trained with, or by EXIF.")
+@click.option(
+    "--camera",
+    metavar="fx,fy,cx,cy",
+    help="Or a calibration's file; default: as trained with, or by EXIF.",
+)
 @localiser_option
 @click.option(
     "--out", type=PATH, metavar="FILE.png", help="Overlay.  [default: IMAGE_pose.png here]"

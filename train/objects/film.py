@@ -14,6 +14,7 @@ from train.learn.task import NOTHING_MORE, Asked
 from train.objects.data import DataConfig
 from train.objects.detect.beside import detector_beside
 from train.objects.detect.detector import Detector
+from train.objects.eye import Eye
 from train.objects.given import visible_boxes
 from train.objects.image import Reader, refiner_of
 from train.objects.split import choose_images
@@ -58,7 +59,8 @@ def object_film(
 
     def drawn(run: Path, checkpoint: Checkpoint, detector: Detector | None) -> Iterator[np.ndarray]:
         with refiner_of(run, checkpoint, asked.as_read) as refiner:
-            reader = Reader(checkpoint, detector, refiner, torch_device)
+            eye = Eye(None, None, None)  # a scene's images bring their cameras
+            reader = Reader(checkpoint, eye, detector, refiner, torch_device)
             for image in images:
                 rgb, boxes = image.read_rgb(), None
                 if detector is None:

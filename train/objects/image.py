@@ -24,7 +24,8 @@ from train.learn.task import Asked
 from train.objects.crops import Picture, square_crop, warp
 from train.objects.detect.beside import detector_beside
 from train.objects.detect.detector import Detector
-from train.objects.given import annotated_boxes, camera_of, parse_box, scene_of
+from train.objects.eye import LENS, Eye
+from train.objects.given import annotated_boxes, parse_box, scene_of
 from train.objects.predict import Prediction, predict
 from train.objects.refine.file import read_refiner
 from train.objects.refine.refiner import Refiner
@@ -50,9 +51,11 @@ class Reading:
 
 @dataclass(frozen=True, eq=False)
 class Reader:
-    """A network, and what lies beside it: a detector, and what refines its poses."""
+    """A network, and what lies beside it: a detector, what refines its poses, and the lens that
+    took the frames it was trained on."""
 
     checkpoint: Checkpoint
+    eye: Eye
     detector: Detector | None
     refiner: Refiner | None
     device: torch.device
@@ -115,7 +118,8 @@ def open_reader(run: Path, asked: Asked, device: torch.device) -> Iterator[Reade
     checkpoint = Checkpoint.load_finished(run, device)
     detector = None if asked.box is not None else detector_beside(checkpoint, run, device)
     with refiner_of(run, checkpoint, asked.as_read) as refiner:
-        yield Reader(checkpoint, detector, refiner, device)
+        eye = Eye(asked.camera, run.resolve().parent / LENS, checkpoint.object.camera)
+        yield Reader(checkpoint, eye, detector, refiner, device)
 
 
 def predict_image(run: Path, image: Path, asked: Asked, out: Path | None, device: str) -> str:
@@ -138,12 +142,13 @@ def predict_image(run: Path, image: Path, asked: Asked, out: Path | None, device
     with open_reader(run, asked, torch_device) as reader:
         rgb = read_rgb(image)
         size = rgb.shape[1], rgb.shape[0]
+        given = None if asked.box is None else parse_box(asked.box, size)
         boxes = None
-        if asked.box is not None:
-            boxes = [parse_box(asked.box, size)]
-        elif reader.detector is None:
+        if given is None and reader.detector is None:
             boxes = annotated_boxes(image, scene_of(image), reader.target.obj_id)
-        camera = camera_of(image, size, asked.camera, reader.target.camera)
+        rgb, camera, box = reader.eye.see(rgb, str(image), image, given)
+        if box is not None:
+            boxes = [box]
         found = reader.read(rgb, camera, boxes)
     write_png(overlay, reader.drawn(rgb, camera, found))
     lines = [json.dumps(reader.record(one)) for one in found]

@@ -26,6 +26,7 @@ from train.objects.data import (
 )
 from train.objects.detect.stage import DETECTIONS, prepare_detector
 from train.objects.evaluate import TestSet, evaluate_method, measured_model, passes, test_sets
+from train.objects.eye import leave_lens
 from train.objects.inputs import object_target, real_instances, twins_in
 from train.objects.metrics import PoseErrors
 from train.objects.refine.file import leave_refiner, read_refiner
@@ -277,6 +278,9 @@ class ObjectSubject:
         contact_sheet(inputs.real, inputs.twins, synthetic, crop, folder / "pairs.png", kind)
         with self._refiner(self.data) as refiner:
             leave_refiner(refiner, folder)
+        scenes = sorted({instance.key[0] for instance in inputs.real})
+        split = self.root / self.data.split
+        leave_lens((split / f"{scene_id:06d}" for scene_id in scenes), folder)
 
     def show_tests(self, found: Mapping[str, list[Outcome]], folder: Path) -> None:
         boxes = self.tests[0].boxes

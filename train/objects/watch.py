@@ -6,13 +6,12 @@ from pathlib import Path
 
 import numpy as np
 
-from render.camera import Camera
 from render.errors import InputError
 from render.show.video import check_video, write_video
 from train.learn.device import choose_device
 from train.learn.task import Asked
-from train.objects.frames import Picture, Stream, open_stream
-from train.objects.given import annotated_boxes, camera_of, parse_camera, scene_of
+from train.objects.frames import Stream, open_stream
+from train.objects.given import annotated_boxes, scene_of
 from train.objects.image import Reader, open_reader
 
 
@@ -44,7 +43,7 @@ def watch(
     torch_device, count = choose_device(device), 0
     with open_reader(run, asked, torch_device) as reader, open_stream(source) as stream:
         _require_detector(reader, run, stream, source)
-        seen = _read(reader, stream, asked, say)
+        seen = _read(reader, stream, say)
         if video is not None:
             first = next(seen, None)
             if first is None:
@@ -57,34 +56,19 @@ def watch(
     return count
 
 
-def _read(
-    reader: Reader, stream: Stream, asked: Asked, say: Callable[[str], None]
-) -> Iterator[np.ndarray]:
+def _read(reader: Reader, stream: Stream, say: Callable[[str], None]) -> Iterator[np.ndarray]:
     """Read one picture after another; yields each with the pose drawn in."""
     for picture in stream.pictures:
         boxes = None
         if reader.detector is None and picture.file is not None:
             obj_id = reader.target.obj_id
             boxes = annotated_boxes(picture.file, scene_of(picture.file), obj_id)
-        camera = _camera(reader, stream, picture, asked)
-        found = reader.read(picture.rgb, camera, boxes)
+        name = str(picture.file or f"{stream.name}: a picture of it")
+        rgb, camera, _ = reader.eye.see(picture.rgb, name, picture.file)
+        found = reader.read(rgb, camera, boxes)
         for one in found:
             say(json.dumps({**picture.label, **reader.record(one)}))
-        yield reader.drawn(picture.rgb, camera, found)
-
-
-def _camera(reader: Reader, stream: Stream, picture: Picture, asked: Asked) -> Camera:
-    height, width = picture.rgb.shape[:2]
-    own = reader.target.camera
-    if picture.file is not None:
-        return camera_of(picture.file, (width, height), asked.camera, own)
-    camera = parse_camera(asked.camera, (width, height)) or own
-    if camera is None or camera.size != (width, height):
-        raise InputError(
-            f"{stream.name}: its pictures are {width}x{height} and their camera unknown:"
-            " give --camera fx,fy,cx,cy"
-        )
-    return camera
+        yield reader.drawn(rgb, camera, found)
 
 
 def _require_detector(reader: Reader, run: Path, stream: Stream, source: Path | int) -> None:
