@@ -25,9 +25,9 @@ if not __package__:  # run as a script: Python then knows this folder, not the p
 from render.capture.board import Board
 from render.capture.capture_object import capture_object
 from render.capture.config import CaptureConfig
-from render.capture.place import resting_pose
+from render.capture.placed.place import resting_pose
+from render.capture.placed.symmetry import turn_pose
 from render.capture.print_board import print_board
-from render.capture.symmetry import turn_pose
 from render.capture.views import BoardView, board_views
 from render.errors import InputError
 from render.formats.bop import read_split

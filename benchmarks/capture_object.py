@@ -20,10 +20,10 @@ sys.path.insert(0, str(ROOT))
 
 from render.camera import Camera
 from render.capture.board_sheet import make_board
-from render.capture.drawing import open_drawer
-from render.capture.fit import fit_object
-from render.capture.place import resting_pose
-from render.capture.symmetry import turn_pose
+from render.capture.placed.drawing import open_drawer
+from render.capture.placed.fit import fit_object
+from render.capture.placed.place import resting_pose
+from render.capture.placed.symmetry import turn_pose
 from render.capture.views import BoardView
 from render.errors import InputError
 from render.mesh.mesh import ObjectModel, load_models

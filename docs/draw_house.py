@@ -27,7 +27,8 @@ FLOORS = {
     ),
     "train": (
         *("options", "learn", "report", "objects", "hands"),
-        *("tasks", "export", "film", "study", "run", "reading", "commands"),
+        *("tasks", "export", "film", "study", "run", "reading"),
+        *("unused", "unused_judging", "commands"),
     ),
 }
 COLORS = {"render": "#2f6f9f", "train": "#b3541e"}

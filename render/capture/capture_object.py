@@ -9,16 +9,16 @@ import numpy as np
 
 from render.capture.background import KINDS, STREAM, behind, replaced
 from render.capture.board import Board
-from render.capture.click_page import ClickPage, serve
-from render.capture.drawing import Drawer, open_drawer
-from render.capture.fit import fit_object
 from render.capture.lens import Lens
 from render.capture.masks import visible_masks
-from render.capture.motion import middle_of
 from render.capture.object_config import ObjectConfig
-from render.capture.place import resting_pose
-from render.capture.points import Clicked, pose_of_points
-from render.capture.points_file import file_axes, read_points
+from render.capture.placed.click_page import ClickPage, serve
+from render.capture.placed.drawing import Drawer, open_drawer
+from render.capture.placed.fit import fit_object
+from render.capture.placed.motion import middle_of
+from render.capture.placed.place import resting_pose
+from render.capture.placed.points import Clicked, pose_of_points
+from render.capture.placed.points_file import file_axes, read_points
 from render.capture.quality import check_fit, check_footprint, halves_apart, measured
 from render.capture.splits import held_out
 from render.capture.views import BoardView

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from render.capture.drawing import Drawer
+from render.capture.placed.drawing import Drawer
 from render.capture.views import BoardView
 
 CELLS = 20  # along the longest side of the box: what is in one cell is one place of the surface

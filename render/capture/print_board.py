@@ -10,8 +10,8 @@ from render.capture.board import Board, read_board, write_board
 from render.capture.board_sheet import ACROSS, DOWN, make_board, write_sheet
 from render.capture.capture_object import load_object
 from render.capture.object_config import ObjectConfig
-from render.capture.outline import outline
-from render.capture.place import footprint, resting_pose, resting_poses
+from render.capture.placed.outline import outline
+from render.capture.placed.place import footprint, resting_pose, resting_poses
 from render.config import OptionError
 from render.errors import InputError
 from render.mesh.mesh import ObjectModel

@@ -5,11 +5,11 @@ from typing import Any
 
 import numpy as np
 
-from render.capture.align import Round, align
-from render.capture.drawing import Drawer
-from render.capture.fit import Fitted
 from render.capture.masks import Visible
 from render.capture.object_config import ObjectConfig
+from render.capture.placed.align import Round, align
+from render.capture.placed.drawing import Drawer
+from render.capture.placed.fit import Fitted
 from render.capture.views import BoardView
 from render.errors import InputError
 from render.mesh.mesh import ObjectModel

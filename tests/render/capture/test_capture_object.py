@@ -13,9 +13,9 @@ from render.capture.board_sheet import make_board
 from render.capture.capture_object import capture_object, check_object
 from render.capture.lens import Lens
 from render.capture.object_config import ObjectConfig
-from render.capture.place import resting_pose
+from render.capture.placed.place import resting_pose
+from render.capture.placed.symmetry import turn_pose
 from render.capture.quality import table
-from render.capture.symmetry import turn_pose
 from render.capture.views import BoardView
 from render.errors import InputError
 from render.formats.bop import read_split

@@ -10,8 +10,8 @@ from click.testing import CliRunner, Result
 from pipeline import main
 from render.capture.board import read_board
 from render.capture.board_sheet import make_board
-from render.capture.place import resting_pose
-from render.capture.symmetry import turn_pose
+from render.capture.placed.place import resting_pose
+from render.capture.placed.symmetry import turn_pose
 from render.formats.bop import read_split
 from render.mesh.mesh import load_models
 from render.transforms import rotation_angle

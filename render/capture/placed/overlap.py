@@ -3,9 +3,9 @@
 import cv2
 import numpy as np
 
-from render.capture.align import log_odds
-from render.capture.drawing import Window
-from render.capture.ground import Ground
+from render.capture.placed.align import log_odds
+from render.capture.placed.drawing import Window
+from render.capture.placed.ground import Ground
 from render.contour.colors import Colors
 
 NEAR = 0.12  # of a silhouette's size: no further from it is looked at for what colours show

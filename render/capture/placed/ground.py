@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from render.camera import Camera
-from render.capture.drawing import Window
+from render.capture.placed.drawing import Window
 from render.capture.views import BoardView
 from render.contour.colors import BINS, FLOOR, Colors, color_bins
 from render.transforms import apply, invert

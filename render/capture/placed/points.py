@@ -8,7 +8,7 @@ import numpy as np
 from scipy.optimize import least_squares
 
 from render.camera import Camera
-from render.capture.motion import FREE, Standing
+from render.capture.placed.motion import FREE, Standing
 from render.capture.views import BoardView
 from render.errors import InputError
 from render.mesh.mesh import ObjectModel

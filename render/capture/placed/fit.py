@@ -5,20 +5,20 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from render.capture.align import (
+from render.capture.placed.align import (
     FINE,
     MIDDLE,
     Aligned,
     align,
     learn_colors,
 )
-from render.capture.drawing import Drawer
-from render.capture.first_guess import LIKER, first_guess
-from render.capture.ground import Ground, see_ground
-from render.capture.motion import spread
-from render.capture.overlap import iou
-from render.capture.points import Clicked
-from render.capture.symmetry import (
+from render.capture.placed.drawing import Drawer
+from render.capture.placed.first_guess import LIKER, first_guess
+from render.capture.placed.ground import Ground, see_ground
+from render.capture.placed.motion import spread
+from render.capture.placed.overlap import iou
+from render.capture.placed.points import Clicked
+from render.capture.placed.symmetry import (
     NAME_IT,
     axis_in_words,
     is_unseen_turn,

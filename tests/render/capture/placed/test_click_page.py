@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from render.camera import Camera
-from render.capture.click_page import SIZE, ClickPage, serve
-from render.capture.drawing import open_drawer
 from render.capture.lens import Lens
-from render.capture.points_file import file_axes, read_points
+from render.capture.placed.click_page import SIZE, ClickPage, serve
+from render.capture.placed.drawing import open_drawer
+from render.capture.placed.points_file import file_axes, read_points
 from render.capture.views import BoardView
 from render.errors import InputError
 from render.transforms import look_at

@@ -4,8 +4,8 @@ import cv2
 import numpy as np
 import pytest
 
-from render.capture.outline import outline
-from render.capture.place import resting_pose, resting_poses
+from render.capture.placed.outline import outline
+from render.capture.placed.place import resting_pose, resting_poses
 from render.errors import InputError
 from render.mesh.mesh import load_models
 from render.transforms import apply

@@ -5,14 +5,14 @@ import numpy as np
 import pytest
 
 from render.camera import Camera
-from render.capture.align import Round, align, learn_colors, log_odds, start_at
 from render.capture.board_sheet import make_board
-from render.capture.drawing import open_drawer
-from render.capture.fit import iou
-from render.capture.ground import see_ground
 from render.capture.masks import visible_masks
-from render.capture.place import resting_pose
-from render.capture.symmetry import is_unseen_turn, turn_pose
+from render.capture.placed.align import Round, align, learn_colors, log_odds, start_at
+from render.capture.placed.drawing import open_drawer
+from render.capture.placed.fit import iou
+from render.capture.placed.ground import see_ground
+from render.capture.placed.place import resting_pose
+from render.capture.placed.symmetry import is_unseen_turn, turn_pose
 from render.capture.views import BoardView
 from render.mesh.mesh import load_models
 from render.transforms import apply, rotation_angle

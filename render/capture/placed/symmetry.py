@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from render.capture.drawing import Drawer, Window
-from render.capture.motion import Standing, spread
+from render.capture.placed.drawing import Drawer, Window
+from render.capture.placed.motion import Standing, spread
 from render.capture.views import BoardView
 from render.transforms import rigid, rodrigues, rotation_angle
 

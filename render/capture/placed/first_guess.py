@@ -5,13 +5,13 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from render.capture.align import COARSE, MIDDLE, Round, align, learn_colors, start_at
-from render.capture.drawing import Drawer
-from render.capture.ground import Ground, see_ground
-from render.capture.motion import Standing, spread
-from render.capture.overlap import iou
-from render.capture.points import Clicked
-from render.capture.symmetry import NAME_IT, is_same, is_unseen_turn, likeness, turn_pose
+from render.capture.placed.align import COARSE, MIDDLE, Round, align, learn_colors, start_at
+from render.capture.placed.drawing import Drawer
+from render.capture.placed.ground import Ground, see_ground
+from render.capture.placed.motion import Standing, spread
+from render.capture.placed.overlap import iou
+from render.capture.placed.points import Clicked
+from render.capture.placed.symmetry import NAME_IT, is_same, is_unseen_turn, likeness, turn_pose
 from render.capture.views import BoardView
 from render.contour.colors import Colors, histogram, shares
 from render.errors import InputError

@@ -17,9 +17,9 @@ import numpy as np
 
 from render import plain
 from render.camera import Camera
-from render.capture.drawing import Drawer
-from render.capture.points import FEWEST, FEWEST_FRAMES
-from render.capture.points_file import write_points
+from render.capture.placed.drawing import Drawer
+from render.capture.placed.points import FEWEST, FEWEST_FRAMES
+from render.capture.placed.points_file import write_points
 from render.capture.views import BoardView
 from render.errors import InputError
 from render.frame import Frame

@@ -18,7 +18,7 @@ import numpy as np
 
 from render import plain
 from render.capture.lens import Lens
-from render.capture.points import Clicked, Sighting, check_points
+from render.capture.placed.points import Clicked, Sighting, check_points
 from render.capture.views import BoardView
 from render.errors import InputError
 from render.input_file import read_text

@@ -7,9 +7,9 @@ import pytest
 
 from render.camera import Camera
 from render.capture.lens import Lens
-from render.capture.motion import middle_of
-from render.capture.points import pose_of_points
-from render.capture.points_file import file_axes, read_points, write_points
+from render.capture.placed.motion import middle_of
+from render.capture.placed.points import pose_of_points
+from render.capture.placed.points_file import file_axes, read_points, write_points
 from render.capture.views import BoardView
 from render.errors import InputError
 from render.transforms import apply, look_at, rigid, rodrigues

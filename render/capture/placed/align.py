@@ -10,10 +10,10 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from render.capture.drawing import Drawer, Window
-from render.capture.ground import Ground
-from render.capture.motion import FREE, Standing, middle_of
-from render.capture.points import Clicked, points_normal
+from render.capture.placed.drawing import Drawer, Window
+from render.capture.placed.ground import Ground
+from render.capture.placed.motion import FREE, Standing, middle_of
+from render.capture.placed.points import Clicked, points_normal
 from render.capture.views import BoardView
 from render.contour.colors import Colors, histogram, shares
 from render.contour.contour import contour_of, offsets

@@ -3,7 +3,7 @@
 import numpy as np
 
 from render.camera import Camera
-from render.capture.motion import FREE, Standing
+from render.capture.placed.motion import FREE, Standing
 from render.transforms import apply, look_at, random_rotation, rigid
 
 CAMERA = Camera(np.array([[500, 0, 320], [0, 500, 240], [0, 0, 1.0]]), 640, 480)
