@@ -10,9 +10,9 @@ if TYPE_CHECKING:
     from train.learn.checkpoint import Checkpoint as Checkpoint
     from train.learn.networks import build as build
     from train.objects.data import DataConfig as DataConfig
-    from train.objects.image import draw_poses as draw_poses
-    from train.objects.image import predict_boxes as predict_boxes
     from train.objects.predict import predict as predict
+    from train.objects.read.image import draw_poses as draw_poses
+    from train.objects.read.image import predict_boxes as predict_boxes
     from train.objects.score import score as score
     from train.objects.twins.pair import PairConfig as PairConfig
     from train.objects.twins.pair import pair as pair
@@ -24,11 +24,11 @@ _HOMES = {
     "DataConfig": "train.objects.data",
     "PairConfig": "train.objects.twins.pair",
     "build": "train.learn.networks",
-    "draw_poses": "train.objects.image",
+    "draw_poses": "train.objects.read.image",
     "joint_errors": "train.hands.score",
     "pair": "train.objects.twins.pair",
     "predict": "train.objects.predict",
-    "predict_boxes": "train.objects.image",
+    "predict_boxes": "train.objects.read.image",
     "predict_joints": "train.hands.predict",
     "score": "train.objects.score",
 }

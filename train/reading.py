@@ -11,7 +11,7 @@ from render.show.video import is_film
 from train.film import predict_film
 from train.learn.task import Asked
 from train.objects.detect.beside import network_folder
-from train.objects.watch import watch
+from train.objects.read.watch import watch
 from train.run import predict_one
 from train.tasks import kind_of
 

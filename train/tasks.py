@@ -9,8 +9,8 @@ import train.hands.evaluate
 import train.hands.film
 import train.hands.image
 import train.objects.evaluate
-import train.objects.film
-import train.objects.image
+import train.objects.read.film
+import train.objects.read.image
 from train.hands.about import about_hand
 from train.hands.task import HandTask
 from train.learn.checkpoint import Checkpoint
@@ -36,8 +36,8 @@ KINDS = {
     "object": Kind(
         ObjectTask,
         train.objects.evaluate.evaluate_run,
-        train.objects.image.predict_image,
-        train.objects.film.film_folder,
+        train.objects.read.image.predict_image,
+        train.objects.read.film.film_folder,
         about_object,
     ),
     "hand": Kind(

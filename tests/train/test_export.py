@@ -25,8 +25,8 @@ from train.learn.onnx_file import check_onnx, write_onnx
 from train.learn.targets import HandInfo, ObjectInfo
 from train.objects.about import about_object
 from train.objects.crops import ObjectCrops, square_crop, to_crop
-from train.objects.image import read_boxes
 from train.objects.inputs import object_target
+from train.objects.read.image import read_boxes
 from train.options import NETWORKS, WITH_TRUNK, CropConfig, HandCropConfig
 
 MODEL = cuboids()[2]

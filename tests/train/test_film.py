@@ -22,7 +22,7 @@ from train.learn.checkpoint import Checkpoint
 from train.learn.networks import build
 from train.learn.targets import ObjectInfo
 from train.learn.task import Asked
-from train.objects.image import predict_image
+from train.objects.read.image import predict_image
 from train.options import CropConfig
 
 

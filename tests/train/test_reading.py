@@ -19,7 +19,7 @@ from tests.train.objects.test_predict import MODEL, save_run
 from train.learn.task import Asked
 from train.objects.detect import beside
 from train.objects.detect.detector import Found
-from train.objects.watch import watch
+from train.objects.read.watch import watch
 
 BOX = (30.0, 20.0, 90.0, 80.0)
 KEYS = ["obj_id", "R", "t_mm", "confidence", "refined", "box", "score"]

@@ -26,9 +26,9 @@ from train.objects.data import (
 )
 from train.objects.detect.stage import DETECTIONS, prepare_detector
 from train.objects.evaluate import TestSet, evaluate_method, measured_model, passes, test_sets
-from train.objects.eye import leave_lens
 from train.objects.inputs import object_target, real_instances, twins_in
 from train.objects.metrics import PoseErrors
+from train.objects.read.eye import leave_lens
 from train.objects.refine.file import leave_refiner, read_refiner
 from train.objects.refine.refiner import Refiner, open_refiner
 from train.objects.report import contact_sheet, extreme_sheet, test_sheet

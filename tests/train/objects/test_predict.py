@@ -18,8 +18,8 @@ from train.learn.networks import PoseNet, build
 from train.learn.targets import ObjectInfo
 from train.learn.task import Asked
 from train.objects.crops import square_crop, to_crop, training_crop
-from train.objects.image import predict_image
 from train.objects.predict import agreement, predict, predict_corners, solve_pose
+from train.objects.read.image import predict_image
 from train.options import CropConfig
 
 MODEL = cuboids()[1]

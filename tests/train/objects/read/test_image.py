@@ -11,7 +11,7 @@ from render.errors import InputError
 from tests.small_dataset import CAMERA, cuboids, random_frames, write_dataset
 from tests.train.objects.test_predict import save_run
 from train.learn.task import Asked
-from train.objects.image import predict_image
+from train.objects.read.image import predict_image
 
 BOX = (30.0, 20.0, 90.0, 80.0)
 ASKED = "30,20,90,80"

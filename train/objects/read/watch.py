@@ -10,9 +10,9 @@ from render.errors import InputError
 from render.show.video import check_video, write_video
 from train.learn.device import choose_device
 from train.learn.task import Asked
-from train.objects.frames import Stream, open_stream
-from train.objects.given import annotated_boxes, scene_of
-from train.objects.image import Reader, open_reader
+from train.objects.read.frames import Stream, open_stream
+from train.objects.read.given import annotated_boxes, scene_of
+from train.objects.read.image import Reader, open_reader
 
 
 def watch(

@@ -9,7 +9,7 @@ import pytest
 from render.camera import Camera
 from render.capture.lens import Lens, Straightener, write_lens
 from render.errors import InputError
-from train.objects.eye import LENS, Eye, leave_lens
+from train.objects.read.eye import LENS, Eye, leave_lens
 
 SIZE = 320, 240
 BENT = Lens(

@@ -14,9 +14,9 @@ from train.learn.task import NOTHING_MORE, Asked
 from train.objects.data import DataConfig
 from train.objects.detect.beside import detector_beside
 from train.objects.detect.detector import Detector
-from train.objects.eye import Eye
-from train.objects.given import visible_boxes
-from train.objects.image import Reader, refiner_of
+from train.objects.read.eye import Eye
+from train.objects.read.given import visible_boxes
+from train.objects.read.image import Reader, refiner_of
 from train.objects.split import choose_images
 
 FPS = 5  # BOP's test images are some of a video's

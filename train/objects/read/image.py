@@ -24,9 +24,9 @@ from train.learn.task import Asked
 from train.objects.crops import Picture, square_crop, warp
 from train.objects.detect.beside import detector_beside
 from train.objects.detect.detector import Detector
-from train.objects.eye import LENS, Eye
-from train.objects.given import annotated_boxes, parse_box, scene_of
 from train.objects.predict import Prediction, predict
+from train.objects.read.eye import LENS, Eye
+from train.objects.read.given import annotated_boxes, parse_box, scene_of
 from train.objects.refine.file import read_refiner
 from train.objects.refine.refiner import Refiner
 

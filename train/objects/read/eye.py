@@ -15,7 +15,7 @@ from render.formats.bop import read_camera
 from render.formats.exif import exif_camera
 from render.frame import Box
 from render.whole_file import write_whole
-from train.objects.given import parse_camera, scene_of
+from train.objects.read.given import parse_camera, scene_of
 
 log = logging.getLogger(__name__)
 
