@@ -21,6 +21,7 @@ PROCEDURAL = 0.15  # share of images before procedural clutter, where there are 
 ZOOM = (0.7, 1.6)  # of a real frame
 TURN_DEG = 10.0  # of a real frame, or of what is pasted
 PASTED = (0.15, 0.5, 0.85)  # shares of images with at most 0, 1, 2 objects pasted; the rest have 3
+REAL = 0.4  # share of what is pasted that is cut out of real frames, where these have masks
 PATCHES = 4  # of anything else, at most
 ERASED = 0.2  # share of the real objects that a patch hides
 OVERLAP = 0.15  # of a real object's box that what is pasted may hide
@@ -49,18 +50,28 @@ class Cutout:
 
 @dataclass(frozen=True, eq=False)
 class Pictures:
-    """What images are made of. size: (width, height) of them. longer: range of the longer side of a
-    pasted object, as a share of that of the image."""
+    """What images are made of.
+
+    cutouts: of synthetic images. real: of the real frames. size: (width, height) of an image.
+    longer: range of the longer side of a pasted object, as a share of that of the image.
+    """
 
     scenes: Sequence[Scene]
     cutouts: Sequence[Cutout]
     size: tuple[int, int]
     longer: tuple[float, float]
+    real: Sequence[Cutout] = ()
+
+    def draw_cutout(self, rng: np.random.Generator) -> Cutout:
+        """A cut-out, of either kind."""
+        use_real = bool(self.real) and rng.random() < REAL
+        among = self.real if use_real else self.cutouts
+        return among[int(rng.integers(len(among)))]
 
     def checksum(self) -> int:
         """Of all of it, to tell on resuming whether it is the same."""
         arrays = [part for s in self.scenes for part in (s.rgb, s.boxes, s.unsure)]
-        arrays += [part for c in self.cutouts for part in (c.rgb, c.seen)]
+        arrays += [part for c in (*self.cutouts, *self.real) for part in (c.rgb, c.seen)]
         return reduce(lambda before, part: zlib.crc32(part.tobytes(), before), arrays, 0)
 
 
@@ -82,8 +93,7 @@ def compose(rng: np.random.Generator, pictures: Pictures) -> Scene:
     owner = np.zeros((height, width), np.uint8)  # 1 + number of the pasted object that is seen
     areas: list[int] = []
     for is_object in rng.permutation(are_objects):
-        cutout = pictures.cutouts[int(rng.integers(len(pictures.cutouts)))]
-        placed = _place(rng, cutout, pictures, taken)
+        placed = _place(rng, pictures.draw_cutout(rng), pictures, taken)
         if placed is None:
             continue
         pasted, seen = placed

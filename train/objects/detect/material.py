@@ -14,6 +14,7 @@ from train.objects.data import DataConfig
 from train.objects.detect.images import LEAST_SEEN, Cutout, Pictures, Scene
 from train.objects.detect.network import MULTIPLE
 from train.objects.split import choose_images
+from train.objects.twins.pair import twin_splits
 from train.options import DetectorConfig
 
 CUTOUTS = 1500  # of a synthetic dataset, at most: evenly spread ones
@@ -25,7 +26,12 @@ ASPECT = 4 / 3  # of images, where there are no real frames
 
 
 def load_pictures(
-    config: DetectorConfig, data: DataConfig, root: Path | None, synthetic: Path, seed: int
+    config: DetectorConfig,
+    data: DataConfig,
+    root: Path | None,
+    synthetic: Path,
+    seed: int,
+    twins: Path | None = None,
 ) -> Pictures:
     """All that images for one object's detector are made of.
 
@@ -33,6 +39,8 @@ def load_pictures(
         data: objects names the object alone.
         root: the dataset of real frames; None: there are none to train on.
         synthetic: a dataset that `render` made, with masks.
+        twins: what `pair` made of the real frames, if it is there: where the frames have no masks
+            of their own, the object is cut out of them by those of their twins.
 
     Raises:
         InputError: an image, a mask or a record is missing or damaged, or nothing shows the object.
@@ -42,7 +50,11 @@ def load_pictures(
     if root is not None:
         images = read_split(root, data.split, choose_images(data, root, "train", seed))
     scenes = [read_scene(image, obj_id, data.min_visib, 2 * config.size) for image in images]
-    cutouts = read_cutouts(synthetic, obj_id, max(data.min_visib, LEAST_SEEN))
+    least = max(data.min_visib, LEAST_SEEN)
+    cutouts, real = (
+        read_cutouts(synthetic, obj_id, least),
+        real_cutouts(images, twins, obj_id, least),
+    )
     shown = [
         max(box[2:]) / max(scene.rgb.shape[:2]) for scene in scenes for box in scene.boxes.tolist()
     ]
@@ -55,7 +67,7 @@ def load_pictures(
         (config.size, config.size / aspect) if aspect > 1 else (config.size * aspect, config.size)
     )
     width, height = (MULTIPLE * max(1, round(side / MULTIPLE)) for side in sides)
-    return Pictures(scenes, cutouts, (width, height), longer)
+    return Pictures(scenes, cutouts, (width, height), longer, real)
 
 
 def read_scene(image: BopImage, obj_id: int, min_visib: float, longest: int) -> Scene:
@@ -103,7 +115,33 @@ def read_cutouts(synthetic: Path, obj_id: int, min_visib: float) -> list[Cutout]
     if len(shown) > CUTOUTS:
         shown = [shown[i] for i in np.linspace(0, len(shown) - 1, CUTOUTS).round().astype(int)]
     label = f"cut-outs of object {obj_id}"
-    return [_cut_out(image, gt_id) for image, gt_id in progress(shown, len(shown), label)]
+    return [
+        _cut_out(image, _synthetic_mask(image, gt_id))
+        for image, gt_id in progress(shown, len(shown), label)
+    ]
+
+
+def real_cutouts(
+    images: Sequence[BopImage], twins: Path | None, obj_id: int, min_visib: float
+) -> list[Cutout]:
+    """The object, cut out of real frames by their masks, or those of their twins; none without."""
+    drawn: dict[tuple[int, int], BopImage] = {}
+    if twins is not None:
+        (first, *_) = twin_splits(twins)
+        keys = {(image.scene_id, image.im_id) for image in images}
+        drawn = {(twin.scene_id, twin.im_id): twin for twin in read_split(twins, first, keys)}
+    found = []
+    for image in images:
+        for gt_id, annotation in enumerate(image.annotations):
+            if annotation.obj_id != obj_id or not _is_whole(annotation, image, min_visib):
+                continue
+            seen = image.read_mask(gt_id, visible=True)
+            twin = drawn.get((image.scene_id, image.im_id))
+            if seen is None and twin is not None:
+                seen = twin.read_mask(gt_id, visible=True)
+            if seen is not None and seen.any():
+                found.append(_cut_out(image, seen))
+    return found
 
 
 def _is_whole(annotation: Annotation, image: BopImage, min_visib: float) -> bool:
@@ -113,16 +151,18 @@ def _is_whole(annotation: Annotation, image: BopImage, min_visib: float) -> bool
     return max(box[2:]) >= LEAST_PX and min(box[2:]) > 0
 
 
-def _cut_out(image: BopImage, gt_id: int) -> Cutout:
+def _synthetic_mask(image: BopImage, gt_id: int) -> np.ndarray:
     seen = image.read_mask(gt_id, visible=True)
     if seen is None:
         raise InputError(f"{image.scene_dir} has no mask_visib, which objects are cut out by")
+    if not seen.any():
+        raise InputError(f"{image.scene_dir}, image {image.im_id}: mask {gt_id} is empty")
+    return seen
+
+
+def _cut_out(image: BopImage, seen: np.ndarray) -> Cutout:
+    """What of an image a mask (H, W) shows, with a rim in which it fades where it is resampled."""
     x, y, width, height = cv2.boundingRect(seen.view(np.uint8))
     part = np.s_[y : y + height, x : x + width]
-    if not width or not height:
-        raise InputError(
-            f"{image.scene_dir}: the mask of annotation {gt_id} of image {image.im_id} is empty"
-        )
-    # A rim, in which the mask fades where it is resampled.
     rgb = np.pad(image.read_rgb()[part], [(1, 1), (1, 1), (0, 0)], mode="edge")
     return Cutout(rgb, np.pad(seen[part].view(np.uint8) * np.uint8(255), 1))

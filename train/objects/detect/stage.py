@@ -53,7 +53,7 @@ def prepare_detector(
     if config["run"].live:
         images = render_images(config, root, model, out, seed, workers, CUTOUTS)
     real = None if config["run"].held_out else root
-    _train(config, real, model, images, out, seed, device)
+    _train(config, real, model, Folders(images, folder / "twins"), out, seed, device)
     write_found(Detector.load(out, device), config["data"], root, seed, out)
 
 
@@ -75,7 +75,7 @@ def train_alone(
     data, synthetic = config["data"], folders.synthetic
     if config["run"].target != "object":
         raise InputError("--method detector is for objects; hands are found by a localiser")
-    given = {"--twins": folders.twins, "--start": start, "--localiser": folders.localiser}
+    given = {"--start": start, "--localiser": folders.localiser}
     for flag, value in given.items():
         if value is not None:
             raise InputError(f"{flag} has no effect on a detector; leave it")
@@ -83,12 +83,14 @@ def train_alone(
         raise InputError("train needs one object id: --objects 5")
     if synthetic is None:
         raise InputError("train --method detector needs --synthetic DIR")
-    has_real = bool(data.split_file or data.train_fraction)
+    has_real = bool(data.split_file or data.share)
     root = find_dataset(data.dataset) if has_real else None
+    if root is None and folders.twins is not None:
+        raise InputError("--twins has no effect without real frames; leave it")
     data = with_ids(data, root or synthetic)
     models = (root or synthetic) / "models"
     model = load_models([models], obj_ids=data.obj_ids)[data.obj_ids[0]]
-    return _train({**config, "data": data}, root, model, synthetic, out, seed, device)
+    return _train({**config, "data": data}, root, model, folders, out, seed, device)
 
 
 def evaluate_detector(
@@ -208,13 +210,14 @@ def _train(
     config: Mapping[str, Any],
     root: Path | None,
     model: ObjectModel,
-    synthetic: Path,
+    folders: Folders,
     out: Path,
     seed: int,
     device: torch.device,
 ) -> Path:
     data: DataConfig = config["data"]
-    pictures = load_pictures(config["detector"], data, root, synthetic, seed)
+    assert folders.synthetic is not None
+    pictures = load_pictures(config["detector"], data, root, folders.synthetic, seed, folders.twins)
     target = ObjectInfo(model.obj_id, model.box)
     training = DetectorTraining(target, config["detector"], seed, pictures.checksum())
     return train_detector(training, pictures, out, device)

@@ -125,6 +125,9 @@ def test_pictures_are_of_the_frames_to_train_on_and_of_what_masks_cut_out(datase
         assert cutout.seen.shape == (h + 2, w + 2)
         assert (cutout.seen[1:-1, 1:-1] == 255).all() and cutout.seen.sum() == 255 * w * h
         np.testing.assert_array_equal(cutout.rgb[1:-1, 1:-1], rgb[y : y + h, x : x + w])
+    # What has masks is cut out of real frames, too: here they are the same.
+    assert len(made.real) == 2
+    assert all(any(np.array_equal(r.rgb, c.rgb) for c in made.cutouts) for r in made.real)
     # Frames are kept at twice the input's size at most, boxes with them.
     frame = read_scene(read_split(dataset, "test")[0], 1, 0.1, longest=80)
     assert frame.rgb.shape == (60, 80, 3)
@@ -147,7 +150,7 @@ def test_what_cannot_be_cut_out_is_refused(dataset, tmp_path):
     [
         ({}, {}, "needs --synthetic DIR"),
         ({"objects": (1, 2)}, {"synthetic": "."}, "one object id: --objects 5"),
-        ({}, {"synthetic": ".", "twins": "."}, "--twins has no effect on a detector"),
+        ({"train_fraction": 0}, {"synthetic": ".", "twins": "."}, "--twins has no effect without"),
         ({}, {"synthetic": ".", "localiser": "."}, "--localiser has no effect"),
     ],
 )

@@ -100,17 +100,20 @@ def test_what_is_trained_on_is_what_is_read_with():
 
 
 @pytest.mark.slow
-def test_a_detector_learns_where_a_red_thing_is(tmp_path):
-    """In images that it has not seen; and it is not sure of any place where there is none."""
-    learnt = training(steps=250, batch=8, images=400)
-    detector = Detector.load(train_detector(learnt, pictures(), tmp_path, CPU).parent, CPU)
+def test_a_detector_learns_where_a_thing_is_and_where_it_is_not(tmp_path):
+    """In images that it has not seen: half red, half blue, which nothing else in them is."""
+    thing = cutout()
+    thing.rgb[:, thing.rgb.shape[1] // 2 :] = (0, 0, 255)
+    made = Pictures([frame()], [thing], (64, 48), (0.3, 0.6))
+    learnt = DetectorTraining(TARGET, DetectorConfig(64, 400, 250, 8), 0, made.checksum())
+    detector = Detector.load(train_detector(learnt, made, tmp_path, CPU).parent, CPU)
     hits, quiet = [], []
     for i in range(150):
-        scene = compose(np.random.default_rng([7, i]), pictures())
+        scene = compose(np.random.default_rng([7, i]), made)
         found = detector.find(scene.rgb)
         if len(scene.boxes):
             hits.append(max(overlap(found.box, tuple(box)) for box in scene.boxes) > 0.5)
         elif not len(scene.unsure):
             quiet.append(not found.is_sure)
     assert len(hits) > 80 and np.mean(hits) > 0.85
-    assert len(quiet) > 4 and np.mean(quiet) > 0.8
+    assert len(quiet) > 10 and np.mean(quiet) > 0.85
