@@ -22,7 +22,7 @@ TINY_RUN = [
     *("--set", "train.pretrain_steps=4", "--set", "train.steps=4", "--set", "train.batch=8"),
     *("--set", "pair.variants=2", "--set", "train.save_every=2", "--set", "train.log_every=2"),
     *("--set", "run.simulated_frames=10", "--set", "detector.size=64"),
-    *("--set", "detector.steps=2", "--set", "detector.images=4"),
+    *("--set", "detector.steps=2", "--set", "detector.batch=2"),
 ]
 
 

@@ -248,15 +248,12 @@ class DetectorConfig:
 
     size: int = option(
         320,
-        "Longer side of its input, pixels, to which images are resized. More finds smaller objects;"
-        " time and memory grow by its square",
+        "Longer side of its input, pixels, to which images are resized. More finds smaller objects,"
+        " and takes longer by its square",
         minimum=64,
         maximum=1280,
     )
-    images: int = option(
-        1200, "Images that are made to train it, each seen several times; 320 px: 170 MB", minimum=1
-    )
-    steps: int = option(900, "Steps that it is trained for", minimum=1)
+    steps: int = option(500, "Steps that it is trained for", minimum=1)
     batch: int = option(8, "Images in a batch", minimum=1)
 
 

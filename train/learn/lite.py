@@ -113,18 +113,13 @@ class LiteTrunk(nn.Module):
 
     def scales(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """(B, EIGHTH_CHANNELS, size / 8, size / 8) and (B, CHANNELS, size / 16, size / 16)."""
-        eighth = self.through(self.stem(images), 0, EIGHTH_BLOCKS)
-        return eighth, self.through(eighth, EIGHTH_BLOCKS, BLOCKS)
-
-    def stem(self, images: Tensor) -> Tensor:
-        """(B, STEM, size / 2, size / 2), what the first block takes."""
-        return F.relu6(self.conv_stem.normed(images, self.bn0), inplace=True)
-
-    def through(self, x: Tensor, first: int, last: int) -> Tensor:
-        """What the blocks from `first` on, before `last`, make of what came before them."""
-        for block in self.blocks[first:last]:
+        x = F.relu6(self.conv_stem.normed(images, self.bn0), inplace=True)  # (B, STEM, n, n)
+        for block in self.blocks[:EIGHTH_BLOCKS]:
             x = block(x)
-        return x
+        eighth = x
+        for block in self.blocks[EIGHTH_BLOCKS:]:
+            x = block(x)
+        return eighth, x
 
     def load_imagenet(self) -> None:
         """Take the weights that classify ImageNet; those of the later stages are left.

@@ -12,10 +12,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from train.learn.lite import BLOCKS, CHANNELS, EIGHTH_BLOCKS, EIGHTH_CHANNELS, LiteTrunk
+from train.learn.lite import CHANNELS, EIGHTH_CHANNELS, LiteTrunk
 from train.learn.voting import STRIDE
 
-FROZEN = 8  # blocks that keep ImageNet's weights, and the stem: all but the last stage
 WIDTH = 64  # channels of the map that boxes are read from
 MULTIPLE = 16  # of pixels that the sides of an input must be
 RARE = 0.01  # how sure of an object a cell is before it has learnt anything (Lin et al., ICCV 2017)
@@ -44,17 +43,7 @@ class DetectorNet(nn.Module):
             self.say.bias.copy_(torch.tensor([rare, 1.0, 1.0, 1.0, 1.0]))  # type: ignore[union-attr]
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        return self.read(*self.taught(images))
-
-    def taught(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """What the blocks that keep ImageNet's weights make of images: (B, c, n, m) and
-        (B, c, n / 2, m / 2)."""
-        eighth = self.trunk.through(self.trunk.stem(images), 0, EIGHTH_BLOCKS)
-        return eighth, self.trunk.through(eighth, EIGHTH_BLOCKS, FROZEN)
-
-    def read(self, eighth: Tensor, sixteenth: Tensor) -> tuple[Tensor, Tensor]:
-        """Heat and sides of what `taught` gives."""
-        sixteenth = self.trunk.through(sixteenth, FROZEN, BLOCKS)
+        eighth, sixteenth = self.trunk.scales(images)  # (B, c, n, m), (B, c, n / 2, m / 2)
         coarse = F.interpolate(self.coarse(sixteenth), scale_factor=2.0)
         x = F.relu(self.norms[0](coarse + self.fine(eighth)))  # (B, WIDTH, n, m)
         x = F.relu(self.norms[1](self.near(x)))

@@ -3,6 +3,7 @@
 import logging
 import math
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,16 +23,15 @@ from train.objects.augment import augment
 from train.objects.crops import normalize
 from train.objects.detect.checkpoint import FILE, DetectorCheckpoint
 from train.objects.detect.images import Pictures, compose, targets
-from train.objects.detect.network import FROZEN, DetectorNet, detector_loss
+from train.objects.detect.network import DetectorNet, detector_loss
 from train.options import DetectorConfig
 
 log = logging.getLogger(__name__)
 
-COMPOSE, CHOOSE = 107, 109  # purposes: what an image shows; which images are in a batch
+COMPOSE = 107  # purpose: what an image of a batch shows
 LR, TRUNK_SHARE = 2e-3, 0.3  # of what is new, and the trunk's share of it
+FROZEN = 8  # blocks that keep ImageNet's weights, and the stem: all but the last stage
 SAVE_EVERY = 100  # steps
-
-CHUNK = 8  # images that are made, and pass through the blocks that are fixed, at once
 
 Batch = tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]
 
@@ -81,13 +81,12 @@ def _train(training: DetectorTraining, pictures: Pictures, out: Path, device: to
     if first == steps:
         return file
     since = time.monotonic()
-    views = make_views(training, pictures, net, device)
-    for step in progress(range(first, steps), steps, "train detector", done=first):
+    for step, batch in _drawn(training, pictures, first):
         share = 0.5 * (1 + math.cos(math.pi * step / steps)) * min(1.0, (step + 1) / 20)
         for group in optimizer.param_groups:
             group["lr"] = LR * share * group["share"]
-        eighth, sixteenth, heat, sides, counted = views.batch(step, device)
-        terms = detector_loss(net.read(eighth, sixteenth), heat, sides, counted)
+        images, heat, sides, counted = (part.to(device) for part in batch)
+        terms = detector_loss(net(images), heat, sides, counted)
         loss = torch.stack(list(terms.values())).sum()
         if not torch.isfinite(loss):
             raise InputError(f"{out}: the detector's loss is {loss.item()} at step {step + 1}")
@@ -139,58 +138,28 @@ def _begin(
     return net, optimizer, first
 
 
-@dataclass(frozen=True, eq=False)
-class Views:
-    """Images for training, as the blocks make them that are not trained: each passes through these
-    once, however often it is seen.
-
-    features: `DetectorNet.taught` of all, in half precision, which halves the memory. wanted: what
-    `detector_loss` wants of each.
-    """
-
-    features: tuple[torch.Tensor, torch.Tensor]
-    wanted: tuple[torch.Tensor, torch.Tensor, torch.Tensor]
-    batch_size: int
-    seed: int
-
-    def batch(self, step: int, device: torch.device) -> list[torch.Tensor]:
-        """Both features and all that is wanted of some of the images, fixed by seed and step."""
-        rng = np.random.default_rng([self.seed, CHOOSE, step])
-        chosen = torch.from_numpy(rng.integers(len(self.features[0]), size=self.batch_size))
-        parts = [part[chosen].to(device) for part in (*self.features, *self.wanted)]
-        return [part.float() if part.dtype == torch.float16 else part for part in parts]
+def _drawn(
+    training: DetectorTraining, pictures: Pictures, first: int
+) -> Iterator[tuple[int, Batch]]:
+    """The steps to be made, each with its batch; the next is made while one is trained on."""
+    steps = training.config.steps
+    left = progress(range(first, steps), steps, "train detector", done=first)
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(make_batch, training, pictures, first)
+        for step in left:
+            batch = waiting.result()
+            if step + 1 < steps:
+                waiting = pool.submit(make_batch, training, pictures, step + 1)
+            yield step, batch
 
 
-def make_views(
-    training: DetectorTraining, pictures: Pictures, net: DetectorNet, device: torch.device
-) -> Views:
-    """Compose the images; the next ones are made while the blocks see the ones before."""
-    count, made = training.config.images, []
-    chunks = [range(i, min(i + CHUNK, count)) for i in range(0, count, CHUNK)]
-    with ThreadPoolExecutor(1) as pool, torch.no_grad():
-        waiting = pool.submit(make_images, training, pictures, chunks[0])
-        left = progress(
-            range(len(chunks)), count, "images for the detector", count=lambda i: len(chunks[i])
-        )
-        for i in left:
-            images, *wanted = waiting.result()
-            if i + 1 < len(chunks):
-                waiting = pool.submit(make_images, training, pictures, chunks[i + 1])
-            features = [part.half().cpu() for part in net.taught(images.to(device))]
-            made.append([*features, *wanted])
-    eighth, sixteenth, heat, sides, counted = (torch.cat(part) for part in zip(*made, strict=True))
-    wanted_of_all = heat, sides, counted
-    return Views((eighth, sixteenth), wanted_of_all, training.config.batch, training.seed)
-
-
-def make_images(training: DetectorTraining, pictures: Pictures, numbers: range) -> Batch:
-    """Images (B, 3, h, w) in [-1, 1] and what `detector_loss` wants, each by seed and number."""
-    rngs = [np.random.default_rng([training.seed, COMPOSE, number]) for number in numbers]
+def make_batch(training: DetectorTraining, pictures: Pictures, step: int) -> Batch:
+    """Images (B, 3, h, w) in [-1, 1] and what `detector_loss` wants; fixed by seed and step."""
+    count = training.config.batch
+    rngs = [np.random.default_rng([training.seed, COMPOSE, step, i]) for i in range(count)]
     scenes = [compose(rng, pictures) for rng in rngs]
     images = normalize(np.stack([scene.rgb for scene in scenes]))  # (B, h, w, 3)
-    images = np.concatenate(
-        [augment(image[None], rng, "strong") for image, rng in zip(images, rngs, strict=True)]
-    )
+    images = augment(images, np.random.default_rng([training.seed, COMPOSE, step]), "strong")
     wanted = zip(*(targets(scene) for scene in scenes), strict=True)
     heat, sides, counted = (torch.from_numpy(np.stack(part)) for part in wanted)
     return torch.from_numpy(images).permute(0, 3, 1, 2), heat, sides, counted
