@@ -55,6 +55,7 @@ def assert_same_ply(made: bytes, kept: bytes) -> None:
                 np.testing.assert_array_equal(one, other)
 
 
+@pytest.mark.slow
 def test_regeneration_gives_the_same_files(tmp_path):
     make_objects(tmp_path)
     for made in sorted(tmp_path.iterdir()):

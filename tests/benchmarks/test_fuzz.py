@@ -24,6 +24,7 @@ FAULTY = {
 }
 
 
+@pytest.mark.slow
 def test_every_planted_fault_is_found_and_a_sound_reader_has_none(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(fuzz_worker, "SECONDS", 0.5)
     readers = [planted.reader(read) for read in (planted.sound, *FAULTY)]

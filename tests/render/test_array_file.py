@@ -136,6 +136,7 @@ def test_the_same_word_stands_for_the_same_size(tmp_path):
         read_npz(file, wanted)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
 def test_a_damaged_archive_is_read_or_refused(save, tmp_path, rng):
     file = tmp_path / "x.npz"

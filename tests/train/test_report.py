@@ -131,6 +131,7 @@ def test_the_page_needs_nothing_else_and_says_what_results_json_says(folder):
     assert "a<b>&c" in texts and "<lmo>" in texts  # and not taken for tags
 
 
+@pytest.mark.slow
 def test_the_page_is_the_same_each_time(folder):
     first = write_page(folder).read_bytes()
     assert write_page(folder).read_bytes() == first

@@ -41,6 +41,7 @@ def worst(views, film) -> tuple[float, float]:
     return max(angles), max(shifts)
 
 
+@pytest.mark.slow
 def test_a_film_gives_lens_and_poses_of_the_truth(film, filmed):
     views, lens, left_out = board_views(filmed, BOARD, CONFIG)
     assert abs(lens.K[0, 0] / film.K[0, 0] - 1) < 0.003
@@ -74,6 +75,7 @@ def test_one_frame_does_not_tell_the_camera(film, tmp_path):
     assert "too few images" in message and "1 of the 8" in message and "--camera" in message
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("board", "said"),
     [

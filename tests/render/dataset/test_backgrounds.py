@@ -100,6 +100,7 @@ def test_images_that_are_new_or_changed_are_refused(photos, tmp_path, rng):
         generate(RENDER, scene(photos), out, seed=0, workers=1)
 
 
+@pytest.mark.slow
 def test_the_same_images_elsewhere_go_on_with_a_dataset(photos, tmp_path, monkeypatch, rng):
     out, moved = tmp_path / "out", tmp_path / "elsewhere" / "pictures"
     monkeypatch.chdir(tmp_path)
@@ -137,6 +138,7 @@ def test_the_same_meshes_elsewhere_go_on_with_a_dataset(tmp_path, monkeypatch):
         assert same_files(tmp_path / "out" / name, tmp_path / "once" / name)
 
 
+@pytest.mark.slow
 def test_a_dataset_whose_camera_was_another_is_refused_by_name(tmp_path):
     render = replace(RENDER, size=(128, 72))
     generate(render, SceneConfig(), tmp_path / "out", seed=0, workers=1, part=(1, 3))

@@ -232,6 +232,7 @@ def test_other_opengl_goes_on_with_nothing_and_refuses_no_finished_dataset(rende
     assert sorted(path.name for path in (out / "train").iterdir()) == ["000000", "000002"]
 
 
+@pytest.mark.slow
 def test_shards_hold_what_the_scene_folders_hold(rendered, tmp_path):
     out = tmp_path / "shards"
     generate(replace(RENDER, format="bop-webdataset"), SCENE, out, seed=0, workers=1)
@@ -248,6 +249,7 @@ def test_shards_hold_what_the_scene_folders_hold(rendered, tmp_path):
     ]
 
 
+@pytest.mark.slow
 def test_shards_that_are_there_are_not_made_again(tmp_path):
     config = replace(RENDER, format="bop-webdataset")
     generate(config, SCENE, tmp_path / "out", seed=0, workers=1)

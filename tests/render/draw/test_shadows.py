@@ -100,6 +100,7 @@ def test_a_plate_casts_its_shadow_where_geometry_says(light, tilt, t, half):
         np.testing.assert_array_equal(getattr(shadowed, name), getattr(lit, name))
 
 
+@pytest.mark.slow
 def test_a_bulb_in_a_room_casts_shadows_on_all_its_walls(rng):
     """Also across the borders of the maps that its light falls into."""
     size = np.array([1.2, 1.2, 2.4])

@@ -138,6 +138,7 @@ def test_hostile_files_are_refused_in_one_line_that_names_them(content, tmp_path
     assert message.startswith(f"{file}: ") and "\n" not in message and len(message) < 300
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("compressed", [False, True])
 def test_a_damaged_file_is_read_or_refused_and_never_read_wrong(compressed, tmp_path, rng):
     joints = np.arange(2 * 36 * 3, dtype=np.float64).reshape(1, 2, 36, 3)

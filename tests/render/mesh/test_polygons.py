@@ -37,6 +37,7 @@ def test_a_polygon_of_a_thousand_corners_is_cut(rng):
     assert across.min() > -1e-12 and across.sum() == pytest.approx(area(points))
 
 
+@pytest.mark.slow
 def test_what_is_no_polygon_of_many_corners_is_refused_in_seconds(rng):
     begun = time.process_time()
     with pytest.raises(ValueError, match="no simple one"):

@@ -68,6 +68,7 @@ def test_meshes_that_cross_without_a_vertex_in_each_other_are_found(rng):
     assert found.depth == pytest.approx(0.01, abs=0.001)  # 1 % of their length
 
 
+@pytest.mark.slow
 def test_a_disc_in_a_ring_touches_nothing_though_its_hull_does(rng):
     ring = trimesh.creation.annulus(r_min=0.06, r_max=0.08, height=0.04, sections=24)
     disc = trimesh.creation.cylinder(radius=0.05, height=0.03, sections=24)

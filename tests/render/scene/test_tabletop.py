@@ -62,6 +62,7 @@ def test_the_table_has_the_surface_asked_for(models):
         assert {surface_kind(spec.objects[-1].obj_id) for spec in specs} == {kind}
 
 
+@pytest.mark.slow
 def test_objects_are_upright_or_as_dropped_as_often_as_they_should(models):
     config = replace(SCENE, objects_per_frame=(1, 1), clutter_per_frame=(0, 0))
     poses = stable_poses(models[1].mesh.vertices)
@@ -93,6 +94,7 @@ def test_clutter_is_never_an_annotated_object_without_its_annotation(models):
     assert 2 not in clutter and {1, 3} < clutter and clutter & set(SOLIDS)
 
 
+@pytest.mark.slow
 def test_without_a_distance_the_boxes_fill_the_frame_as_zoom_says(models):
     for zoom in (0.8, 1.0, 1.5):
         for spec in scenes(models, replace(SCENE, zoom=(zoom, zoom))):

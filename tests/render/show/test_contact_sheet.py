@@ -80,6 +80,7 @@ def test_what_a_dataset_lacks_is_left_out(tmp_path, rng):
     assert without_boxes.shape == (144, 4 + 4 * 164, 3)
 
 
+@pytest.mark.slow
 def test_shards_look_as_their_scenes_do(tables, tmp_path):
     render = RenderConfig(frames=5, size=(160, 120), frames_per_scene=3, format="bop-webdataset")
     generate(render, SceneConfig(), tmp_path / "shards", seed=0, workers=1)

@@ -109,6 +109,7 @@ def test_the_fits_say_what_was_drawn(twins):
     np.testing.assert_allclose(split.read_depth(5), depth, atol=0.00051)  # whole mm
 
 
+@pytest.mark.slow
 def test_what_is_there_is_kept_and_the_rest_made_alike(root, twins, tmp_path, monkeypatch):
     monkeypatch.setattr(hand_pairs, "SHARD", 3)
     out = tmp_path / "twins"

@@ -39,6 +39,7 @@ def refusal(path: Path) -> str | None:
     return None
 
 
+@pytest.mark.slow
 def test_whatever_stands_at_a_place_a_checkpoint_is_read_or_refused(record, tmp_path, rng):
     # Of many alike the first weights alone.
     kept = {"extract.0.weight", "extract.1.num_batches_tracked", "mapping.0.first.bias"}

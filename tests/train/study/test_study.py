@@ -93,6 +93,7 @@ def copy_without(finished: Path, out: Path, *folders: str) -> Path:
     return out
 
 
+@pytest.mark.slow
 def test_a_study_compares_all_methods_for_each_number_of_frames(finished):
     record = json.loads((finished / "study.json").read_text())
     assert record["done"] == [10, 10] and record["failed"] == {}
@@ -106,6 +107,7 @@ def test_a_study_compares_all_methods_for_each_number_of_frames(finished):
     assert image_size(finished / "study_frames.png")[0] > 500
 
 
+@pytest.mark.slow
 def test_the_figures_are_those_of_the_errors_on_disk(finished):
     record = json.loads((finished / "study.json").read_text())
     table = next(t for t in record["tables"] if (t["visib"], t["real_frames"]) == (0.6, 2))
@@ -124,6 +126,7 @@ def test_the_figures_are_those_of_the_errors_on_disk(finished):
     assert table["ratios"]["finetune"]["mean"] == pytest.approx(np.exp(logs.mean()))
 
 
+@pytest.mark.slow
 def test_each_method_has_as_many_tuning_runs_and_what_it_chose_is_used(finished):
     record = json.loads((finished / "study.json").read_text())
     assert {found["runs"] for found in record["tuning"].values()} == {2}
@@ -223,6 +226,7 @@ def test_a_part_that_fails_is_named_and_all_others_are_finished(
     assert (out / "study.json").read_bytes() == (finished / "study.json").read_bytes()
 
 
+@pytest.mark.slow
 def test_other_settings_are_refused_by_name(root, finished):
     before = (finished / "study.json").read_bytes()
     result = invoke(root, finished, "--set", "study.seeds=3")

@@ -187,6 +187,7 @@ def test_in_its_frames_light_an_object_looks_as_it_does_there(tmp_path):
     assert max(off[1.0]) < 3 < 10 < max(off[0.0])
 
 
+@pytest.mark.slow
 def test_a_share_of_the_twins_is_lit_as_their_frames_are(tables, tmp_path):
     out = {}
     for lit in (0.0, 0.6, 1.0):
