@@ -128,8 +128,7 @@ def real_cutouts(
     drawn: dict[tuple[int, int], BopImage] = {}
     if twins is not None:
         (first, *_) = twin_splits(twins)
-        keys = {(image.scene_id, image.im_id) for image in images}
-        drawn = {(twin.scene_id, twin.im_id): twin for twin in read_split(twins, first, keys)}
+        drawn = {(twin.scene_id, twin.im_id): twin for twin in read_split(twins, first)}
     found = []
     for image in images:
         for gt_id, annotation in enumerate(image.annotations):

@@ -1,6 +1,7 @@
 """What a detector finds in test frames, and what of that is told."""
 
 import json
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -18,7 +19,13 @@ from tests.train.objects.detect.test_network import TARGET
 from train.learn.task import Folders
 from train.objects.data import DataConfig
 from train.objects.detect.detector import Found
-from train.objects.detect.material import UNKNOWN, load_pictures, read_cutouts, read_scene
+from train.objects.detect.material import (
+    UNKNOWN,
+    load_pictures,
+    read_cutouts,
+    read_scene,
+    real_cutouts,
+)
 from train.objects.detect.stage import Shown, recall, train_alone, write_found
 from train.objects.evaluate import test_sets as sets_of
 from train.options import DetectorConfig, RunConfig
@@ -136,6 +143,26 @@ def test_pictures_are_of_the_frames_to_train_on_and_of_what_masks_cut_out(datase
     # Without real frames all is procedural, and sizes are anything that is usual.
     alone = load_pictures(DetectorConfig(size=96), data, None, dataset, 0)
     assert not alone.scenes and alone.longer == UNKNOWN and alone.size == (96, 64)
+
+
+def test_real_frames_without_masks_are_cut_out_by_those_of_their_twins(dataset, tmp_path):
+    """Frames that do not show the object have no twins."""
+    twins = tmp_path / "twins"
+    frames = read_split(dataset, "test")
+    shutil.copytree(dataset / "test", twins / "twin0")
+    for twin in read_split(twins, "twin0")[1:3]:
+        seen = np.zeros((120, 160), bool)
+        seen[40:60, 50:80] = True
+        write_png(mask_path(twin.scene_dir, twin.im_id, 0, visible=True), seen)
+    records = twins / "twin0" / "000002" / "scene_camera.json"
+    kept = {key: v for key, v in json.loads(records.read_text()).items() if key in ("4", "7")}
+    for name in ("scene_camera", "scene_gt", "scene_gt_info"):
+        file = records.with_name(f"{name}.json")
+        file.write_text(json.dumps({k: json.loads(file.read_text())[k] for k in kept}))
+    found = real_cutouts(frames, twins, 1, 0.1)
+    for cutout, frame in zip(found, frames[1:3], strict=True):
+        np.testing.assert_array_equal(cutout.rgb[1:-1, 1:-1], frame.read_rgb()[40:60, 50:80])
+    assert real_cutouts(frames, None, 1, 0.1) == []
 
 
 def test_what_cannot_be_cut_out_is_refused(dataset, tmp_path):
