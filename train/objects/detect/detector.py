@@ -11,7 +11,7 @@ from train.objects.crops import normalize
 from train.objects.detect.checkpoint import FILE, DetectorCheckpoint
 from train.objects.detect.network import peaks, to_input
 
-SURE = 0.3  # score from which something is taken for the object
+SURE = 0.35  # score from which something is taken for the object
 MOST = 20  # peaks that are looked at in an image
 SAME = 0.5  # overlap from which two boxes are of one object
 

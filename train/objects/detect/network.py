@@ -32,10 +32,10 @@ class DetectorNet(nn.Module):
         super().__init__()
         self.trunk = LiteTrunk()
         self.coarse, self.fine = nn.Conv2d(CHANNELS, WIDTH, 1), nn.Conv2d(EIGHTH_CHANNELS, WIDTH, 1)
+        # Without norm: that of the trunk is fixed at what ImageNet taught it. A cell of the second
+        # sees what is around an object.
         self.near = nn.Conv2d(WIDTH, WIDTH, 3, padding=1)
-        # A cell of it sees what is around an object.
         self.around = nn.Conv2d(WIDTH, WIDTH, 3, padding=2, dilation=2)
-        self.norms = nn.ModuleList(nn.GroupNorm(WIDTH // 16, WIDTH) for _ in range(3))
         self.say = nn.Conv2d(WIDTH, 5, 1)
         nn.init.normal_(self.say.weight, std=0.01)
         rare = float(np.log(RARE / (1 - RARE)))
@@ -45,9 +45,8 @@ class DetectorNet(nn.Module):
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         eighth, sixteenth = self.trunk.scales(images)  # (B, c, n, m), (B, c, n / 2, m / 2)
         coarse = F.interpolate(self.coarse(sixteenth), scale_factor=2.0)
-        x = F.relu(self.norms[0](coarse + self.fine(eighth)))  # (B, WIDTH, n, m)
-        x = F.relu(self.norms[1](self.near(x)))
-        x = F.relu(self.norms[2](self.around(x)))
+        x = F.relu(coarse + self.fine(eighth))  # (B, WIDTH, n, m)
+        x = F.relu(self.around(F.relu(self.near(x))))
         said = self.say(x).float()  # (B, 5, n, m)
         return said[:, 0], STRIDE * said[:, 1:].clamp(max=LONGEST).exp()
 
