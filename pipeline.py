@@ -21,6 +21,7 @@ from render.hand.scene import HandSceneConfig
 from render.scene.randomize import SceneConfig
 from render.sensor.config import SensorConfig
 from train import commands as of_train
+from train import judge_commands as judging
 from train.hands.data import HandDataConfig
 from train.objects.data import DataConfig
 from train.objects.twins.pair import PairConfig
@@ -59,7 +60,7 @@ GROUPS: Mapping[str, tuple[click.Command, ...]] = {
         *(of_render.validate, of_render.view, of_render.convert),
     ),
     "Learn": (of_train.run, of_train.train, of_train.study),
-    "Use and judge": (of_train.predict, of_train.export, of_train.evaluate, of_train.score),
+    "Use and judge": (judging.predict, judging.export, judging.evaluate, judging.score),
     "Look up": (of_render.presets, of_render.options, of_train.doctor),
 }
 

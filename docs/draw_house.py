@@ -28,7 +28,7 @@ FLOORS = {
     "train": (
         *("options", "learn", "report", "objects", "hands"),
         *("tasks", "export", "film", "study", "run", "reading"),
-        *("unused", "unused_judging", "commands"),
+        *("unused", "unused_judging", "commands", "judge_commands"),
     ),
 }
 COLORS = {"render": "#2f6f9f", "train": "#b3541e"}
