@@ -167,13 +167,10 @@ class ObjectTask:
         methods = list(dict.fromkeys(o.method for o in outcomes))
         run, about = self.config["run"], {"dataset": data.dataset, "seed": self.seed}
         frames = [len(choose_images(data, self.root, part, self.seed)) for part in run.parts]
+        heading = f"{self.root}: {frames[0]} {run.kind} frames to train on, {frames[-1]} to test on"
         if run.held_out:
             about |= {"tested_on": HELD_OUT}
             heading = f"{self.root}: no real frame to train on, {frames[0]} to test on: {HELD_OUT}"
-        else:
-            heading = (
-                f"{self.root}: {frames[0]} {run.kind} frames to train on, {frames[1]} to test on"
-            )
         about |= {"methods": methods, **names_of(measured.values())}
         return write_results(results(outcomes, measured, methods), about, heading, self.out)
 
