@@ -10,6 +10,7 @@ from render.json_file import write_text
 from render.whole_file import check_file, whole_file
 from train.learn.checkpoint import Checkpoint
 from train.learn.onnx_file import BATCH, INPUT, OPSET, OUTPUT, check_onnx, write_onnx
+from train.objects.detect.beside import network_folder
 from train.tasks import KINDS
 
 FORMAT = "feature-mapping network, version 1"
@@ -17,6 +18,10 @@ FORMAT = "feature-mapping network, version 1"
 
 def export_onnx(run: Path, file: Path) -> str:
     """Write a finished network as ONNX, and what a program must know to use it as JSON beside it.
+
+    Args:
+        run: the folder of a network, of its object, or of a run of one object, of which the best
+            network is taken.
 
     Returns:
         Lines that say what was written, and how far onnxruntime reads it from torch.
@@ -30,7 +35,7 @@ def export_onnx(run: Path, file: Path) -> str:
     about_file = file.with_suffix(".json")
     for place in (file, about_file):
         check_file(place)
-    checkpoint = Checkpoint.load_finished(run)
+    checkpoint = Checkpoint.load_finished(network_folder(run))
     net, target, size = checkpoint.net, checkpoint.target, checkpoint.crop.size
     with whole_file(file) as onnx_partial, whole_file(about_file) as about_partial:
         digest = write_onnx(onnx_partial, net, target.channels, size)
