@@ -38,6 +38,7 @@ FORMATS: dict[str, Callable[[Sequence[ObjectClass]], Writer]] = {
     "coco-keypoints": lambda classes: CocoWriter(classes, keypoints=True),
     "dope": lambda classes: DopeWriter(classes),
 }
+SPLIT_FILE, SHARE = "split.json", "0.1"  # what is validated on where nothing is said
 
 
 @dataclass(frozen=True)
@@ -46,9 +47,10 @@ class ConvertConfig:
 
     split: str = option("", "Name of the split; needed where there are several")
     val: str = option(
-        "0.1",
+        "",
         "What to validate on: a share of the images, the last scenes or the last images of each, 0"
-        " for none; or the name of another split",
+        " for none; the name of another split; or a split file, by which both parts are taken."
+        " Empty: the dataset's split.json, which `capture` writes, or 0.1",
     )
     objects: tuple[int, ...] = option((), "Object ids; none: all that are annotated", minimum=0)
     min_visib: float = option(
@@ -74,7 +76,8 @@ def convert(root: Path, to: str, out: Path, config: ConvertConfig) -> str:
     """
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise InputError(f"{out}: is there already; remove it, or give another --out")
-    parts = train_and_val(root, config.split, config.val)
+    val = config.val or (SPLIT_FILE if (root / SPLIT_FILE).is_file() else SHARE)
+    parts = train_and_val(root, config.split, val)
     images = [image for part in parts.values() for image in part]
     classes = _classes(root, to, _objects(root, config, images))
     writer, counts = FORMATS[to](list(classes.values())), Counter[str]()

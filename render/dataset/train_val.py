@@ -6,6 +6,7 @@ from pathlib import Path
 
 from render.errors import InputError
 from render.formats.bop import BopImage, read_split
+from render.formats.split_file import read_split_file
 from render.formats.splits import BOP, find_splits
 
 TRAIN, VAL = "train", "val"
@@ -17,7 +18,8 @@ def train_and_val(root: Path, split: str, val: str) -> dict[str, list[BopImage]]
 
     Args:
         split: name of the split; "" where the dataset has one alone.
-        val: a share of the split in 0..1, or the name of another split.
+        val: a share of the split in 0..1, the name of another split, or of a split file, whose
+            `test` is then validated on.
 
     Raises:
         InputError: there is no such split, or the share leaves either part empty.
@@ -36,6 +38,9 @@ def train_and_val(root: Path, split: str, val: str) -> dict[str, list[BopImage]]
     elif split not in bop:
         find_splits(root, split)  # says which there are
         raise InputError(f"{root}: split {split} holds {kinds[split]}; give one of BOP's scenes")
+    if val.endswith(".json"):
+        train, test = read_split_file(val, root, "--val")
+        return {TRAIN: read_split(root, split, train), VAL: read_split(root, split, test)}
     images = read_split(root, split)
     try:
         share = float(val)
@@ -45,7 +50,8 @@ def train_and_val(root: Path, split: str, val: str) -> dict[str, list[BopImage]]
         if val not in bop:
             there = ", ".join(name for name in bop if name != split) or "none"
             raise InputError(
-                f"--val {val}: must be a share such as 0.1, or another split; there are {there}"
+                f"--val {val}: must be a share such as 0.1, a split file such as split.json, or"
+                f" another split; there are {there}"
             ) from None
         return {TRAIN: images, VAL: read_split(root, val)}
     if not 0 <= share < 1:

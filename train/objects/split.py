@@ -5,10 +5,10 @@ from pathlib import Path
 
 import numpy as np
 
-from render import plain
 from render.errors import InputError
 from render.formats.bop import read_split
-from render.json_file import read_json, write_text
+from render.formats.split_file import read_split_file
+from render.json_file import write_text
 from train.objects.data import DataConfig, ImageKey
 
 SPLIT = "split.json"  # what a run says of its images, as `data.split_file` takes it
@@ -41,7 +41,7 @@ def write_split(config: DataConfig, root: Path, seed: int, file: Path) -> None:
 def _parts(config: DataConfig, root: Path, seed: int) -> dict[str, list[ImageKey]]:
     """The images under "train" and under "test"; there may be none."""
     if config.split_file:
-        train, test = _read_split_file(config.split_file, root)
+        train, test = read_split_file(config.split_file, root, "data.split_file")
     else:
         images = read_split(root, config.split)
         wanted = [
@@ -60,25 +60,3 @@ def _parts(config: DataConfig, root: Path, seed: int) -> dict[str, list[ImageKey
         held_out = train[config.fold :: config.folds]
         train, test = [key for key in train if key not in held_out], held_out
     return {"train": train, "test": test}
-
-
-def _read_split_file(name: str, root: Path) -> tuple[list[ImageKey], list[ImageKey]]:
-    path = Path(name) if Path(name).is_file() else root / name
-    try:
-        parts = _SPLIT(read_json(path), str(path))
-    except InputError as error:
-        rule = "a split file holds lists of [scene, image] under train and test"
-        raise InputError(f"data.split_file: {error}; {rule}") from None
-    train, test = ([(s, i) for s, i in parts[part]] for part in ("train", "test"))
-    both = sorted(set(train) & set(test))
-    if both:
-        raise InputError(
-            f"data.split_file: {path} has {len(both)} images under train and under test, such as"
-            f" {list(both[0])}; a test on what was trained on says nothing"
-        )
-    return train, test
-
-
-_KEY = plain.list_of(plain.whole(0, 2**31), most=2, least=2)
-_KEYS = plain.list_of(_KEY, most=10**7)
-_SPLIT = plain.record({"train": _KEYS, "test": _KEYS}, others=True)

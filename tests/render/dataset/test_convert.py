@@ -279,3 +279,13 @@ def test_on_the_command_line(made, tmp_path):
         done = CliRunner().invoke(main, [*arguments, *wrong])
         assert done.exit_code == 2 and done.output.startswith("Error: ")
         assert wrong[0] in done.output and len(done.output.splitlines()) == 1
+
+
+def test_a_dataset_with_a_split_file_is_parted_by_it(root, tmp_path):
+    (root / "split.json").write_text('{"train": [[1, 0], [2, 3]], "test": [[1, 6]]}')
+    convert(root, "yolo", tmp_path / "out", ConvertConfig())
+    train = ["000001_000000.png", "000002_000003.png"]
+    assert names(tmp_path / "out", "images/train") == train
+    assert names(tmp_path / "out", "images/val") == ["000001_000006.png"]
+    convert(root, "yolo", tmp_path / "all", ConvertConfig(val="0"))
+    assert len(names(tmp_path / "all", "images/train")) == 10
