@@ -16,6 +16,7 @@ COMPOSITION = {
     "mapping": (3 / 8, 3 / 8, 1 / 4),
 }
 METHODS = tuple(COMPOSITION)
+REFINED = "-refined"  # after a method's name, where its poses were refined
 DETECTOR = "detector"  # what `train --method` takes beside these; it lies under this name
 WITH_MAPPING = ("mapping", "mixed_layers")  # methods whose network has g
 NETWORKS = ("small", "small-group", "small-votes", "lite", "lite-fc", "paper")

@@ -22,7 +22,7 @@ from render.image_file import write_png
 from tests.chromium import chromium, find_chromium
 from train.options import CropConfig, TrainConfig
 from train.report.asked import changed
-from train.report.curves import curve_plots, find_logs
+from train.report.curves import curve_plots, find_logs, method_colors
 from train.report.page import leave_report, write_page
 
 METHODS = ["synthetic", "real", "mapping"]
@@ -284,3 +284,8 @@ def test_the_browser_of_these_tests_hears_errors(tmp_path):
         page.open(file)
         heard = " ".join(page.errors)
     assert "heard" in heard and "TypeError" in heard
+
+
+def test_refined_poses_have_the_colour_of_their_method_and_paler():
+    colors = method_colors(["mixed", "mixed-refined", "exemplar"])
+    assert colors["mixed-refined"] == colors["mixed"] + "80" != colors["exemplar"]

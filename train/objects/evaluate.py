@@ -34,9 +34,8 @@ from train.objects.seen import parts_by_sight
 from train.objects.sources import APART
 from train.objects.split import SPLIT, choose_images, write_split
 from train.objects.symmetry import load_object, with_symmetries
-from train.options import CropConfig
+from train.options import REFINED, CropConfig
 
-REFINED = "-refined"  # after a method's name
 OWN = "detector"  # boxes of the detector that a run trains
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from train.options import METHODS
+from train.options import METHODS, REFINED
 
 Curve = tuple[list[int], list[float]]  # steps and values
 Logs = dict[str, dict[str, Curve]]  # method -> term -> curve
@@ -17,6 +17,7 @@ GROUPS = 6  # plots of curves on a page; a study may have hundreds
 COLORS = ("#7f8794", "#2c8fd6", "#e08214", "#3a9d5d", "#17a2b0", "#9a6fc4")
 OTHERS = ("#c9a227", "#8c6d5a", "#b05fa8")
 OURS, OUR_COLOR = "mapping", "#d6404e"
+PALE = "80"  # opacity, of ff
 DARK, NARROW = "(prefers-color-scheme: dark)", "(max-width: 40rem)"
 INK, DARK_INK = "#333a44", "#d5dae2"
 # Media query -> ink, and whether the window is narrow; the first that fits is shown, "" fits all.
@@ -193,8 +194,9 @@ def _plain(panel: Any, axis: str) -> None:
 
 
 def method_colors(names: Iterable[str]) -> dict[str, str]:
-    """A colour for each, on every plot the same; red for the mapping."""
+    """A colour for each, on every plot the same; red for the mapping, paler where refined."""
     known = dict(zip((method for method in METHODS if method != OURS), COLORS, strict=False))
     known[OURS] = OUR_COLOR
+    known |= {method + REFINED: color + PALE for method, color in known.items()}
     others = [name for name in names if name not in known]
     return known | {name: OTHERS[i % len(OTHERS)] for i, name in enumerate(others)}
