@@ -141,7 +141,7 @@ def test_run_skips_what_is_finished(finished):
     checkpoints = {p: p.stat().st_mtime_ns for p in finished.rglob("checkpoint.pt")}
     before = (finished / "results.json").read_text()
     result = succeed("run", "--out", finished, *TINY_RUN)
-    assert len(checkpoints) == 6
+    assert len(checkpoints) == 7  # six networks and the detector
     assert {p: p.stat().st_mtime_ns for p in finished.rglob("checkpoint.pt")} == checkpoints
     assert (finished / "results.json").read_text() == before
     assert "mapping" in result.output

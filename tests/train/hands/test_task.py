@@ -205,7 +205,7 @@ def test_predict_prints_what_evaluate_found(root, finished, tmp_path, monkeypatc
 def test_options_of_the_other_kind_and_unusable_images_are_refused(finished, tmp_path):
     image, run_folder = finished / "pairs.png", finished / "mapping"
     line = fail("predict", run_folder, image, "--box", "1,1,9,9")
-    assert "--box and --camera belong to objects" in line
+    assert "--box, --camera and --no-refine belong to objects" in line
     assert "must be 640x480" in fail("predict", run_folder, image)
     assert "a.png: no such file" in fail("predict", run_folder, tmp_path / "a.png")
     line = fail("predict", run_folder, image, "--localiser", tmp_path)
