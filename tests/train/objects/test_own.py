@@ -18,7 +18,7 @@ from train.objects.own import choose
 TINY = [
     *("--device", "cpu", "--workers", "1", "--set", "crop.size=32", "--set", "train.network=small"),
     *("--set", "train.pretrain_steps=1", "--set", "train.steps=1", "--set", "train.batch=8"),
-    *("--set", "detector.steps=2", "--set", "detector.images=16", "--set", "detector.size=96"),
+    *("--set", "detector.steps=2", "--set", "detector.size=96"),
     *("--set", "render.frames=8", "--set", "render.size=48x48", "--set", "run.simulated_frames=4"),
 ]
 
