@@ -52,8 +52,9 @@ def prepare_detector(
     images, out = folder / "synthetic_images", folder / DETECTOR
     if config["run"].live:
         images = render_images(config, root, model, out, seed, workers, CUTOUTS)
-    real = None if config["run"].held_out else root
-    _train(config, real, model, Folders(images, folder / "twins"), out, seed, device)
+    has_real = not config["run"].held_out
+    folders = Folders(images, folder / "twins" if has_real else None)
+    _train(config, root if has_real else None, model, folders, out, seed, device)
     write_found(Detector.load(out, device), config["data"], root, seed, out)
 
 
