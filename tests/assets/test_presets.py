@@ -25,6 +25,7 @@ def renderer(models):
     with_props.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", OBJECTS)
 def test_every_preset_draws_what_a_network_can_learn_from(name, models, renderer):
     sections = load_preset(name)

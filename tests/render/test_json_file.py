@@ -49,6 +49,7 @@ def test_what_python_writes_is_read_back(value):
     assert parse_json(json.dumps(value).encode(), "x") == value
 
 
+@pytest.mark.slow
 @given(st.dictionaries(st.text(), plain), st.sampled_from(["utf-8-sig", "utf-16", "utf-32"]))
 def test_what_programs_of_windows_write_is_read_back(value, encoding):
     content = json.dumps(value, ensure_ascii=False).encode(encoding, errors="replace")

@@ -123,6 +123,7 @@ def test_with_the_sensors_off_the_same_seed_gives_the_perfect_twin_of_every_fram
             assert (np.abs(depth - frame.depth) > 1e-3).any()
 
 
+@pytest.mark.slow
 def test_a_frame_does_not_depend_on_how_many_share_its_folder(rendered, tmp_path):
     other = replace(RENDER, frames_per_scene=3, frames=4)
     generate(other, SCENE, tmp_path / "other", seed=0, workers=1)

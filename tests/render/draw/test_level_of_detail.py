@@ -315,6 +315,7 @@ def test_other_views_of_a_linemod_mesh_keep_the_promise(lmo, rng):
     check_promise(load_models([lmo / "models"], obj_ids=[5])[5].mesh, rng)
 
 
+@pytest.mark.slow
 def test_errors_of_levels_are_those_of_the_worst_view(bumpy, levels):
     few = level_errors(bumpy, levels[1:], views=5, seed=3)
     more = level_errors(bumpy, levels[1:], views=15, seed=3)

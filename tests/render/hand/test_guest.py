@@ -96,6 +96,7 @@ def test_all_files_of_a_dataset_with_hands_agree(rendered):
     assert dataset_contact(rendered).depth < 1e-4  # of the objects; hands are left out
 
 
+@pytest.mark.slow
 def test_the_hand_changes_nothing_else_of_a_scene(rendered, tmp_path):
     generate(replace(CONFIG, hand=None), SCENE, tmp_path / "none", seed=0, workers=1)
     alone = specs_of(tmp_path / "none")
@@ -169,6 +170,7 @@ def test_a_wrong_record_of_a_hand_is_named(copy, change, message):
     assert fault.startswith(str(path)) and message in fault
 
 
+@pytest.mark.slow
 def test_a_damaged_file_of_hands_is_the_only_fault(copy):
     path = copy / "train" / "000000" / "scene_hand.json"
     second = json.dumps(read_records(path)[1])

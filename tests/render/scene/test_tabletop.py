@@ -124,6 +124,7 @@ def test_the_camera_sees_the_table_from_the_band_of_elevations(models):
         assert np.sin(np.radians(30)) <= -towards_table <= np.sin(np.radians(40))
 
 
+@pytest.mark.slow
 def test_lights_of_every_kind_shine_from_above_the_table(models):
     mixed = replace(SCENE, light_kinds=("directional", "point", "spot"))
     lit = {kind: 0 for kind in mixed.light_kinds}

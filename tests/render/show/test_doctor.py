@@ -43,6 +43,7 @@ def test_a_missing_library_fails_with_the_packages_to_install(monkeypatch):
     assert "apt-get install -y libegl1" in check.fix
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("platform", ["osmesa", "glx"])
 def test_an_environment_that_demands_another_opengl_is_what_is_to_be_mended(platform, monkeypatch):
     monkeypatch.setenv("PYOPENGL_PLATFORM", platform)

@@ -125,6 +125,7 @@ FAULTS: list[tuple[Callable[[BopImage], Path], str]] = [
 ]
 
 
+@pytest.mark.slow
 def test_every_fault_is_found_in_its_file_and_nothing_else_is(good, tmp_path):
     dataset = Path(shutil.copytree(good, tmp_path / "bad"))
     assert validate(dataset, None) == []

@@ -37,6 +37,7 @@ def trained(out, errors, **batches):
     return train(training(), RandomBatches("mapping", **batches), out, CPU, Told(errors))
 
 
+@pytest.mark.slow
 def test_the_best_saved_step_is_kept_also_after_an_interruption(tmp_path):
     trained(tmp_path / "whole", ERRORS.values())
     with pytest.raises(KeyboardInterrupt):
