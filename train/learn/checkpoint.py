@@ -10,11 +10,10 @@ from render import plain
 from render.config import OptionError, fill
 from render.errors import InputError
 from render.plain import clipped
-from render.whole_file import check_growth, whole_file
 from train.learn.checkpoint_record import CHECKPOINT, check_state
 from train.learn.networks import PoseNet, build
 from train.learn.targets import HandInfo, ObjectInfo, Target
-from train.learn.torch_file import read_torch
+from train.learn.torch_file import read_torch, write_torch
 from train.options import CropConfig, HandCropConfig
 
 LARGEST_CROP = 1 << 13  # pixels, of a side
@@ -88,17 +87,7 @@ class Checkpoint:
             "best": self.best,
             "seen": None if self.seen is None else list(self.seen),
         }
-        with whole_file(path) as partial:
-            # Torch writes a file's name into it: this one, that the same network gives the same
-            # bytes as ever.
-            named = partial.with_name(f".{path.name}.partial")
-            try:
-                torch.save(record, named)
-            except RuntimeError as error:  # of torch's own writer, which does not tell the reason
-                check_growth(named)
-                reason = str(error).splitlines()[0]
-                raise InputError(f"{path}: cannot be written ({reason})") from None
-            named.replace(partial)
+        write_torch(path, record)
 
     @staticmethod
     def load_finished(path: Path, device: torch.device | str = "cpu") -> "Checkpoint":

@@ -1,4 +1,4 @@
-"""Files of torch.save, read without trust: plain data and tensors, nothing is executed.
+"""Files of torch.save, written whole and read without trust: plain data and tensors, none executed.
 
 `torch.load(weights_only=True)` runs no code, but takes whatever sizes a file names. So its pickle
 is looked at first: which classes it names, and that no step takes more than the file holds.
@@ -14,6 +14,7 @@ import torch
 from render.errors import InputError
 from render.formats.plain_pickle import UNUSED, check_steps
 from render.plain import clipped
+from render.whole_file import check_growth, whole_file
 
 # How files begin that torch wrote before version 1.6; torchvision's weights are such.
 OLD_MAGIC = b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19."
@@ -24,6 +25,25 @@ NAMES = re.compile(
 )
 NEVER = (UNUSED - {"BINPERSID"}) | {"STACK_GLOBAL", "INST", "OBJ", "NEWOBJ", "NEWOBJ_EX"}
 LARGEST_PICKLE = 1 << 26  # bytes
+
+
+def write_torch(path: Path, record: Any) -> None:
+    """Write plain data and tensors by torch.save: the file whole, or the old one is left.
+
+    Raises:
+        InputError: it cannot be written.
+    """
+    with whole_file(path) as partial:
+        # Torch writes a file's name into it: this one, that the same network gives the same bytes
+        # as ever.
+        named = partial.with_name(f".{path.name}.partial")
+        try:
+            torch.save(record, named)
+        except RuntimeError as error:  # of torch's own writer, which does not tell the reason
+            check_growth(named)
+            reason = str(error).splitlines()[0]
+            raise InputError(f"{path}: cannot be written ({reason})") from None
+        named.replace(partial)
 
 
 def read_torch(path: Path, device: torch.device | str = "cpu", old: bool = False) -> Any:

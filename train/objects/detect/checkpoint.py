@@ -4,14 +4,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from render import plain
 from render.errors import InputError
-from render.whole_file import check_growth, whole_file
 from train.learn.checkpoint_record import TRAINED, check_state
 from train.learn.targets import ObjectInfo
-from train.learn.torch_file import read_torch
+from train.learn.torch_file import read_torch, write_torch
 from train.objects.detect.network import DetectorNet
 
 FILE = "checkpoint.pt"
@@ -54,13 +51,7 @@ class DetectorCheckpoint:
             "settings": self.settings,
             "optimizer": self.optimizer,
         }
-        with whole_file(path) as partial:
-            try:
-                torch.save(record, partial)
-            except RuntimeError as error:  # of torch's own writer, which does not tell the reason
-                check_growth(partial)
-                reason = str(error).splitlines()[0]
-                raise InputError(f"{path}: cannot be written ({reason})") from None
+        write_torch(path, record)
 
     @staticmethod
     def load(file: Path) -> "DetectorCheckpoint":
