@@ -75,10 +75,16 @@ def parameters(net: PoseNet, config: TrainConfig) -> Iterable[Any]:
     not the same for all."""
     if not knows_imagenet(config):
         return net.parameters()
-    trunk = [p for p in trunk_of(net).parameters() if p.requires_grad]
-    own = {id(p) for p in trunk_of(net).parameters()}
+    return with_share(net, trunk_of(net), config.trunk_lr)
+
+
+def with_share(net: nn.Module, trunk: nn.Module, share: float) -> list[dict[str, Any]]:
+    """A network's parameters in groups: what is not of its trunk, and what of that is not frozen,
+    with its share of the learning rate. One that is empty is left out."""
+    of_trunk = [p for p in trunk.parameters() if p.requires_grad]
+    own = {id(p) for p in trunk.parameters()}
     others = [p for p in net.parameters() if id(p) not in own]
-    groups = [{"params": others, "share": 1.0}, {"params": trunk, "share": config.trunk_lr}]
+    groups = [{"params": others, "share": 1.0}, {"params": of_trunk, "share": share}]
     return [group for group in groups if group["params"]]
 
 

@@ -4,7 +4,6 @@ import logging
 import math
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from torch import nn
 from render.config import first_difference, to_dict
 from render.errors import InputError
 from render.progress import progress
+from train.learn.ahead import made_ahead
 from train.learn.batches import Batch, Batches
 from train.learn.checkpoint import Checkpoint
 from train.learn.checkpoint_record import check_optimizer
@@ -214,13 +214,7 @@ def _drawn(batches: Batches, first: int, steps: int, method: str) -> Iterator[tu
     if batches.live:
         yield from ((step, batches.batch(step)) for step in left)
         return
-    with ThreadPoolExecutor(1) as pool:
-        waiting = pool.submit(batches.batch, first)
-        for step in left:
-            batch = waiting.result()
-            if step + 1 < steps:
-                waiting = pool.submit(batches.batch, step + 1)
-            yield step, batch
+    yield from made_ahead(batches.batch, left, first, steps)
 
 
 def _begin(

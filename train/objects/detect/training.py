@@ -4,8 +4,8 @@ import logging
 import math
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +15,10 @@ import torch
 from render.config import first_difference, to_dict
 from render.errors import InputError
 from render.progress import progress
+from train.learn.ahead import made_ahead
 from train.learn.checkpoint_record import check_optimizer
 from train.learn.device import out_of_memory
-from train.learn.start import freeze_statistics
+from train.learn.start import freeze_statistics, with_share
 from train.learn.targets import ObjectInfo
 from train.objects.augment import augment
 from train.objects.crops import normalize
@@ -127,11 +128,7 @@ def _begin(
     net.trunk.freeze(FROZEN)
     freeze_statistics(net)
     net.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    trunk = [p for p in net.trunk.parameters() if p.requires_grad]
-    of_trunk = {id(p) for p in net.trunk.parameters()}
-    others = [p for p in net.parameters() if id(p) not in of_trunk]
-    groups = [{"params": others, "share": 1.0}, {"params": trunk, "share": TRUNK_SHARE}]
-    optimizer = torch.optim.Adam(groups, LR)
+    optimizer = torch.optim.Adam(with_share(net, net.trunk, TRUNK_SHARE), LR)
     if state:
         check_optimizer(state, optimizer, f"{file}: optimizer")
         optimizer.load_state_dict(state)
@@ -144,13 +141,7 @@ def _drawn(
     """The steps to be made, each with its batch; the next is made while one is trained on."""
     steps = training.config.steps
     left = progress(range(first, steps), steps, "train detector", done=first)
-    with ThreadPoolExecutor(1) as pool:
-        waiting = pool.submit(make_batch, training, pictures, first)
-        for step in left:
-            batch = waiting.result()
-            if step + 1 < steps:
-                waiting = pool.submit(make_batch, training, pictures, step + 1)
-            yield step, batch
+    yield from made_ahead(partial(make_batch, training, pictures), left, first, steps)
 
 
 def make_batch(training: DetectorTraining, pictures: Pictures, step: int) -> Batch:
