@@ -17,9 +17,9 @@ from render.formats.bop_records import gt_record, write_records
 from render.mesh.mesh import ObjectModel, load_models
 from render.scene.randomize import SceneConfig
 from render.sensor.config import SensorConfig
-from render.whole_file import whole_folder
 from train.learn.distributed import first_alone
 from train.learn.stream import Live
+from train.objects.backgrounds import before_real_frames
 from train.objects.data import DataConfig
 from train.objects.detections import ANNOTATED, read_boxes
 from train.objects.live import ObjectSource
@@ -111,7 +111,7 @@ def render_images(
 ) -> Path:
     """One object's synthetic images, render.frames or as many as asked for, in a folder of
     `folder` that is returned; what is finished is left."""
-    render, scene = _render_config(config, root, model), _scene(config, root, folder, seed)
+    render, scene = _render_config(config, root, model), _scene(config, root, model, folder, seed)
     images, hands = folder / "synthetic_images", config["hand_scene"]
     render = render if frames is None else replace(render, frames=frames)
     generate(render, scene, images, seed, workers, config["sensor"], hand_scene=hands)
@@ -124,7 +124,7 @@ def live_images(
     """One object's synthetic images, rendered while they are trained on."""
     source = ObjectSource(
         _render_config(config, root, model),
-        _scene(config, root, folder, seed),
+        _scene(config, root, model, folder, seed),
         config["sensor"],
         model.obj_id,
         config["data"].min_visib,
@@ -140,13 +140,15 @@ def _render_config(config: Mapping[str, Any], root: Path, model: ObjectModel) ->
     return replace(config["render"], objects=objects, obj_ids=(model.obj_id,), val=0.0)
 
 
-def _scene(config: Mapping[str, Any], root: Path, folder: Path, seed: int) -> SceneConfig:
+def _scene(
+    config: Mapping[str, Any], root: Path, model: ObjectModel, folder: Path, seed: int
+) -> SceneConfig:
     """What synthetic images of one object show; files that this needs are kept in `folder`."""
     run, scene, data = config["run"], config["scene"], config["data"]
     if run.real_views:
         scene = replace(scene, views=str(write_views(data, root, folder / VIEWS, seed)))
     if run.real_background:
-        scene = before_real_frames(scene, data, root, folder / "backgrounds", seed)
+        scene = before_real_frames(scene, data, root, model, folder / "backgrounds", seed)
     return scene
 
 
@@ -213,22 +215,6 @@ def write_views(data: DataConfig, root: Path, file: Path, seed: int) -> Path:
     file.parent.mkdir(parents=True, exist_ok=True)
     write_records(file, records)
     return file
-
-
-def before_real_frames(
-    scene: SceneConfig, data: DataConfig, root: Path, folder: Path, seed: int
-) -> SceneConfig:
-    """The scene, in front of random parts of the frames that `data` says to train on.
-
-    They are linked in `folder`, whole, objects and all; one that is there already is left.
-    """
-    if not folder.is_dir():
-        with whole_folder(folder) as links:
-            for image in read_split(root, data.split, choose_images(data, root, "train", seed)):
-                file = image.rgb_path.resolve()
-                name = f"{image.scene_id:06d}_{image.im_id:06d}{file.suffix}"
-                (links / name).symlink_to(file)
-    return replace(scene, background=str(folder.resolve()))
 
 
 def check_frames(

@@ -8,14 +8,16 @@ import pytest
 from click.testing import CliRunner
 
 from pipeline import main
+from render.formats.bop import read_split
 from render.formats.bop_records import read_records
 from render.image_file import read_rgb
 from render.json_file import read_json
+from render.mesh.mesh import load_models
 from render.scene.randomize import SceneConfig
 from tests.small_dataset import cuboids, random_frames, write_dataset
 from train.learn.checkpoint import Checkpoint
+from train.objects.backgrounds import before_real_frames
 from train.objects.data import DataConfig
-from train.objects.sources import before_real_frames
 from train.objects.split import choose_images
 
 RUN = [
@@ -43,16 +45,38 @@ def config(root) -> DataConfig:
 
 
 def test_the_backgrounds_are_the_training_frames_and_no_others(root, tmp_path):
+    (model,) = load_models([root / "models"]).values()
     for data in (config(root), replace(config(root), folds=3, fold=1)):
         folder = tmp_path / f"folds{data.folds}"
-        scene = before_real_frames(SceneConfig(), data, root, folder, seed=0)
+        scene = before_real_frames(SceneConfig(), data, root, model, folder, seed=0)
         assert scene.background == str(folder)
         keys = choose_images(data, root, "train", 0)
         names = [f"{scene_id:06d}_{im_id:06d}.png" for scene_id, im_id in keys]
         assert sorted(path.name for path in folder.iterdir()) == sorted(names)
-        for name, (_, im_id) in zip(names, keys, strict=True):
-            real = read_rgb(root / "test" / "000002" / "rgb" / f"{im_id:06d}.png")
-            np.testing.assert_array_equal(read_rgb(folder / name), real)
+
+
+def test_the_object_is_painted_out_and_nothing_else_is(root, tmp_path):
+    (model,) = load_models([root / "models"]).values()
+    before_real_frames(SceneConfig(), config(root), root, model, tmp_path / "out", seed=0)
+    for scene_id, im_id in choose_images(config(root), root, "train", 0):
+        (image,) = read_split(root, "test", [(scene_id, im_id)])
+        was, now = image.read_rgb(), read_rgb(tmp_path / "out" / f"{scene_id:06d}_{im_id:06d}.png")
+        changed = (was != now).any(axis=-1)
+        for x, y, width, height in (a.bbox_obj for a in image.annotations):
+            rim = max(4, 0.05 * max(width, height)) + 1
+            low, high = np.floor([x - rim, y - rim]), np.ceil([x + width + rim, y + height + rim])
+            box = tuple(
+                slice(max(int(a), 0), int(b)) for a, b in zip(low[::-1], high[::-1], strict=True)
+            )
+            assert changed[box].mean() > 0.3  # an object fills half of its box or more
+            changed[box] = False
+        assert not changed.any()
+
+
+def test_a_frame_without_the_object_is_linked_as_it_is(root, tmp_path):
+    other = replace(load_models([root / "models"])[1], obj_id=7)
+    before_real_frames(SceneConfig(), config(root), root, other, tmp_path / "out", seed=0)
+    assert all(path.is_symlink() for path in (tmp_path / "out").iterdir())
 
 
 def test_a_run_puts_them_behind_its_synthetic_images(root, tmp_path):
