@@ -10,6 +10,7 @@ from render import plain
 from render.config import unknown
 from render.errors import InputError
 from render.json_file import read_json
+from render.mesh.sources import mesh_files, number_files
 
 NAMES = "names.json"
 LONGEST = 100  # characters
@@ -36,6 +37,16 @@ def name_in_file(file: Path, obj_id: int) -> str:
         name = folder.name
     known = name.removeprefix("obj_").isdecimal() or _fault(name) is not None
     return "" if known else name
+
+
+def names_in(folder: Path) -> dict[int, str]:
+    """Object id -> name of all meshes in a folder; empty where one has a number alone.
+
+    Raises:
+        InputError: there are no meshes, or names.json is damaged.
+    """
+    files = number_files(mesh_files(folder))
+    return told_apart({obj_id: name_in_file(file, obj_id) for obj_id, file in files.items()})
 
 
 def read_names(folder: Path) -> dict[int, str]:

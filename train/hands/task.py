@@ -63,7 +63,7 @@ class HandTask:
             data = make_sources(self.config, self.out, self.seed, self.workers)
         return replace(self, config={**self.config, "hand": data})
 
-    def chosen_on(self, objects: Sequence[int]) -> tuple[str, ...]:
+    def chosen_on(self, objects: Sequence[int | str]) -> tuple[str, ...]:
         return self.subjects
 
     def title(self, subject: str) -> str:

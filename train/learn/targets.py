@@ -19,13 +19,15 @@ class ObjectInfo:
 
     box: (2, 3) corners, metres, object frame. camera: of the real frames it was trained on, for
     images that come without one; None where it saw no real frame. symmetries: those that count, as
-    models_info.json has them (mm); None where there are none, or a checkpoint does not say.
+    models_info.json has them (mm); None where there are none, or a checkpoint does not say. called:
+    what people call it; empty where it has a number alone.
     """
 
     obj_id: int
     box: np.ndarray
     camera: Camera | None = None
     symmetries: dict[str, Any] | None = None
+    called: str = ""
 
     kind: ClassVar[str] = "object"
     channels: ClassVar[int] = 3  # of a crop
@@ -45,7 +47,12 @@ class ObjectInfo:
         """As plain data; `from_record` takes it back."""
         camera = None if self.camera is None else [self.camera.K.tolist(), *self.camera.size]
         found = {"obj_id": self.obj_id, "box": self.box.tolist(), "camera": camera}
-        return found | self._symmetries
+        return found | self._symmetries | self.names
+
+    @property
+    def names(self) -> dict[str, str]:
+        """What records say of its name; nothing where it has none."""
+        return {"name": self.called} if self.called else {}
 
     @property
     def _symmetries(self) -> dict[str, Any]:
@@ -56,7 +63,8 @@ class ObjectInfo:
         """Undo `record`; InputError for one that is damaged, by the words for where it stands."""
         _OBJECT(record, where)
         camera = record.get("camera") and _camera(record["camera"], f"{where}.camera")
-        return cls(record["obj_id"], np.array(record["box"]), camera, record.get("symmetries"))
+        box, called = np.array(record["box"]), record.get("name", "")
+        return cls(record["obj_id"], box, camera, record.get("symmetries"), called)
 
 
 @dataclass(frozen=True)
@@ -103,7 +111,7 @@ _HAND = plain.record({"joints": plain.list_of(_JOINT, most=len(JOINTS), least=1)
 _CAMERA = plain.list_of(lambda part, where: part, most=3, least=3)
 _OBJECT = plain.record(
     {"obj_id": plain.whole(), "box": plain.array(2, 3)},
-    {"camera": plain.optional(_CAMERA), "symmetries": SYMMETRIES},
+    {"camera": plain.optional(_CAMERA), "symmetries": SYMMETRIES, "name": plain.text},
 )
 
 

@@ -125,7 +125,7 @@ class Task(Protocol):
     def subjects(self) -> tuple[str, ...]:
         """Their names, after `with_sources`."""
 
-    def chosen_on(self, objects: Sequence[int]) -> tuple[str, ...]:
+    def chosen_on(self, objects: Sequence[int | str]) -> tuple[str, ...]:
         """The subjects that options are chosen on where these objects are named; all if none."""
 
     def title(self, subject: str) -> str:

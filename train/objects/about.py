@@ -46,6 +46,7 @@ def about_object(checkpoint: Checkpoint) -> dict[str, Any]:
         },
         "object": {
             "obj_id": target.obj_id,
+            **target.names,
             "corners_m": box_corners(target.box).tolist(),
             "symmetries": _in_metres(target.symmetries),
         },

@@ -17,8 +17,7 @@ from render.formats.bop import BopImage, read_split
 from render.frame import Annotation, Box
 from render.mesh.box import box_corners
 from render.mesh.mesh import ObjectModel
-from render.mesh.names import ids_of, name_in_file
-from render.mesh.sources import mesh_files, number_files
+from render.mesh.names import ids_of, names_in
 from render.transforms import apply
 
 ImageKey = tuple[int, int]  # scene id, image id
@@ -130,8 +129,7 @@ def with_ids(data: DataConfig, root: Path) -> DataConfig:
     """
     if not any(isinstance(one, str) for one in data.objects):
         return data
-    files = number_files(mesh_files(root / "models"))
-    names = {obj_id: name_in_file(file, obj_id) for obj_id, file in files.items()}
+    names = names_in(root / "models")
     return replace(data, objects=ids_of(data.objects, names, "data.objects"))
 
 

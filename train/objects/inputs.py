@@ -18,7 +18,7 @@ def object_target(model: ObjectModel, inputs: Inputs) -> ObjectInfo:
     """What networks for an object read; the camera is that of its real frames."""
     camera = inputs.real[0].camera if inputs.real else None
     symmetries = {name: model.info[name] for name in KEYS if model.info.get(name)}
-    return ObjectInfo(model.obj_id, model.box, camera, symmetries or None)
+    return ObjectInfo(model.obj_id, model.box, camera, symmetries or None, model.name)
 
 
 def real_instances(data: DataConfig, root: Path, model: ObjectModel, seed: int) -> list[Instance]:

@@ -2,9 +2,10 @@
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 from scipy.stats import rankdata
@@ -60,6 +61,33 @@ def write_estimates(
     path = out / results_name(method.replace("_", "-"), dataset, split)
     write_csv(path, estimates)
     return path
+
+
+def record_of(outcomes: Sequence[Outcome], diameter: float) -> dict[str, Any]:
+    """Outcomes as plain data, a row each; `metrics_of` reads it. diameter: metres."""
+    rows = [
+        {
+            "instance": list(o.instance.key),
+            "visib_fract": o.instance.annotation.visib_fract,
+            "crop_side_px": o.side,
+            "errors": None if o.errors is None else asdict(o.errors),
+        }
+        for o in outcomes
+    ]
+    return {"diameter": diameter, "rows": rows}
+
+
+def metrics_of(record: Mapping[str, Any], visib: float) -> dict[str, Any] | None:
+    """Metrics of a record's instances of which a share is visible; None where there are none."""
+    rows = [row for row in record["rows"] if row["visib_fract"] >= visib]
+    if not rows:
+        return None
+    found = [PoseErrors(**row["errors"]) if row["errors"] else None for row in rows]
+    groups = [
+        Group(((errors,),) if errors else (), (row["crop_side_px"],))
+        for row, errors in zip(rows, found, strict=True)
+    ]
+    return summarize(groups, record["diameter"])
 
 
 def results(

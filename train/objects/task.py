@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
@@ -11,6 +11,7 @@ import torch
 
 from render.errors import InputError
 from render.mesh.mesh import ObjectModel, load_models
+from render.mesh.names import ids_of, names_in
 from train.learn.batches import Inputs
 from train.learn.checkpoint import Checkpoint
 from train.learn.distributed import first_alone
@@ -27,12 +28,19 @@ from train.objects.data import (
 from train.objects.detect.stage import DETECTIONS, prepare_detector
 from train.objects.evaluate import TestSet, evaluate_method, measured_model, passes, test_sets
 from train.objects.inputs import object_target, real_instances, twins_in
-from train.objects.metrics import PoseErrors
 from train.objects.read.eye import leave_lens
 from train.objects.refine.file import leave_refiner, read_refiner
 from train.objects.refine.refiner import Refiner, open_refiner
 from train.objects.report import contact_sheet, extreme_sheet, test_sheet
-from train.objects.results import Outcome, names_of, results, write_estimates, write_results
+from train.objects.results import (
+    Outcome,
+    metrics_of,
+    names_of,
+    record_of,
+    results,
+    write_estimates,
+    write_results,
+)
 from train.objects.seen import training_marks
 from train.objects.sources import (
     check_frames,
@@ -44,7 +52,6 @@ from train.objects.sources import (
     simulate,
 )
 from train.objects.split import SPLIT, choose_images, write_split
-from train.objects.summary import Group, summarize
 from train.objects.symmetry import load_object, with_symmetries
 from train.options import COMPOSITION, DETECTOR
 
@@ -90,14 +97,20 @@ class ObjectTask:
         wanted = self.config["data"].obj_ids or load_models([self.root / "models"])
         return tuple(str(obj_id) for obj_id in wanted)
 
-    def chosen_on(self, objects: Sequence[int]) -> tuple[str, ...]:
-        return tuple(str(obj_id) for obj_id in objects) or self.subjects
+    @cached_property
+    def names(self) -> dict[int, str]:
+        """What the dataset's objects are called, by id; empty where one has a number alone."""
+        return names_in(self.root / "models")
+
+    def chosen_on(self, objects: Sequence[int | str]) -> tuple[str, ...]:
+        wanted = ids_of(objects, self.names, "study.tune_objects")
+        return tuple(map(str, wanted)) or self.subjects
 
     def title(self, subject: str) -> str:
-        return f"object {subject}"
+        return self.names.get(int(subject)) or f"object {subject}"
 
     def titles(self, subjects: Sequence[str]) -> str:
-        return f"objects {', '.join(subjects)}"
+        return f"objects {', '.join(self.names.get(int(s)) or s for s in subjects)}"
 
     def condition(self, visib: float) -> str | None:
         return f"visib_fract >= {visib:g}"
@@ -150,15 +163,7 @@ class ObjectTask:
         return Material(inputs, target, crop, frames, self._around)
 
     def metrics(self, record: Record, visib: float) -> dict[str, Any] | None:
-        rows = [row for row in record["rows"] if row["visib_fract"] >= visib]
-        if not rows:
-            return None
-        found = [PoseErrors(**row["errors"]) if row["errors"] else None for row in rows]
-        groups = [
-            Group(((errors,),) if errors else (), (row["crop_side_px"],))
-            for row, errors in zip(rows, found, strict=True)
-        ]
-        return summarize(groups, record["diameter"])
+        return metrics_of(record, visib)
 
     def write(self, found: Found, device: torch.device) -> str:
         data = self.config["data"]
@@ -241,16 +246,7 @@ class ObjectSubject:
             outcomes, _ = evaluate_method(
                 checkpoint, checkpoint.method, tests[:1], self.measured, device, self.seed, refiner
             )
-        rows = [
-            {
-                "instance": list(o.instance.key),
-                "visib_fract": o.instance.annotation.visib_fract,
-                "crop_side_px": o.side,
-                "errors": None if o.errors is None else asdict(o.errors),
-            }
-            for o in outcomes
-        ]
-        return {"diameter": self.measured.diameter, "rows": rows}
+        return record_of(outcomes, self.measured.diameter)
 
     def evaluate(
         self, checkpoint: Checkpoint, method: str, device: torch.device, folder: Path

@@ -38,7 +38,9 @@ class StudyConfig:
         "Candidates for train options, such as '*: lr=0.001|0.002', 'mapping: lr=0.001 beta=0.1|1';"
         " * is every other method, and each method must have as many",
     )
-    tune_objects: tuple[int, ...] = option((), "Objects that options are chosen on; none: all")
+    tune_objects: tuple[int | str, ...] = option(
+        (), "Objects that options are chosen on, by ids or names; none: all"
+    )
     tune_folds: int = option(3, "Folds that the training frames are cut into to choose", minimum=2)
     tune_judged: int = option(1, "How many of the folds are held out, in turn", minimum=1)
 

@@ -162,7 +162,7 @@ def _tuning_text(findings: Findings, record: Mapping[str, Any]) -> str:
     if not findings.setup.study.tuning:
         return "No option was tuned: every method has those of [train]."
     lines = [
-        f"Options chosen on folds of the training frames of {', '.join(findings.tuned_on)},"
+        f"Options chosen on folds of the training frames of {findings.setup.task.titles(findings.tuned_on)},"
         f" seed {findings.setup.task.seed}; no test frame was read for it:"
     ]
     for method, found in record["tuning"].items():

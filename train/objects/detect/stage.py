@@ -219,7 +219,7 @@ def _train(
     data: DataConfig = config["data"]
     assert folders.synthetic is not None
     pictures = load_pictures(config["detector"], data, root, folders.synthetic, seed, folders.twins)
-    target = ObjectInfo(model.obj_id, model.box)
+    target = ObjectInfo(model.obj_id, model.box, called=model.name)
     training = DetectorTraining(target, config["detector"], seed, pictures.checksum())
     return train_detector(training, pictures, out, device)
 

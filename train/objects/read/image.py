@@ -93,6 +93,7 @@ class Reader:
         pose, box, prediction = reading.pose, reading.box, reading.prediction
         return {
             "obj_id": self.target.obj_id,
+            **self.target.names,
             "R": None if pose is None else pose[:3, :3].tolist(),
             "t_mm": None if pose is None else (1000 * pose[:3, 3]).tolist(),
             "confidence": 0.0 if prediction is None else round(prediction.confidence, 4),
