@@ -14,6 +14,31 @@ NOISE = 12.0  # grey levels by which colours change anyway; edges of less say li
 EVEN = 0.15  # of the change from side to side: a profile that is so far from one is half trusted
 
 
+DRAWN = 20.0  # grey levels by which a drawn object may change beside its contour
+
+
+def evenness(
+    rgb: np.ndarray, inside: np.ndarray, px: np.ndarray, outward: np.ndarray
+) -> np.ndarray:
+    """How far a drawn object has one colour beside its contour, (n,) in 0..1.
+
+    Where it has not, such as at a thin lip, an image changes at its inner edge too, and
+    `edge_offsets` might take that for the contour.
+
+    Args:
+        rgb: (H, W, 3) uint8, the object drawn. inside: (H, W) bool, where it is. px, outward: as
+            `edge_offsets` takes them.
+    """
+    k = np.arange(0.0, HALF + BASE + 1)
+    at = (px[:, None] - k[:, None] * outward[:, None]).astype(np.float32)  # (n, k, 2)
+    seen = cv2.remap(rgb, at[..., 0], at[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    there = cv2.remap(inside.astype(np.float32), at[..., 0], at[..., 1], cv2.INTER_LINEAR)
+    seen = seen.astype(np.float64)
+    off = np.linalg.norm(seen - seen.mean(axis=1, keepdims=True), axis=-1).max(axis=1)
+    weight: np.ndarray = there.min(axis=1) / (1 + (off / DRAWN) ** 2)
+    return weight
+
+
 def edge_offsets(
     rgb: np.ndarray, px: np.ndarray, outward: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:

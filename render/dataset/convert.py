@@ -20,6 +20,7 @@ from render.formats.bop_records import NO_BOX
 from render.formats.coco_dataset import CocoWriter
 from render.formats.dope import DopeWriter, cuboid
 from render.formats.labels import Edges, Label, LabelledImage, ObjectClass, Writer, class_names
+from render.formats.nocs import NocsWriter
 from render.formats.yolo import YoloWriter
 from render.frame import Annotation
 from render.hand.guest import HAND_ID
@@ -37,6 +38,7 @@ FORMATS: dict[str, Callable[[Sequence[ObjectClass]], Writer]] = {
     "coco": lambda classes: CocoWriter(classes, keypoints=False),
     "coco-keypoints": lambda classes: CocoWriter(classes, keypoints=True),
     "dope": lambda classes: DopeWriter(classes),
+    "nocs": lambda classes: NocsWriter(classes),
 }
 SPLIT_FILE, SHARE = "split.json", "0.1"  # what is validated on where nothing is said
 
@@ -81,13 +83,14 @@ def convert(root: Path, to: str, out: Path, config: ConvertConfig) -> str:
     images = [image for part in parts.values() for image in part]
     classes = _classes(root, to, _objects(root, config, images))
     writer, counts = FORMATS[to](list(classes.values())), Counter[str]()
-    with whole_folder(out) as folder, PoseView(root / "models") as view:
-        labels = _Labels(classes, config.min_visib, writer.needs_masks, view)
+    view = PoseView(root / "models", wanted=writer.needs_surface)
+    with whole_folder(out) as folder, view:
+        labels = _Labels(classes, config.min_visib, writer, view)
         for part, image in progress(_each(parts), len(images), "images"):
-            labelled = labels.of(image)
+            labelled = labels.of(image, part)
             if labelled is None:
                 continue
-            labelled = _copy(image, labelled, folder / writer.image_folder(part), writer.suffixes)
+            labelled = _copy(image, labelled, folder, writer.suffixes)
             writer.add(folder, part, labelled)
             counts += Counter({part: 1, f"{part} labels": len(labelled.labels)})
         for part in parts:
@@ -104,20 +107,20 @@ class _Labels:
     """What is labelled in an image, and how much was left out so far."""
 
     def __init__(
-        self, classes: dict[int, ObjectClass], min_visib: float, masks: bool, view: PoseView
+        self, classes: dict[int, ObjectClass], min_visib: float, writer: Writer, view: PoseView
     ) -> None:
         self.classes, self.min_visib = classes, min_visib
-        self.masks, self.view = masks, view
+        self.writer, self.view = writer, view
         self.hidden = self.dropped = 0
 
-    def of(self, image: BopImage) -> LabelledImage | None:
+    def of(self, image: BopImage, part: str) -> LabelledImage | None:
         """None for an image whose objects are all left out: it is no example of their absence."""
         labels, hidden = [], 0
         seen = self._seen(image)
         for gt_id, annotation in enumerate(seen):
             if annotation.obj_id not in self.classes or not annotation.visib_fract:
                 continue
-            mask = self._mask(image, gt_id) if self.masks else None
+            mask = self._mask(image, gt_id) if self.writer.needs_masks else None
             none_left = annotation.bbox_visib == NO_BOX or (mask is not None and not mask.any())
             if annotation.visib_fract < self.min_visib or none_left:
                 hidden += 1
@@ -128,8 +131,12 @@ class _Labels:
         if hidden and not labels:
             self.dropped += 1
             return None
-        name = f"{image.scene_id:06d}_{image.im_id:06d}"
-        return LabelledImage(name, image.scene_id, image.im_id, image.camera, tuple(labels))
+        file = self.writer.image_file(part, image.scene_id, image.im_id)
+        found = LabelledImage(file, image.scene_id, image.im_id, image.camera, tuple(labels))
+        if not self.writer.needs_surface:
+            return found
+        coordinates = self.view.coordinates(image)
+        return replace(found, coordinates=coordinates, depth=image.read_depth())
 
     def left_out(self) -> list[str]:
         """A line on it, if there is any."""
@@ -148,7 +155,9 @@ class _Labels:
 
     def _mask(self, image: BopImage, gt_id: int) -> np.ndarray:
         mask = image.read_mask(gt_id, visible=True)
-        return self.view.visible(image, gt_id) if mask is None else mask
+        if mask is None:
+            return self.view.visible(image, gt_id)
+        return mask & self.view.in_front(image, gt_id) if self.writer.needs_surface else mask
 
 
 def edges_of(annotation: Annotation, size: tuple[int, int]) -> Edges:
@@ -196,17 +205,17 @@ def _copy(
     """Copy an image as it is, or as PNG where a reader would not take it or would not turn it.
 
     Returns:
-        The labelled image with the copy's name.
+        The labelled image with the copy's file.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    (folder / labelled.file).parent.mkdir(parents=True, exist_ok=True)
     rgb, source = image.read_rgb(), image.rgb_path  # read whole: a damaged one is refused here
     suffix = source.suffix.lower()
     if suffix in suffixes and _is_upright(source):
-        shutil.copyfile(source, folder / f"{labelled.name}{suffix}")
+        shutil.copyfile(source, folder / f"{labelled.file}{suffix}")
     else:
         suffix = ".png"
-        write_png(folder / f"{labelled.name}{suffix}", rgb)
-    return replace(labelled, name=f"{labelled.name}{suffix}")
+        write_png(folder / f"{labelled.file}{suffix}", rgb)
+    return replace(labelled, file=f"{labelled.file}{suffix}")
 
 
 def _is_upright(path: Path) -> bool:

@@ -23,12 +23,13 @@ CANVAS = 3  # times the image's size, as BOP counts what sticks out of it
 class PoseView:
     """Draws the annotated objects of images, one image at a time; OpenGL is opened when needed.
 
-    models: the dataset's folder of meshes.
+    models: the dataset's folder of meshes. wanted: whether coordinates will be asked for.
     """
 
-    def __init__(self, models: Path) -> None:
-        self.models = models
+    def __init__(self, models: Path, wanted: bool = False) -> None:
+        self.models, self.wanted = models, wanted
         self._known: set[int] = set()
+        self._has_said = False
         self._renderer: Renderer | None = None
         self._drawn: tuple[BopImage, Frame] | None = None
 
@@ -41,14 +42,26 @@ class PoseView:
 
     def visible(self, image: BopImage, gt_id: int) -> np.ndarray:
         """(H, W) bool: where one of an image's objects is in front of all others annotated."""
+        self._say_what_lacks(image)
+        return self.in_front(image, gt_id)
+
+    def in_front(self, image: BopImage, gt_id: int) -> np.ndarray:
+        """The same, where the dataset says what is visible."""
         instance = self._frame(image).instance
         assert instance is not None
         return instance == gt_id + 1
+
+    def coordinates(self, image: BopImage) -> np.ndarray:
+        """(H, W, 3) float32 metres: what is seen of the objects, each in its own frame."""
+        found = self._frame(image).coordinates
+        assert found is not None
+        return found
 
     def measured(self, image: BopImage) -> Sequence[Annotation]:
         """An image's annotations with boxes, counts and visib_fract."""
         if not image.annotations:
             return ()
+        self._say_what_lacks(image)
         frame = self._frame(image)
         assert self._renderer is not None
         canvas = self._renderer.full_masks(annotated_spec(image), CANVAS, frame.instance)
@@ -71,14 +84,18 @@ class PoseView:
         return self._drawn[1]
 
     def _open(self, image: BopImage) -> Renderer:
-        log.warning(
-            "%s: lacks masks, boxes or visib_fract of what is visible; they are drawn from the"
-            " poses. What hides an object and is not annotated does not count",
-            image.scene_dir,
-        )
         models = load_models([self.models])
         self._known = set(models)
-        return make_renderer(models, RenderConfig())
+        return make_renderer(models, RenderConfig(coordinates=self.wanted, exact=self.wanted))
+
+    def _say_what_lacks(self, image: BopImage) -> None:
+        if not self._has_said:
+            self._has_said = True
+            log.warning(
+                "%s: lacks masks, boxes or visib_fract of what is visible; they are drawn from the"
+                " poses. What hides an object and is not annotated does not count",
+                image.scene_dir,
+            )
 
 
 def annotated_spec(image: BopImage) -> SceneSpec:

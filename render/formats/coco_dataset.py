@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 from render.formats.coco import coco_image, encode_rle
-from render.formats.labels import CORNERS, Label, LabelledImage, ObjectClass
+from render.formats.labels import CORNERS, Label, LabelledImage, ObjectClass, image_name
 from render.json_file import write_text
 from render.transforms import apply
 
@@ -29,6 +29,7 @@ class CocoWriter:
     """
 
     needs_masks = True
+    needs_surface = False
     suffixes: tuple[str, ...] = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
 
     def __init__(self, classes: Sequence[ObjectClass], keypoints: bool) -> None:
@@ -36,8 +37,8 @@ class CocoWriter:
         self.images: dict[str, list[str]] = {}
         self.annotations: dict[str, list[str]] = {}
 
-    def image_folder(self, part: str) -> str:
-        return part
+    def image_file(self, part: str, scene_id: int, im_id: int) -> str:
+        return f"{part}/{image_name(scene_id, im_id)}"
 
     def add(self, root: Path, part: str, image: LabelledImage) -> None:
         images = self.images.setdefault(part, [])

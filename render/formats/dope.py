@@ -17,7 +17,7 @@ from scipy.spatial.transform import Rotation
 
 from render.camera import Camera
 from render.errors import InputError
-from render.formats.labels import Label, LabelledImage, ObjectClass
+from render.formats.labels import Label, LabelledImage, ObjectClass, image_name
 from render.json_file import write_text
 from render.transforms import apply
 
@@ -38,13 +38,14 @@ class DopeWriter:
 
     needs_boxes = True
     needs_masks = False
+    needs_surface = False
     suffixes: tuple[str, ...] = (".png",)
 
     def __init__(self, classes: Sequence[ObjectClass]) -> None:
         self.classes, self.small = classes, False
 
-    def image_folder(self, part: str) -> str:
-        return part
+    def image_file(self, part: str, scene_id: int, im_id: int) -> str:
+        return f"{part}/{image_name(scene_id, im_id)}"
 
     def add(self, root: Path, part: str, image: LabelledImage) -> None:
         K = image.camera.K

@@ -56,28 +56,42 @@ class Label:
 
 @dataclass(frozen=True, eq=False)
 class LabelledImage:
-    """An image, by the name of its file in the new dataset, and what is labelled in it."""
+    """An image, by its file in the new dataset, and what is labelled in it.
 
-    name: str
+    file: relative to the dataset. coordinates: (H, W, 3) float32 metres, what is seen of the
+    objects in their own frames; None where the format needs none. depth: (H, W) float32 metres,
+    likewise, and where the dataset has none.
+    """
+
+    file: str
     scene_id: int
     im_id: int
     camera: Camera
     labels: tuple[Label, ...]
+    coordinates: np.ndarray | None = None
+    depth: np.ndarray | None = None
+
+    @property
+    def name(self) -> str:
+        """Of the file alone."""
+        return Path(self.file).name
 
 
 class Writer(Protocol):
     """Writes the labels of one format; images are copied by the caller.
 
-    needs_boxes: of objects, from meshes. needs_masks: of visible parts. suffixes: of image files
-    that the format's readers take, small letters.
+    needs_boxes: of objects, from meshes. needs_masks: of visible parts. needs_surface: coordinates
+    and depth of what is seen. suffixes: of image files that the format's readers take, small
+    letters.
     """
 
     needs_boxes: bool
     needs_masks: bool
+    needs_surface: bool
     suffixes: tuple[str, ...]
 
-    def image_folder(self, part: str) -> str:
-        """Where images of a part, train or val, lie in the new dataset."""
+    def image_file(self, part: str, scene_id: int, im_id: int) -> str:
+        """Where an image of a part, train or val, lies in the new dataset, without its suffix."""
         ...
 
     def add(self, root: Path, part: str, image: LabelledImage) -> None:
@@ -87,6 +101,11 @@ class Writer(Protocol):
     def finish(self, root: Path, parts: tuple[str, ...]) -> None:
         """Write what is of the whole."""
         ...
+
+
+def image_name(scene_id: int, im_id: int) -> str:
+    """Of an image in a folder that holds those of all scenes."""
+    return f"{scene_id:06d}_{im_id:06d}"
 
 
 def class_names(models: Path, obj_ids: list[int], known: Mapping[int, str]) -> dict[int, str]:

@@ -13,7 +13,7 @@ from typing import Literal
 import cv2
 import numpy as np
 
-from render.formats.labels import CORNERS, LabelledImage, ObjectClass
+from render.formats.labels import CORNERS, LabelledImage, ObjectClass, image_name
 from render.json_file import write_text
 from render.transforms import apply
 
@@ -24,14 +24,15 @@ LABELLED, UNSEEN = 2, 0  # of a keypoint; one that is not in the image cannot be
 class YoloWriter:
     """`labels.Writer`: images/train, labels/train and the same of val."""
 
+    needs_surface = False
     suffixes: tuple[str, ...] = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
 
     def __init__(self, classes: Sequence[ObjectClass], kind: Kind) -> None:
         self.classes, self.kind = classes, kind
         self.needs_boxes, self.needs_masks = kind == "pose", kind == "segment"
 
-    def image_folder(self, part: str) -> str:
-        return f"images/{part}"
+    def image_file(self, part: str, scene_id: int, im_id: int) -> str:
+        return f"images/{part}/{image_name(scene_id, im_id)}"
 
     def add(self, root: Path, part: str, image: LabelledImage) -> None:
         size = np.array(image.camera.size, np.float64)

@@ -161,9 +161,10 @@ def _text(findings: Findings, record: Mapping[str, Any]) -> str:
 def _tuning_text(findings: Findings, record: Mapping[str, Any]) -> str:
     if not findings.setup.study.tuning:
         return "No option was tuned: every method has those of [train]."
+    task = findings.setup.task
     lines = [
-        f"Options chosen on folds of the training frames of {findings.setup.task.titles(findings.tuned_on)},"
-        f" seed {findings.setup.task.seed}; no test frame was read for it:"
+        f"Options chosen on folds of the training frames of {task.titles(findings.tuned_on)},"
+        f" seed {task.seed}; no test frame was read for it:"
     ]
     for method, found in record["tuning"].items():
         chosen = found["chosen"]

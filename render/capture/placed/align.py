@@ -6,6 +6,7 @@ pose must explain all.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import cv2
 import numpy as np
@@ -17,7 +18,7 @@ from render.capture.placed.points import Clicked, points_normal
 from render.capture.views import BoardView
 from render.contour.colors import Colors, histogram, shares
 from render.contour.contour import contour_of, offsets
-from render.contour.edge import edge_offsets
+from render.contour.edge import edge_offsets, evenness
 from render.transforms import apply
 
 ALIKE = 6  # neighbouring lines err alike: so many say as much as one that errs alone
@@ -174,7 +175,14 @@ class _Lines:
         rms = float(np.sqrt(robust @ offset**2 / total)) / window.scale if total else float("nan")
         return weighted.T @ across, weighted.T @ offset, rms, int((weight > 0).sum())
 
+    @cached_property
+    def _even(self) -> np.ndarray:
+        frame = self.window.frame
+        assert frame.rgb is not None
+        return evenness(frame.rgb, self.window.mask, self.px, self.outward)
+
     def _offsets(self, px: np.ndarray, reach: int | None) -> tuple[np.ndarray, np.ndarray]:
         if reach is None:
-            return edge_offsets(self.window.rgb, px, self.outward)
+            offset, weight = edge_offsets(self.window.rgb, px, self.outward)
+            return offset, weight * self._even
         return offsets(self.said, px, self.outward, reach)

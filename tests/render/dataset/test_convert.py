@@ -87,13 +87,11 @@ def test_every_format_has_every_image_once_to_the_byte_and_is_told_of(to, made, 
         "left out: 1 objects of which less than 0.1 is visible",
     ]
     for part, last in (("train", ("000", "003", "006", "009")), ("val", ("012",))):
-        folder = FORMATS[to]([]).image_folder(part)
-        images = [name for name in names(out, folder) if name.endswith(".png")]
-        assert images == [f"00000{s}_000{i}.png" for s in (1, 2) for i in last]
-        for name in images:
-            scene, image = name.split("_")
-            source = made / "test" / scene / "rgb" / image
-            assert (out / folder / name).read_bytes() == source.read_bytes()
+        keys = [(s, int(i)) for s in (1, 2) for i in last]
+        for scene, image in keys:
+            file = out / f"{FORMATS[to]([]).image_file(part, scene, image)}.png"
+            source = made / "test" / f"{scene:06d}" / "rgb" / f"{image:06d}.png"
+            assert file.read_bytes() == source.read_bytes()
     about = json.loads((out / "conversion.json").read_text())
     assert about["dataset"] == "own" and about["val"] == "0.2" and about["format"] == to
     objects = [(o["class"], o["obj_id"], o["name"]) for o in about["objects"]]

@@ -99,4 +99,4 @@ def test_the_yaml_names_folders_beside_it_and_classes_in_order(kind, rng, tmp_pa
     ]  # fmt: skip
     assert ("kpt_shape: [9, 3]" in lines) == (kind == "pose")
     assert not any("flip_idx" in line for line in lines)
-    assert writer.image_folder("val") == "images/val"
+    assert writer.image_file("val", 1, 3) == "images/val/000001_000003"
