@@ -7,6 +7,8 @@
 # Tests on real data: BOP_PATH names the folder that holds lmo/, NYU_PATH that of the NYU hands.
 
 python := .venv/bin/python
+# A file's tests share what its fixtures make, so a process takes whole files.
+parallel := --numprocesses auto --maxprocesses 4 --dist loadfile
 
 .PHONY: setup demo test test-all lint docs clean
 
@@ -19,10 +21,10 @@ demo: setup
 	$(python) pipeline.py run --preset demo --out runs/demo
 
 test: setup
-	$(python) -m pytest -m "not slow"
+	$(python) -m pytest $(parallel) -m "not slow"
 
 test-all: setup
-	$(python) -m pytest
+	$(python) -m pytest $(parallel)
 
 lint: setup
 	$(python) -m ruff check .

@@ -51,7 +51,9 @@ class RunConfig:
         minimum=2,
     )
     real_background: bool = option(
-        False, "Real training frames behind the synthetic images, in place of scene.background"
+        False,
+        "Real training frames behind the synthetic images, in place of scene.background; the"
+        " object is painted out of them",
     )
     real_views: bool = option(
         False,

@@ -13,6 +13,7 @@ from render.transforms import rigid, rotation_angle
 
 OUTLIER_SIGMAS, OUTLIER_PX = 4.0, 0.2
 ROUNDS = 4
+FEWEST = 6  # corners of any pose
 NARROWEST = 0.3  # squares, root mean square, across the line along which most corners lie
 NEAR_PX = 1.5  # corners to begin with
 MOST_FIT = 0.6  # share of the corners that must belong to it
@@ -82,6 +83,20 @@ def board_pose(seen: Seen, board: Board, lens: Lens, least: int, most_rms: float
     return BoardPose(seen, cam_from_board, rms, held_out)
 
 
+def rough_pose(seen: Seen, board: Board, lens: Lens) -> BoardPose:
+    """Where the board is by a lens that is no more than guessed, for which no gate would be fair.
+
+    Raises:
+        LeftOut: too few corners, corners in one line, or a board behind the camera.
+    """
+    check_count(seen, FEWEST)
+    _check_width(seen, board)
+    kept, cam_from_board, error = _both_poses(seen, board, lens)[0]
+    if not np.isfinite(error):
+        raise LeftOut("its corners fit no board in front of the camera")
+    return BoardPose(kept, cam_from_board, error, float("nan"))
+
+
 def check_count(seen: Seen, least: int) -> None:
     """Refuse an image of too few corners."""
     if len(seen.ids) == 0:
@@ -130,7 +145,7 @@ def _both_poses(seen: Seen, board: Board, lens: Lens) -> list[tuple[Seen, np.nda
     points = board.corners[seen.ids]
     flat = cv2.undistortPoints(seen.pixels.reshape(-1, 1, 2), lens.K, lens.distortion)
     _, near = cv2.findHomography(points[:, :2], flat, cv2.RANSAC, NEAR_PX / lens.K[0, 0])
-    start = np.flatnonzero(near) if near is not None and near.sum() >= 6 else slice(None)
+    start = np.flatnonzero(near) if near is not None and near.sum() >= FEWEST else slice(None)
     _, rvecs, tvecs, _ = cv2.solvePnPGeneric(
         points[start], flat[start], np.eye(3), np.zeros(5), flags=cv2.SOLVEPNP_IPPE
     )
@@ -141,7 +156,7 @@ def _both_poses(seen: Seen, board: Board, lens: Lens) -> list[tuple[Seen, np.nda
         for _ in range(ROUNDS):
             fit = refine(corners, board, lens, fit)
             kept = without_outliers(seen, residuals(seen, board, lens, fit))
-            if len(kept.ids) < 6 or np.array_equal(kept.ids, corners.ids):
+            if len(kept.ids) < FEWEST or np.array_equal(kept.ids, corners.ids):
                 break
             corners = kept
         in_front = (board.outline @ fit[2, :3] + fit[2, 3] > 0).all()

@@ -18,7 +18,7 @@ from render.capture.config import CaptureConfig
 from render.capture.detect import Detector, Seen, lies_otherwise, why_unseen
 from render.capture.frames import Source, open_source
 from render.capture.lens import Lens, Straightener
-from render.capture.pose import BoardPose, LeftOut, board_pose, check_count
+from render.capture.pose import BoardPose, LeftOut, board_pose, check_count, rough_pose
 from render.capture.spread import spread_views
 from render.errors import InputError
 from render.progress import progress
@@ -177,7 +177,7 @@ def _to_calibrate(good: Sequence[Seen], board: Board, size: tuple[int, int]) -> 
     poses = []
     for one in good:
         with suppress(LeftOut):
-            poses.append(board_pose(one, board, rough, 6, np.inf))
+            poses.append(rough_pose(one, board, rough))
     return [pose.seen for pose in spread_views(poses, board, rough, CALIBRATED_FROM)]
 
 

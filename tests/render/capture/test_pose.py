@@ -3,10 +3,13 @@
 import numpy as np
 import pytest
 
-from render.capture.pose import LeftOut, board_pose, part_of
+from render.capture.board_sheet import make_board
+from render.capture.calibrate import guess_camera
+from render.capture.lens import Lens
+from render.capture.pose import LeftOut, board_pose, part_of, rough_pose
 from render.capture.spread import spread_views
 from render.transforms import look_at, rotation_angle
-from tests.render.capture.corners import BOARD, LENS, around, seen_from
+from tests.render.capture.corners import BOARD, LENS, SHOT, around, seen_from
 
 LEAST, MOST_RMS = 12, 1.0
 
@@ -75,3 +78,21 @@ def test_views_are_spread_and_the_same_view_is_kept_once(rng):
     azimuths = np.sort(np.degrees(np.arctan2(sides[:, 1], sides[:, 0])))
     assert np.diff(np.append(azimuths, azimuths[0] + 360)).max() < 120
     assert spread_views([], BOARD, LENS, 8) == []
+
+
+@pytest.mark.parametrize("focal_share", [0.6, 0.95])
+def test_a_guessed_lens_tells_about_where_a_frame_of_squares_is(rng, focal_share):
+    """As views are chosen to calibrate with: no gate may leave one out for the guess's error."""
+    board = make_board(squares=(17, 12), square_mm=15.0, blank=(11, 8))  # around a large object
+    true_lens = Lens(guess_camera(SHOT.size, focal_share), LENS.distortion, SHOT.size)
+    guessed = Lens(guess_camera(SHOT.size), np.zeros(5), SHOT.size)
+    poses, refused = around(12, rng), 0
+    for truth, seen in zip(poses, seen_from(poses, rng, true_lens, board), strict=True):
+        found = rough_pose(seen, board, guessed)
+        assert np.degrees(rotation_angle(found.cam_from_board[:3, :3], truth[:3, :3])) < 20
+        assert len(found.seen.ids) >= 0.8 * len(seen.ids)
+        try:
+            board_pose(seen, board, guessed, LEAST, np.inf)
+        except LeftOut:
+            refused += 1
+    assert refused  # by the gates of poses that are kept
