@@ -47,6 +47,13 @@ class Findings:
     def by_key(self) -> dict[tuple[str, int, int | None, str], Job]:
         return {(job.subject, job.seed, job.frames, job.method): job for job in self.cells}
 
+    @cached_property
+    def jobs(self) -> list[Job]:
+        """All of them, pre-trainings first."""
+        jobs = [*(job for runs in self.tuning.values() for job in runs), *self.cells]
+        starts = [job.start for job in jobs] if self.setup.train.pretrain_steps else []
+        return list(dict.fromkeys([*starts, *jobs]))
+
     def of(self, job: Job, visib: float) -> dict[str, Any] | None:
         """Figures of a network; None where there are none yet, or no instance so visible."""
         if (job, visib) not in self.figures:
@@ -79,8 +86,7 @@ class Findings:
             name if name == WORKERS else self.setup.task.title(name): error
             for name, error in self.failed.items()
         }
-        jobs = [*(job for runs in self.tuning.values() for job in runs), *self.cells]
-        for job in dict.fromkeys([*(job.start for job in jobs), *jobs]):
+        for job in self.jobs:
             if not job.is_done and job.error is not None:
                 found[job.name] = job.error
         return found

@@ -73,18 +73,18 @@ def run_study(
         tuned_on = [s for s in _tuned_on(setup) if s not in failed]
         findings = Findings(setup, _cells(setup, methods), _runs(setup, grid), tuned_on, failed)
 
-        tuning = [job for jobs in findings.tuning.values() for job in jobs]
-        if config["train"].pretrain_steps:
-            starts = dict.fromkeys(job.start for job in [*findings.cells, *tuning])
-            _make([job for job in starts if job.subject not in failed], findings)
-        _make([job for job in tuning if _is_ready(job, findings)], findings)
+        _make_with_starts([job for jobs in findings.tuning.values() for job in jobs], findings)
         choices = choose(findings, grid)
         cells = [
             replace(job, options=tuple(choices[job.method].items()))
             for job in findings.cells
-            if job.method in choices and _is_ready(job, findings)
+            if job.method in choices
         ]
-        _make(cells, findings)
+        # A few pre-trainings at a time, with all that starts from them: so that tables begin early.
+        starts = list(dict.fromkeys(job.start for job in cells))
+        for first in range(0, len(starts), len(devices)):
+            some = starts[first : first + len(devices)]
+            _make_with_starts([job for job in cells if job.start in some], findings)
         text = write_report(findings)
         leave_report(config, out, seed)
         _refuse_failures(findings, out)
@@ -196,21 +196,25 @@ def _runs(setup: Setup, grid: Mapping[str, Sequence[Options]]) -> dict[str, list
 
 def _is_ready(job: Job, findings: Findings) -> bool:
     """Whether what a job needs is there."""
-    if job.subject in findings.failed:
-        return False
     steps = findings.setup.train.pretrain_steps
     return job.method == "real" or not steps or job.start.is_done
+
+
+def _make_with_starts(jobs: Sequence[Job], findings: Findings) -> None:
+    """Do jobs, and before them the pre-trainings that they start from."""
+    jobs = [job for job in jobs if job.subject not in findings.failed]
+    if findings.setup.train.pretrain_steps:
+        _make(list(dict.fromkeys(job.start for job in jobs)), findings)
+    _make([job for job in jobs if _is_ready(job, findings)], findings)
 
 
 def _make(jobs: Sequence[Job], findings: Findings) -> None:
     """Do jobs, and report after each."""
     left = [job for job in jobs if not job.is_done]
-    total = len(jobs)
     try:
-        for done, job in enumerate(make_shards(JobMaker, left, len(findings.setup.devices)), 1):
-            log.info(
-                "%s: %s, %d of %d", job.name, job.error or "done", total - len(left) + done, total
-            )
+        for job in make_shards(JobMaker, left, len(findings.setup.devices)):
+            done = sum(one.is_done for one in findings.jobs)
+            log.info("%s: %s, %d of %d", job.name, job.error or "done", done, len(findings.jobs))
             write_report(findings)
     except InputError as error:  # of jobs whose workers died; all others are complete
         findings.failed[WORKERS] = str(error)

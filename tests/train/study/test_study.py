@@ -108,6 +108,14 @@ def test_a_study_compares_all_methods_for_each_number_of_frames(finished):
 
 
 @pytest.mark.slow
+def test_what_one_pretraining_leads_to_is_there_before_the_next_begins(finished):
+    folder = finished / "obj_000001"
+    first = [path.stat().st_mtime_ns for path in (folder / "seed0").rglob("checkpoint.pt")]
+    assert len(first) > len(METHODS)
+    assert max(first) < (folder / "seed1" / "pretrained" / "result.json").stat().st_mtime_ns
+
+
+@pytest.mark.slow
 def test_the_figures_are_those_of_the_errors_on_disk(finished):
     record = json.loads((finished / "study.json").read_text())
     table = next(t for t in record["tables"] if (t["visib"], t["real_frames"]) == (0.6, 2))
