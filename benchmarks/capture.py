@@ -5,8 +5,8 @@
 Each film shows a bundled object that was put on its printed outline by hand, through another
 lens, with distortion, noise, blur by motion and light that changes; as H.264. The errors are of all
 frames that were kept, in the median and the worst: of the board's pose, and of the object's in the
-camera, beside what is aimed at. An object that a turn leaves as it is has the smallest error over
-its turns.
+camera, beside what is aimed at; pixels are how far the corners of a box are drawn from where a frame
+shows them. An object that a turn leaves as it is has the smallest error over its turns.
 """
 
 import sys
@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import click
+import cv2
 import numpy as np
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -25,6 +26,7 @@ if not __package__:  # run as a script: Python then knows this folder, not the p
 from render.capture.board import Board
 from render.capture.capture_object import capture_object
 from render.capture.config import CaptureConfig
+from render.capture.lens import Lens
 from render.capture.placed.place import resting_pose
 from render.capture.placed.symmetry import turn_pose
 from render.capture.print_board import print_board
@@ -95,7 +97,9 @@ def _measure(folder: Path, seed: int, frames: int, size: tuple[int, int]) -> Non
     pairs = [(view, film.cam_from_board[_number(view)]) for view in views]
     corners = np.concatenate([board.outline, board.outline + [0, 0, 0.1]])
     same = np.eye(4)[None]
-    print(f"  board         {_errors([(v, v.cam_from_board, t) for v, t in pairs], corners, same)}")
+    lenses = Lens(film.K, film.distortion, film.size), lens
+    poses = [(v, v.cam_from_board, t) for v, t in pairs]
+    print(f"  board         {_errors(poses, corners, same, lenses)}")
     capture_object(views, lens, board, mesh, folder / "real", CaptureConfig())
     done = time.monotonic()
     found = [i for i in read_split(folder / "real", "real") if i.scene_id == 1]
@@ -104,7 +108,7 @@ def _measure(folder: Path, seed: int, frames: int, size: tuple[int, int]) -> Non
         (view, image.annotations[0].cam_from_obj, true @ film.board_from_obj)
         for (view, true), image in zip(pairs, found, strict=True)
     ]
-    print(f"  object        {_errors(poses, box_corners(model.box), _turns(model))}")
+    print(f"  object        {_errors(poses, box_corners(model.box), _turns(model), lenses)}")
     print(f"  time          {seen - start:.0f} s board, {done - seen:.0f} s object", flush=True)
 
 
@@ -149,9 +153,14 @@ def _number(view: BoardView) -> int:
 
 
 def _errors(
-    poses: list[tuple[BoardView, np.ndarray, np.ndarray]], points: np.ndarray, same: np.ndarray
+    poses: list[tuple[BoardView, np.ndarray, np.ndarray]],
+    points: np.ndarray,
+    same: np.ndarray,
+    lenses: tuple[Lens, Lens],
 ) -> Errors:
-    """Errors of (view, pose found, true pose); same: (s, 4, 4) of the symmetries."""
+    """Errors of (view, pose found, true pose); same: (s, 4, 4) of the symmetries; lenses: the true
+    one and the calibrated one."""
+    true_lens, lens = lenses
     rows = []
     for view, found, true in poses:
         turned = found @ same
@@ -159,7 +168,9 @@ def _errors(
         best = turned[int(np.argmin(angles))]
         mm = 1000 * np.linalg.norm(best[:3, 3] - true[:3, 3])
         aim = AIM_MM + AIM_SHARE * 1000 * np.linalg.norm(true[:3, 3])
-        there, here = (view.camera.project(apply(pose, points)) for pose in (best, true))
+        filmed = true_lens.project(apply(true, points))
+        here = cv2.undistortPoints(filmed, lens.K, lens.distortion, P=view.camera.K)[:, 0]
+        there = view.camera.project(apply(best, points))
         rows.append((angles.min(), mm, mm - aim, np.linalg.norm(there - here, axis=1).max()))
     return Errors(*np.array(rows).T)
 
