@@ -5,8 +5,8 @@
 Each film shows a bundled object that was put on its printed outline by hand, through another
 lens, with distortion, noise, blur by motion and light that changes; as H.264. The errors are of all
 frames that were kept, in the median and the worst: of the board's pose, and of the object's in the
-camera, beside what is aimed at; pixels are how far the corners of a box are drawn from where a frame
-shows them. An object that a turn leaves as it is has the smallest error over its turns.
+camera, beside what is aimed at; pixels are how far the corners of a box are drawn from where a
+frame shows them. An object that a turn leaves as it is has the smallest error over its turns.
 """
 
 import sys
