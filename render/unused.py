@@ -101,6 +101,9 @@ def _layout(*names: str) -> When:
     return lambda config, _: config["scene"].layout not in names
 
 
+_HEAPS = _layout("pile", "bin")
+
+
 def _kinds(*names: str) -> When:
     return lambda config, _: not set(names) & set(config["scene"].light_kinds)
 
@@ -114,6 +117,8 @@ def _views(config: Mapping[str, Any]) -> bool:
 def _chances(scene: Any) -> float:
     """Whether anything stands beside, before or behind objects."""
     of_layout = scene.distractor_chance
+    if scene.layout in ("pile", "bin"):
+        return scene.clutter_per_frame[1]
     if scene.layout == "tabletop":
         of_layout = scene.clutter_per_frame[1]
     return max(scene.occluder_chance, of_layout)
@@ -133,14 +138,25 @@ LIGHT = " ".join(
 # What only some kinds of scenes, lights and cameras have.
 OF_KINDS = (
     Unused(
-        "scene.clutter_per_frame scene.spread scene.upright_chance scene.table",
+        "scene.spread scene.upright_chance",
         "belongs to scene.layout=tabletop",
         _layout("tabletop"),
     ),
     Unused(
+        "scene.clutter_per_frame scene.table",
+        "belongs to scene.layout tabletop, pile or bin",
+        _layout("tabletop", "pile", "bin"),
+    ),
+    Unused("scene.cameras scene.surroundings", "belongs to scene.layout pile or bin", _HEAPS),
+    Unused(
+        "scene.background",
+        "has no effect with scene.surroundings=room, whose walls hide it; leave one of them",
+        lambda c, a: not _HEAPS(c, a) and c["scene"].surroundings == "room",
+    ),
+    Unused(
         "scene.objects_per_frame",
-        "belongs to scene.layout tabletop or upright; crop shows one object",
-        _layout("tabletop", "upright"),
+        "belongs to scene.layout tabletop, upright, pile or bin; crop shows one object",
+        _layout("tabletop", "upright", "pile", "bin"),
     ),
     Unused(
         "scene.occluder_chance",
@@ -150,8 +166,8 @@ OF_KINDS = (
     Unused("scene.distractor_chance", "belongs to scene.layout=crop", _layout("crop")),
     Unused(
         "scene.distractors",
-        "belongs to scene.layout tabletop or crop",
-        _layout("tabletop", "crop"),
+        "belongs to scene.layout tabletop, crop, pile or bin",
+        _layout("tabletop", "crop", "pile", "bin"),
     ),
     Unused(
         "scene.distractors",

@@ -15,6 +15,7 @@ from render.config import first_difference
 from render.errors import InputError
 from render.json_file import read_json
 from render.plain import record
+from render.scene.heap import SETTLED
 from render.whole_file import AREA, work_area, written
 
 RECORD = "generation.json"
@@ -32,6 +33,7 @@ PACKAGES = (
     "fast-simplification",
     "isal",
 )
+OF_PHYSICS = ("mujoco-core", "coacd")  # what scenes that settle depend on, too
 
 
 def begin_dataset(out: Path, settings: Mapping[str, Any], renderer: str) -> None:
@@ -46,7 +48,7 @@ def begin_dataset(out: Path, settings: Mapping[str, Any], renderer: str) -> None
     """
     if is_begun(out, settings):
         return
-    text = json.dumps({"settings": settings, **_machine(renderer)}, indent=2)
+    text = json.dumps({"settings": settings, **_machine(renderer, settings)}, indent=2)
     with written(out):
         out.mkdir(parents=True, exist_ok=True)
         with work_area(out) as area, suppress(FileExistsError):
@@ -155,7 +157,8 @@ def check_machine(out: Path, renderer: str) -> None:
     Raises:
         InputError: OpenGL or a library differ from those it was begun with; names the first.
     """
-    old, new = read_record(out / RECORD), _machine(renderer)
+    old = read_record(out / RECORD)
+    new = _machine(renderer, old["settings"])
     difference = first_difference({name: old.get(name) for name in new}, new)
     if difference:
         name, before, now = difference
@@ -175,11 +178,14 @@ def _place(file: Path, path: Path) -> None:
         file.replace(path)
 
 
-def _machine(renderer: str) -> dict[str, Any]:
+def _machine(renderer: str, settings: Mapping[str, Any]) -> dict[str, Any]:
     """What the bytes of a dataset depend on beside its settings."""
+    scene = settings.get("scene")
+    settles = isinstance(scene, Mapping) and scene.get("layout") in SETTLED
+    packages = (*PACKAGES, *(OF_PHYSICS if settles else ()))
     found = np.show_config(mode="dicts")["SIMD Extensions"]["found"]
     return {
         "renderer": renderer,
-        "versions": {"python": platform.python_version(), **{p: version(p) for p in PACKAGES}},
+        "versions": {"python": platform.python_version(), **{p: version(p) for p in packages}},
         "simd": found,  # NumPy and BLAS round differently with other instructions
     }

@@ -67,6 +67,8 @@ def generate(
     jobs = list(_jobs(config, scene, out, inputs.size, part))
     left = [job for job in jobs if not job.is_made()]
     draw = inputs.randomizer
+    if left:
+        draw.prepare()
     shown = (draw.background_image(job.first + i) for job in left for i in range(job.frames))
     check_images(path for path in shown if path is not None)
     if config.renderer == "moderngl" and not config.exact and left:
@@ -187,8 +189,9 @@ def _jobs(
         for scene_id in range(part[0] - 1, -(-count // each), part[1]):
             first = begin + scene_id * each
             frames = min(each, begin + count - first)
-            scene = Scene(out / split, scene_id, config.format, first, frames, most)
-            for start, number in cut(first, frames, most):
+            cameras = ranges.cameras
+            scene = Scene(out / split, scene_id, config.format, first, frames, most, cameras)
+            for start, number in cut(first, frames, most, cameras):
                 yield _Job(config, ranges.layout, ranges.background, out, scene, start, number)
 
 

@@ -27,6 +27,8 @@ from render.mesh.axes import up_axis
 from render.mesh.mesh import ObjectModel, load_models
 from render.mesh.names import check_names, ids_of
 from render.scene.distractors import load_distractors, needs_solids
+from render.scene.furnishings import all_props
+from render.scene.heap import SETTLED
 from render.scene.props import props
 from render.scene.randomize import Randomizer, SceneConfig
 from render.scene.spec import NEAR
@@ -106,8 +108,10 @@ class SceneInputs:
     @property
     def drawn(self) -> dict[int, ObjectModel]:
         """All meshes that scenes show."""
-        uses_props = self._lacks_others or self.randomizer.config.layout == "tabletop"
-        return {**self.models, **self.distractors, **(props() if uses_props else {})}
+        layout, drawn = self.randomizer.config.layout, {**self.models, **self.distractors}
+        if layout in SETTLED:
+            return {**drawn, **all_props()}
+        return {**drawn, **(props() if self._lacks_others or layout == "tabletop" else {})}
 
     @property
     def _lacks_others(self) -> bool:
@@ -170,6 +174,10 @@ def _check_renderer(config: RenderConfig, scene: SceneConfig) -> None:
     if config.hand is not None and (config.coordinates or config.format == "bop-webdataset"):
         name = "coordinates" if config.coordinates else "format"
         raise InputError(f"render.{name}: hands have no {HAND_LACKS[name]}; leave it, or --hand")
+    if config.hand is not None and scene.layout in SETTLED:
+        raise InputError(
+            f"render.hand: a {scene.layout} has no room for a hand; use scene.layout=tabletop"
+        )
     asked = {
         "render.hand": config.hand is not None,
         "render.normals": config.normals,

@@ -38,17 +38,26 @@ def part_size(frames: int, size: tuple[int, int]) -> int:
     return min(even, max(1, -(-frames // 10)))
 
 
-def cut(first: int, count: int, most: int) -> Iterator[tuple[int, int]]:
-    """(first, count) of the parts of so many frames."""
-    for start in range(first, first + count, most):
-        yield start, min(most, first + count - start)
+def cut(first: int, count: int, most: int, cameras: int = 1) -> Iterator[tuple[int, int]]:
+    """(first, count) of the parts of so many frames.
+
+    Args:
+        cameras: that look at one settled scene, which no two parts share if it can be helped.
+    """
+    step, end = max(1, most // cameras) * cameras, first + count
+    start = first
+    while start < end:
+        stop = min(end, start - first % cameras + step if start == first else start + step)
+        yield start, stop - start
+        start = stop
 
 
 @dataclass(frozen=True)
 class Scene:
     """A scene to make, a folder or a shard.
 
-    folder: of the split. first, frames: its frame ids. most: of frames in a part.
+    folder: of the split. first, frames: its frame ids. most: of frames in a part. cameras: see
+    `cut`.
     """
 
     folder: Path
@@ -57,6 +66,7 @@ class Scene:
     first: int
     frames: int
     most: int
+    cameras: int = 1
 
     @property
     def path(self) -> Path:
@@ -70,7 +80,7 @@ class Scene:
 
     def parts(self) -> list[Path]:
         """Where all its parts will be, in order."""
-        firsts = (first for first, _ in cut(self.first, self.frames, self.most))
+        firsts = (first for first, _ in cut(self.first, self.frames, self.most, self.cameras))
         return [self.part(first) for first in firsts]
 
     def part(self, first: int) -> Path:

@@ -23,7 +23,7 @@ from render.image_file import check_png, write_png
 from render.mesh.mesh import ObjectModel, load_models
 from render.plain import clipped
 from render.scene.distractors import is_distractor, load_distractors
-from render.scene.props import props
+from render.scene.furnishings import all_props
 from render.scene.randomize import SceneConfig
 from render.scene.spec import SceneSpec
 
@@ -65,9 +65,9 @@ def replay_frame(frame: Path, out: Path) -> None:
         config = replace(config, up="z")
     obj_ids = sorted({placed.obj_id for placed in spec.objects})
     others = [i for i in obj_ids if is_distractor(i)]
-    of_meshes = [i for i in obj_ids if i not in props() and i not in (*others, HAND_ID)]
+    of_meshes = [i for i in obj_ids if i not in all_props() and i not in (*others, HAND_ID)]
     models = _models(root, config, of_meshes, made["settings"].get("meshes", {}))
-    models |= {i: prop for i, prop in props().items() if i in obj_ids}
+    models |= {i: prop for i, prop in all_props().items() if i in obj_ids}
     if others:
         models |= _distractors(made["settings"], others, root / RECORD)
     hands = {} if config.hand is None else {HAND_ID: load_hand(config.hand)}

@@ -2,8 +2,6 @@
 
 import hashlib
 import io
-import logging
-import os
 from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib import metadata
@@ -11,13 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
+from render.cache_folder import cache_folder, keep, read_kept
 from render.draw.level import PIXELS, Level
-from render.errors import InputError
 from render.mesh.mesh import SMALL, Mesh
 from render.progress import progress
-from render.whole_file import write_whole
-
-log = logging.getLogger(__name__)
 
 FACES = (16_000, 8_000, 5_600, 4_000, 2_800, 2_000, 1_400, 1_000, 700, 500)
 FEW = 3_000  # faces of a mesh that is drawn as it is: there would be nothing to gain
@@ -43,7 +38,7 @@ def load_levels(meshes: Mapping[int, Mesh]) -> dict[int, list[Level]]:
     renderer = renderer_name(context)
     context.release()
     files = {obj_id: _file(mesh, renderer) for obj_id, mesh in meshes.items()}
-    kept = {obj_id: _read(file) for obj_id, file in files.items()}
+    kept = {obj_id: read_kept(file, _levels) for obj_id, file in files.items()}
     found = {obj_id: levels for obj_id, levels in kept.items() if levels is not None}
     missing = [obj_id for obj_id in meshes if obj_id not in found]
     for obj_id in progress(missing, len(missing), "levels of detail"):
@@ -135,17 +130,7 @@ def _file(mesh: Mesh, renderer: str) -> Path:
     for name, array in _arrays(mesh).items():
         digest.update(f"{name} {array.dtype} {array.shape}".encode())
         digest.update(array.tobytes())
-    return _cache() / "feature-mapping" / "levels" / f"{digest.hexdigest()}.npz"
-
-
-def _cache() -> Path:
-    """The user's cache folder; one that cannot be made where there is no home."""
-    if os.environ.get("XDG_CACHE_HOME"):
-        return Path(os.environ["XDG_CACHE_HOME"])
-    try:
-        return Path.home() / ".cache"
-    except RuntimeError:  # a container's user without a name
-        return Path(os.devnull)
+    return cache_folder("levels") / f"{digest.hexdigest()}.npz"
 
 
 def _arrays(mesh: Mesh) -> dict[str, np.ndarray]:
@@ -161,29 +146,7 @@ def _keep(file: Path, levels: Sequence[Level]) -> None:
     for i, level in enumerate(levels):
         arrays |= {f"{i}_{name}": array for name, array in _arrays(level.mesh).items()}
     np.savez(content, allow_pickle=False, **arrays)
-    try:
-        write_whole(file, content.getvalue())
-    except (InputError, OSError) as error:
-        reason = getattr(error.__context__, "strerror", None) or error
-        log.info(
-            "%s: cannot keep levels of detail here (%s); each process makes them anew. Name another"
-            " folder by XDG_CACHE_HOME, or draw the exact meshes: --exact",
-            file.parent,
-            reason,
-        )
-
-
-def _read(file: Path) -> list[Level] | None:
-    """Levels from the cache; None where they are not there, or not as they were written."""
-    try:
-        if not file.is_file():
-            return None
-        with np.load(file, allow_pickle=False) as arrays:
-            return _levels(arrays)
-    except Exception as error:  # a damaged archive raises what it stumbles on
-        reason = " ".join(str(error).split()) or type(error).__name__
-        log.info("%s: cannot be used (%s); made again", file, reason)
-        return None
+    keep(file, content.getvalue(), "levels of detail", ", or draw the exact meshes: --exact")
 
 
 def _levels(arrays: Mapping[str, np.ndarray]) -> list[Level]:

@@ -7,7 +7,6 @@ the objects there.
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +16,7 @@ from trimesh.triangles import closest_point
 
 from render.formats.bop_records import read_records
 from render.mesh.mesh import Mesh, load_models
-from render.scene.props import TABLES, props
+from render.scene.furnishings import GROUNDS, all_props, furnishings
 from render.scene.resting import hull_of
 from render.scene.spec import SceneSpec
 from render.transforms import apply, invert
@@ -26,22 +25,29 @@ SPACING = 0.01  # of an object's size, between the points of its surface that ar
 ROUNDS = 32  # of the search for a plane between two hulls
 PAIRS = 1 << 21  # of a point and a face, at once
 POINTS = 1 << 12  # at once
+LIES = 1e-3  # metres above the table: what is higher may lie on something else
+FEW = 16  # points of a surface that tell whether it is inside of another as a whole
+NEAREST = 64  # points of a surface, whose way to another is measured
 
 
 @dataclass(frozen=True)
 class Contact:
-    """depth: how far anything reaches into anything else, metres. gap: the largest height of an
-    object's lowest point above the table, metres. frames: how many were measured.
+    """depth: how far anything reaches into anything else, metres. gap: the largest way from an
+    object's lowest point to the table, or from it to what it lies on, metres. frames: how many were
+    measured. heaped: whether any lies on another.
     """
 
     depth: float
     gap: float
     frames: int
+    heaped: bool = False
 
     def __str__(self) -> str:
         return (
             f"on tables, in {self.frames} frames: objects reach at most {1000 * self.depth:.2f} mm"
             f" into one another or the table, and end at most {1000 * self.gap:.2f} mm above it"
+            + self.heaped
+            * " or what they lie on"
         )
 
 
@@ -53,18 +59,21 @@ def dataset_contact(root: Path, split: str | None = None) -> Contact | None:
     Raises:
         InputError: a file of it is missing or damaged.
     """
-    meshes = {obj_id: prop.mesh for obj_id, prop in props().items()}
+    meshes = {obj_id: prop.mesh for obj_id, prop in all_props().items()}
     if (root / "models").is_dir():
         models = load_models([root / "models"], "mm")
         meshes |= {obj_id: model.mesh for obj_id, model in models.items()}
     hulls: dict[int, np.ndarray] = {}
-    specs = [s for s in _specs(root, split) if any(p.obj_id in TABLES for p in s.objects)]
+    specs = [s for s in _specs(root, split) if any(p.obj_id in GROUNDS for p in s.objects)]
     if not {p.obj_id for s in specs for p in s.objects if p.posture is None} <= set(meshes):
         return None
-    found = [scene_contact(spec, meshes, hulls) for spec in specs]
+    # Frames may share a scene, and then show the same things in the same places.
+    scenes = {_arrangement(spec): spec for spec in specs}
+    found = [scene_contact(spec, meshes, hulls) for spec in scenes.values()]
     if not found:
         return None
-    return Contact(max(c.depth for c in found), max(c.gap for c in found), len(found))
+    depth, gap = max(c.depth for c in found), max(c.gap for c in found)
+    return Contact(depth, gap, len(specs), any(c.heaped for c in found))
 
 
 def scene_contact(
@@ -78,32 +87,51 @@ def scene_contact(
         hulls: the vertices of the meshes' convex hulls; those that are missing are added.
     """
     hulls = {} if hulls is None else hulls
-    bodies: list[tuple[_Solid, np.ndarray]] = []
+    things: list[tuple[_Solid, np.ndarray]] = []
+    fixed: list[tuple[_Solid, np.ndarray]] = []  # walls and windows, which meet one another
     tables: list[np.ndarray] = []
     for placed in spec.objects:
         if placed.posture is not None:
             continue
         obj_id, mesh = placed.obj_id, meshes[placed.obj_id]
-        if obj_id in TABLES:
+        if obj_id in GROUNDS:
             tables.append(placed.matrix)
             continue
         if obj_id not in hulls:
             hull = hull_of(mesh.vertices.astype(np.float64))
             hulls[obj_id] = hull.points[hull.vertices]
         stretch = np.array(placed.stretch)
-        bodies.append((_Solid(mesh, stretch, hulls[obj_id] * stretch), placed.matrix))
+        solid = _Solid(mesh, stretch, hulls[obj_id] * stretch)
+        (fixed if obj_id in furnishings() else things).append((solid, placed.matrix))
 
-    heights = [
-        apply(invert(cam_from_table) @ cam_from_obj, solid.hull_vertices)[:, 2].min()
-        for cam_from_table in tables
-        for solid, cam_from_obj in bodies
-    ]
+    bodies = [*things, *fixed]
     depths = [
         _depth(one, other, invert(cam_from_one) @ cam_from_other)
-        for (one, cam_from_one), (other, cam_from_other) in combinations(bodies, 2)
+        for i, (one, cam_from_one) in enumerate(things)
+        for other, cam_from_other in bodies[i + 1 :]
     ]
-    sunk = [-float(height) for height in heights]
-    return Contact(max([0.0, *depths, *sunk]), max([0.0, *map(float, heights)]), 1)
+    gaps, heaped = [], False
+    for cam_from_table in tables:
+        for i, (solid, cam_from_obj) in enumerate(things):
+            points = apply(invert(cam_from_table) @ cam_from_obj, solid.hull_vertices)
+            height = float(points[:, 2].min())
+            depths.append(-height)
+            if height > LIES:
+                others = bodies[:i] + bodies[i + 1 :]
+                away = min([np.inf, *_distances((solid, cam_from_obj), others)])
+                height, heaped = min(height, away), heaped or away < height
+            gaps.append(height)
+    return Contact(max([0.0, *depths]), max([0.0, *gaps]), 1, heaped)
+
+
+def _arrangement(spec: SceneSpec) -> tuple:
+    """What two specs share that differ in camera, light and looks alone; to a tenth of a micron."""
+    first_from_cam = invert(spec.objects[0].matrix)
+    poses = [(first_from_cam @ placed.matrix).round(7) + 0.0 for placed in spec.objects]
+    return tuple(
+        (placed.obj_id, placed.stretch, placed.posture, pose.tobytes())
+        for placed, pose in zip(spec.objects, poses, strict=True)
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,7 +154,7 @@ class _Solid:
     @cached_property
     def surface(self) -> np.ndarray:
         """(n, 3) points all over the surface, the vertices among them."""
-        spacing = SPACING * float(np.ptp(self.vertices, axis=0).max())
+        spacing = self.spacing
         sides = np.linalg.norm(self.triangles - np.roll(self.triangles, 1, axis=1), axis=2)
         steps = np.ceil(sides.max(axis=1) / spacing).astype(int).clip(min=1)
         points = []
@@ -146,10 +174,32 @@ class _Solid:
     def centroids(self) -> cKDTree:
         return cKDTree(self.triangles.mean(axis=1))
 
-    def depths(self, points: np.ndarray) -> np.ndarray:
-        """How deep those of (n, 3) points lie that are inside: (k,) metres to the surface."""
+    @cached_property
+    def surface_tree(self) -> cKDTree:
+        return cKDTree(self.surface)
+
+    @cached_property
+    def spacing(self) -> float:
+        """Between the points of `surface`, metres."""
+        return SPACING * float(np.ptp(self.vertices, axis=0).max())
+
+    def depths(self, points: np.ndarray, spacing: float) -> np.ndarray:
+        """How deep those of (n, 3) points lie that are inside: (k,) metres to the surface.
+
+        Args:
+            spacing: between the points, which lie all over a surface, metres.
+        """
         inside_hull = (points @ self.equations[:, :3].T + self.equations[:, 3] < 0).all(axis=1)
         points = points[inside_hull]
+        if not len(points):
+            return np.empty(0)
+        # Where surfaces cross, points near the one are inside of the other; where they do not, all
+        # points are inside, or none. So these few tell whether the others are to be looked at.
+        reach = self.spacing + spacing
+        near = self.surface_tree.query(points, distance_upper_bound=reach)[0] < np.inf
+        few = np.concatenate([points[near], points[:: 1 + len(points) // FEW]])
+        if not (self._winding_numbers(few) > 0.5).any():
+            return np.empty(0)
         inside = points[self._winding_numbers(points) > 0.5]
         if not len(inside):
             return np.empty(0)
@@ -189,10 +239,24 @@ def _depth(one: _Solid, other: _Solid, one_from_other: np.ndarray) -> float:
     if _a_plane_parts(one.hull_vertices, apply(one_from_other, other.hull_vertices)):
         return 0.0
     depths = [
-        one.depths(apply(one_from_other, other.surface)),
-        other.depths(apply(invert(one_from_other), one.surface)),
+        one.depths(apply(one_from_other, other.surface), other.spacing),
+        other.depths(apply(invert(one_from_other), one.surface), one.spacing),
     ]
     return max([0.0, *np.concatenate(depths).tolist()])
+
+
+def _distances(
+    body: "tuple[_Solid, np.ndarray]", others: "list[tuple[_Solid, np.ndarray]]"
+) -> Iterator[float]:
+    """From a body's surface to those of others, at least as far as the ways to them are, metres;
+    of points all over either, so that it may be a little more."""
+    one, cam_from_one = body
+    for other, cam_from_other in others:
+        one_from_other = invert(cam_from_one) @ cam_from_other
+        for a, b, a_from_b in ((one, other, one_from_other), (other, one, invert(one_from_other))):
+            points = apply(a_from_b, b.surface)
+            away, _ = a.surface_tree.query(points)
+            yield float(a._distances(points[np.argsort(away)[:NEAREST]]).min())
 
 
 def _a_plane_parts(a: np.ndarray, b: np.ndarray) -> bool:

@@ -28,10 +28,11 @@ CROP_DISTANCE = (4.0, 9.0)  # diameters; LM-O's objects of 10 to 26 cm stand at 
 class LayoutConfig:
     """Ranges of where objects and the camera are; a range is drawn from uniformly."""
 
-    layout: Literal["tabletop", "upright", "crop"] = option(
+    layout: Literal["tabletop", "upright", "crop", "pile", "bin"] = option(
         "tabletop",
         "tabletop: objects at rest on a table; upright: objects standing on a plane that is not"
-        " drawn; crop: one object, centred and cropped",
+        " drawn; crop: one object, centred and cropped; pile, bin: objects dropped onto one another"
+        " by physics, on the ground or between four walls",
     )
     intrinsics: tuple[float, float, float, float] | None = option(
         None,
@@ -76,10 +77,10 @@ class LayoutConfig:
         minimum=0.01,
     )
     objects_per_frame: tuple[int, int] = option(
-        (3, 6), "tabletop, upright: fewest and most annotated objects", minimum=1, maximum=255
+        (3, 6), "All but crop: fewest and most annotated objects", minimum=1, maximum=255
     )
     clutter_per_frame: tuple[int, int] = option(
-        (1, 5), "tabletop: fewest and most things beside them", minimum=0, maximum=255
+        (1, 5), "tabletop, pile, bin: fewest and most things beside them", minimum=0, maximum=255
     )
     spread: Range = option(
         (0.0, 1.0),
@@ -93,7 +94,9 @@ class LayoutConfig:
         maximum=1,
     )
     table: Literal["any", "wood", "cloth", "checker", "stone", "plain"] = option(
-        "any", "tabletop: what the table's surface looks like; any: drawn for each frame"
+        "any",
+        "tabletop, pile, bin: what the table's or floor's surface looks like; any: drawn anew for"
+        " each scene",
     )
     occluder_chance: float = option(
         0.5, "tabletop, crop: chance of a thing in front of an object", minimum=0, maximum=1
@@ -103,7 +106,7 @@ class LayoutConfig:
     )
     distractors: tuple[str, ...] = option(
         (),
-        "tabletop, crop: more meshes to stand before, beside and behind objects, never annotated:"
+        "All but upright: more meshes to stand or lie about objects, never annotated:"
         " assets, folders of meshes, or files. none: objects that are not annotated, and plain"
         " solids",
         later=True,

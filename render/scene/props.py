@@ -39,6 +39,11 @@ def props() -> dict[int, ObjectModel]:
     return {i: object_model(i, m, models_info_record(m), "a prop") for i, m in textured.items()}
 
 
+def cube(top: float = 1.0) -> Mesh:
+    """A cube of side 1 m about the z axis, its upper face at a height; six squares."""
+    return _moved(_box(), [0, 0, top - 1], 1)
+
+
 def prop_material(rng: np.random.Generator) -> Material:
     """A random surface of a prop, whatever the ranges of objects."""
     tint = rng.uniform(0.55, 0.95) * rng.uniform(0.85, 1.15, 3)

@@ -9,33 +9,25 @@ import numpy as np
 
 from render.camera import Camera
 from render.config import option
-from render.errors import InputError
 from render.mesh.mesh import SMALL, ObjectModel
 from render.scene.background import background_files, random_crop
-from render.scene.layout import Body, LayoutConfig, Range, Stage, crop, upright
+from render.scene.heap import SETTLED
+from render.scene.layout import Body, Range, Stage, crop, upright
 from render.scene.props import TABLES, prop_material
-from render.scene.spec import (
-    LIGHT_KINDS,
-    Background,
-    Light,
-    Material,
-    Placed,
-    SceneSpec,
-    near_plane,
-    rows,
-)
+from render.scene.ranges import check_ranges
+from render.scene.settled import SettledScenes
+from render.scene.spec import Background, Light, Material, Placed, SceneSpec, near_plane, rows
+from render.scene.surroundings import SettledConfig
 from render.scene.tabletop import Tabletop, from_above
 from render.scene.view import scene_camera
 from render.scene.views import read_views
 from render.sensor.config import DEFAULT_SENSOR, SensorConfig, draw_sensors
 
 PURPOSES = ("pose", "clutter", "light", "material", "background", "sensor", "props")
-FEWEST_PIXELS = 4.0  # that an object is to be large, at its farthest
-LEAST_ELEVATION_DEG = 5.0  # of the camera above a table
 
 
 @dataclass(frozen=True)
-class SceneConfig(LayoutConfig):
+class SceneConfig(SettledConfig):
     """Ranges of everything random in a scene; a range is drawn from uniformly."""
 
     lights: tuple[int, int] = option(
@@ -135,8 +127,16 @@ class Randomizer:
             self.views = read_views(Path(config.views), {i: models[i] for i in self.obj_ids})
         self.distractors = distractors
         self._stage = Stage(config, models, self.obj_ids, camera, size, self.views, distractors)
-        self._check()
+        check_ranges(config, config.light_kinds, self._stage)
         self._tabletop = Tabletop(self._stage, config.stretch)
+        self._settled = SettledScenes(
+            self._stage, config, seed, config.stretch, self.material, self.lighting
+        )
+
+    def prepare(self) -> None:
+        """Make what all scenes need and takes long, lest every worker makes it."""
+        if self.config.layout in SETTLED:
+            self._settled.prepare()
 
     def lifted(self) -> list[int]:
         """The objects that are held a little above their table, so as to be seen whole."""
@@ -148,12 +148,10 @@ class Randomizer:
             purpose: np.random.default_rng([self.seed, frame_id, number])
             for number, purpose in enumerate(PURPOSES)
         }
-        camera, bodies = self._placed(frame_id, rng["pose"], rng["clutter"])
-        objects = tuple(self._drawn(body, rng["material"], rng["props"]) for body in bodies)
-        middle = np.mean([b.cam_from_obj[:3, 3] for b in bodies if b.obj_id in self.models], axis=0)
-        ambient, lights = self.lighting(rng["light"], middle)
-        if bodies[-1].obj_id in TABLES:
-            lights = tuple(from_above(light, bodies[-1].cam_from_obj) for light in lights)
+        if self.config.layout in SETTLED:
+            camera, objects, ambient, lights = self._settled.frame(frame_id, rng["pose"])
+        else:
+            camera, objects, ambient, lights = self._own_scene(frame_id, rng)
         sensor, depth_sensor = draw_sensors(self.sensor_config, rng["sensor"])
         return SceneSpec(
             K=rows(camera.K),
@@ -167,32 +165,17 @@ class Randomizer:
             near=self.near,
         )
 
-    def _check(self) -> None:
-        """Refuse ranges that cannot be drawn from."""
-        config = self.config
-        _check_light_kinds(config.light_kinds)
-        if config.layout == "tabletop" and config.elevation_deg[0] < LEAST_ELEVATION_DEG:
-            raise InputError(
-                f"scene.elevation_deg: from {config.elevation_deg[0]:g} the camera sees the table"
-                f" edge-on or from below; begin at {LEAST_ELEVATION_DEG:g} or more, or take"
-                " scene.layout upright, which draws no table"
-            )
-        for obj_id in self.obj_ids:
-            diameter = self.models[obj_id].diameter
-            if config.distance is not None and diameter / 2 >= config.distance[0]:
-                raise InputError(
-                    f"scene.distance: {config.distance[0]} m from the camera, object {obj_id} of"
-                    f" {diameter:.4g} m reaches behind it; give larger distances, or none for"
-                    " such as fit the objects"
-                )
-            if config.distance is not None and config.layout != "crop":
-                pixels = self._stage.camera.K[0, 0] * diameter / config.distance[1]
-                if pixels < FEWEST_PIXELS:
-                    raise InputError(
-                        f"scene.distance: {config.distance[1]} m from the camera, object {obj_id}"
-                        f" of {1000 * diameter:.4g} mm is {pixels:.1f} px large; give smaller"
-                        " distances, or none for such as fit the objects"
-                    )
+    def _own_scene(
+        self, frame_id: int, rng: Mapping[str, np.random.Generator]
+    ) -> tuple[Camera, tuple[Placed, ...], tuple[float, ...], tuple[Light, ...]]:
+        """What a frame shows that shares its scene with no other: camera, meshes, and light."""
+        camera, bodies = self._placed(frame_id, rng["pose"], rng["clutter"])
+        objects = tuple(self._drawn(body, rng["material"], rng["props"]) for body in bodies)
+        middle = np.mean([b.cam_from_obj[:3, 3] for b in bodies if b.obj_id in self.models], axis=0)
+        ambient, lights = self.lighting(rng["light"], middle)
+        if bodies[-1].obj_id in TABLES:
+            lights = tuple(from_above(light, bodies[-1].cam_from_obj) for light in lights)
+        return camera, objects, ambient, lights
 
     def _placed(
         self, frame_id: int, pose_rng: np.random.Generator, clutter_rng: np.random.Generator
@@ -270,7 +253,7 @@ class Randomizer:
         return tuple((strength * (1 + self.config.light_color * rng.uniform(-1, 1, 3))).tolist())
 
     def _background(self, frame_id: int, rng: np.random.Generator) -> Background:
-        if self.config.background == "plain":
+        if self.config.background == "plain" or self.config.surroundings == "room":
             return Background("plain", color=tuple(rng.random(3).tolist()))
         if self.config.background == "noise":
             return Background("noise", seed=(self.seed, frame_id, PURPOSES.index("background")))
@@ -291,10 +274,3 @@ class Randomizer:
             return None
         number = PURPOSES.index("background")
         return self._drawn_image(np.random.default_rng([self.seed, frame_id, number]))
-
-
-def _check_light_kinds(kinds: Sequence[str]) -> None:
-    unknown = [kind for kind in kinds if kind not in LIGHT_KINDS]
-    if unknown or not kinds:
-        got = f"no kind {unknown[0]!r}" if unknown else "none is named"
-        raise InputError(f"scene.light_kinds: {got}; there are {', '.join(LIGHT_KINDS)}")

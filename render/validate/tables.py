@@ -8,7 +8,7 @@ import numpy as np
 
 from render.camera import Camera
 from render.formats.bop_records import read_records
-from render.scene.props import TABLES
+from render.scene.furnishings import GROUNDS
 from render.scene.spec import SceneSpec
 from render.validate.fault import Faults
 
@@ -29,7 +29,7 @@ def read_tables(scene_dir: Path, faults: Faults) -> dict[int, list[np.ndarray]]:
             for im_id, record in read_records(path).items():
                 with faults.caught(path):
                     spec = SceneSpec.from_plain(record, f"image {im_id}")
-                    tables[im_id] = [p.matrix for p in spec.objects if p.obj_id in TABLES]
+                    tables[im_id] = [p.matrix for p in spec.objects if p.obj_id in GROUNDS]
     return tables
 
 

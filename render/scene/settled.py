@@ -1,0 +1,199 @@
+"""Frames that share a scene at rest: a heap in its surroundings, and a camera for each frame."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from render.camera import Camera
+from render.errors import InputError
+from render.scene.heap import Heap, Heaps
+from render.scene.layout import (
+    CLEAR,
+    Stage,
+    facing,
+    half_field,
+    view_distance,
+    view_rotation,
+)
+from render.scene.props import prop_material
+from render.scene.spec import Light, Material, Placed, rows
+from render.scene.surroundings import PLAIN_BOXES, Room, SettledConfig, room, table
+from render.transforms import apply, invert, rigid
+
+# Streams of randomness of a whole scene; frames have those of lower numbers.
+PURPOSES = {name: 60 + i for i, name in enumerate(("objects", "clutter", "drop", "look", "light"))}
+AROUND = 65  # of what stands around
+VIEWS = 200  # that are tried for one frame
+KEPT = 2  # scenes in memory: a worker's last ones
+DOWN = np.diag([1.0, -1.0, -1.0, 1.0])  # of a camera that looks straight down at the world
+Lighting = Callable[[np.random.Generator, np.ndarray], tuple[tuple[float, ...], tuple[Light, ...]]]
+
+
+@dataclass(frozen=True, eq=False)
+class SettledScene:
+    """All of a scene but its cameras, in the world's frame: poses are world_from_obj, lights too.
+
+    corners: (n, 8, 3) of the things' boxes. seen: of the annotated ones among them, the first ones.
+    rim: of the bin, (3,) half sides and height, None without.
+    """
+
+    placed: tuple[Placed, ...]
+    ambient: tuple[float, ...]
+    lights: tuple[Light, ...]
+    corners: np.ndarray
+    seen: int
+    rim: np.ndarray | None
+    around: Room
+
+
+class SettledScenes:
+    """Draws frames; so many in a row share a scene, which is settled once."""
+
+    def __init__(
+        self,
+        stage: Stage,
+        config: SettledConfig,
+        seed: int,
+        stretch: tuple[float, ...],
+        material: Callable[[np.random.Generator], Material],
+        lighting: Lighting,
+    ) -> None:
+        """
+        Args:
+            stretch: scale of the objects along their own axes.
+            material: draws an object's surface. lighting: draws ambient and other light before a
+                camera, about a middle.
+        """
+        self._stage, self._config, self._seed = stage, config, seed
+        self._heaps = Heaps(stage, stretch)
+        self._material, self._lighting = material, lighting
+        self._scenes: dict[int, SettledScene] = {}
+
+    def prepare(self) -> None:
+        """Find the convex pieces of all meshes, once, rather than in every worker."""
+        _ = self._heaps.pieces
+
+    def frame(
+        self, frame_id: int, rng: np.random.Generator
+    ) -> tuple[Camera, tuple[Placed, ...], tuple[float, ...], tuple[Light, ...]]:
+        """What one frame shows, camera frame; rng: of the camera."""
+        scene = self.scene(frame_id // self._config.cameras)
+        T = self._cam_from_world(scene, rng)
+        placed = tuple(replace(p, cam_from_obj=rows(T @ p.matrix)) for p in scene.placed)
+        lights = tuple(_moved(light, T) for light in scene.lights)
+        return self._stage.camera, placed, scene.ambient, lights
+
+    def scene(self, scene_id: int) -> SettledScene:
+        """A scene, from memory if it was one of the last."""
+        if scene_id not in self._scenes:
+            while len(self._scenes) >= KEPT:
+                del self._scenes[next(iter(self._scenes))]
+            self._scenes[scene_id] = self._settled(scene_id)
+        return self._scenes[scene_id]
+
+    def _settled(self, scene_id: int) -> SettledScene:
+        seeds = {name: [self._seed, scene_id, number] for name, number in PURPOSES.items()}
+        heap = self._heaps.draw(scene_id, [seeds[n] for n in ("objects", "clutter", "drop")])
+        rng = np.random.default_rng(seeds["look"])
+        placed = [
+            Placed(
+                thing.obj_id,
+                rows(thing.world_from_obj),
+                self._material(rng) if thing.obj_id in self._known else prop_material(rng),
+                thing.stretch,
+                thing.annotated,
+            )
+            for thing in heap.things
+        ]
+        corners = np.array([thing.corners for thing in heap.things])
+        around_rng = np.random.default_rng([self._seed, scene_id, AROUND])
+        placed += _bin_walls(heap, around_rng)
+        around = self._around(heap, corners, around_rng)
+        middle = corners.reshape(-1, 3).mean(axis=0)
+        ambient, lights = self._lighting(
+            np.random.default_rng(seeds["light"]), apply(DOWN, middle[None])[0]
+        )
+        lit = tuple(around.lit(_moved(light, DOWN), middle) for light in lights)
+        seen = sum(thing.annotated for thing in heap.things)
+        rim = np.array([*heap.inner, 2 * heap.walls[0].size[2]]) / 2 if heap.walls else None
+        return SettledScene((*placed, *around.parts), ambient, lit, corners, seen, rim, around)
+
+    @property
+    def _known(self) -> set[int]:
+        return {*self._stage.models, *self._stage.distractors}
+
+    def _around(self, heap: Heap, corners: np.ndarray, rng: np.random.Generator) -> Room:
+        """A table, or a room that holds every camera of the scene."""
+        surface = self._config.table
+        if self._config.surroundings == "table":
+            return table(surface, heap.radius, rng)
+        points = corners.reshape(-1, 3)
+        away = float(np.linalg.norm(points, axis=1).max())
+        if self._config.distance is not None:
+            farthest = self._config.distance[1]
+        else:
+            across = float(np.linalg.norm(np.ptp(points, axis=0)))
+            farthest = across * (self._config.zoom[1] / half_field(self._stage).min() + 1)
+            farthest *= float(np.linalg.norm([*self._stage.aim, 1.0]))
+        return room(surface, max(away + farthest, 1.5 * heap.radius), rng)
+
+    def _cam_from_world(self, scene: SettledScene, rng: np.random.Generator) -> np.ndarray:
+        """A camera that looks at the middle of some of the objects, and sees it."""
+        objects = scene.corners[: scene.seen]
+        for _ in range(VIEWS):
+            some = rng.choice(scene.seen, (scene.seen + 1) // 2, replace=False)
+            target = objects[some].reshape(-1, 3).mean(axis=0)
+            R = facing(self._stage, view_rotation(self._config, rng))
+            points = (scene.corners.reshape(-1, 3) - target) @ R.T
+            depth = view_distance(self._stage, rng, points)
+            T = rigid(R, [*(self._stage.aim * depth), depth] - R @ target)
+            if _is_clear(scene, invert(T)[:3, 3], target):
+                return T
+        raise InputError(
+            f"scene.elevation_deg: of {VIEWS} cameras from {self._config.elevation_deg[0]:g} to"
+            f" {self._config.elevation_deg[1]:g} none sees over what stands around the objects; end"
+            " at 60 or more"
+        )
+
+
+def _is_clear(scene: SettledScene, eye: np.ndarray, target: np.ndarray) -> bool:
+    """Whether a camera at `eye` is apart from all things, and no wall of a bin hides its target."""
+    middles = scene.corners.mean(axis=1)
+    radii = np.linalg.norm(scene.corners - middles[:, None], axis=2).max(axis=1)
+    away = np.linalg.norm(middles - eye, axis=1)
+    if (away < (1 + CLEAR) * radii).any() or eye[2] <= 0:
+        return False
+    if scene.rim is None:
+        return True
+    way = eye - target
+    with np.errstate(divide="ignore", invalid="ignore"):
+        crossing = (np.sign(way[:2]) * scene.rim[:2] - target[:2]) / way[:2]
+    crossing = np.min(np.where(way[:2] == 0, np.inf, crossing))
+    return bool(target[2] + crossing * way[2] > scene.rim[2] or crossing >= 1)
+
+
+def _bin_walls(heap: Heap, rng: np.random.Generator) -> list[Placed]:
+    """The walls of a bin, all of one surface."""
+    solid, material = int(rng.choice(PLAIN_BOXES)), prop_material(rng)
+    return [
+        Placed(
+            solid,
+            rows(rigid(np.eye(3), wall.foot)),
+            material,
+            tuple(wall.size.tolist()),
+            annotated=False,
+        )
+        for wall in heap.walls
+    ]
+
+
+def _moved(light: Light, dst_from_src: np.ndarray) -> Light:
+    """A light in another frame."""
+    R = dst_from_src[:3, :3]
+    vector, direction = np.array(light.vector), R @ np.array(light.direction)
+    if light.kind == "directional":
+        return replace(light, vector=tuple((R @ vector).tolist()))
+    moved = apply(dst_from_src, vector[None])[0]
+    light = replace(light, vector=tuple(moved.tolist()))
+    return replace(light, direction=tuple(direction.tolist())) if light.kind == "spot" else light
