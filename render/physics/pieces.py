@@ -39,8 +39,7 @@ def make_pieces(mesh: Mesh) -> list[np.ndarray]:
 
 def thick_hull(points: np.ndarray, thickness: float) -> np.ndarray:
     """The (m, 3) vertices of the hull of (n, 3) points, made so thick where it is thinner."""
-    _, _, axes = np.linalg.svd(points - points.mean(axis=0), full_matrices=False)
-    for axis in axes:
+    for axis in _axes(points).T:
         along = points @ axis
         lacking = thickness - float(np.ptp(along))
         if lacking > 0:
@@ -115,4 +114,5 @@ def _is_thin(vertices: np.ndarray, size: float) -> bool:
 
 def _axes(vertices: np.ndarray) -> np.ndarray:
     """(3, 3) principal axes of (n, 3) vertices, in columns."""
-    return np.linalg.svd(vertices - vertices.mean(axis=0), full_matrices=False)[2].T
+    around = vertices - vertices.mean(axis=0)
+    return np.linalg.eigh(around.T @ around)[1]

@@ -248,15 +248,19 @@ def _depth(one: _Solid, other: _Solid, one_from_other: np.ndarray) -> float:
 def _distances(
     body: "tuple[_Solid, np.ndarray]", others: "list[tuple[_Solid, np.ndarray]]"
 ) -> Iterator[float]:
-    """From a body's surface to those of others, at least as far as the ways to them are, metres;
-    of points all over either, so that it may be a little more."""
+    """From a body's surface to those of others that are near, metres; of points all over either, so
+    that it may be a little more."""
     one, cam_from_one = body
     for other, cam_from_other in others:
         one_from_other = invert(cam_from_one) @ cam_from_other
         for a, b, a_from_b in ((one, other, one_from_other), (other, one, invert(one_from_other))):
-            points = apply(a_from_b, b.surface)
-            away, _ = a.surface_tree.query(points)
-            yield float(a._distances(points[np.argsort(away)[:NEAREST]]).min())
+            points, reach = apply(a_from_b, b.surface), 2 * (a.spacing + b.spacing)
+            low, high = a.hull_vertices.min(axis=0) - reach, a.hull_vertices.max(axis=0) + reach
+            points = points[((points > low) & (points < high)).all(axis=1)]
+            if len(points):
+                away, _ = a.surface_tree.query(points, distance_upper_bound=reach)
+                nearest = points[np.argsort(away)[:NEAREST]]
+                yield float(a._distances(nearest).min())
 
 
 def _a_plane_parts(a: np.ndarray, b: np.ndarray) -> bool:

@@ -92,7 +92,7 @@ def room(surface: str, reach: float, rng: np.random.Generator) -> Room:
     half = np.array([x, y, reach * rng.uniform(*CEILING)])
     thick = THICK * reach
     floors = [i for i in FLOORS if surface in ("any", floor_kind(i))]
-    papers = [i for i in WALLS if floor_kind(i) in ("plain", "stone", "cloth")]
+    papers = [i for i in WALLS if floor_kind(i) in ("plain", "stone")]
     paper, plaster = prop_material(rng), prop_material(rng)
     wall = int(rng.choice(papers))
     ceiling = next(i for i in WALLS if floor_kind(i) == "plain")
@@ -143,7 +143,7 @@ def _along(
             place[order] = number * third, sign * (half[axis] - size[1] / 2), foot  # noqa: B023
             parts.append(_placed(obj_id, extent, place, look))
 
-        if chances[0] < CUPBOARD:
+        if chances[0] < CUPBOARD and (axis == 0 or number == 0):  # none meet in a corner
             deep = (half[axis] - reach) * (0.5 + 0.45 * shares[0])
             wide, high = third * (0.4 + 0.55 * shares[1]), height * (0.1 + 0.2 * shares[2])
             put(cupboard, [wide, deep, high], 0.0, material)
