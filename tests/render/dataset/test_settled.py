@@ -1,0 +1,145 @@
+"""Datasets whose frames share settled scenes: the same bytes whoever makes them, and in what order."""
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from benchmarks.kill import same_files
+from pipeline import main
+from render.dataset import generate as module
+from render.dataset.folder import read_record
+from render.dataset.generate import generate
+from render.dataset.inputs import SceneInputs
+from render.dataset.parts import cut
+from render.draw.renderer import RenderConfig
+from render.errors import InputError
+from render.formats.bop import read_split
+from render.mesh.mesh import write_models
+from render.scene.randomize import SceneConfig
+from render.scene.spec import SceneSpec
+from render.sensor.config import SensorConfig
+from tests.small_dataset import cuboids
+
+SCENE = SceneConfig(
+    layout="bin",
+    surroundings="room",
+    cameras=3,
+    objects_per_frame=(3, 4),
+    clutter_per_frame=(1, 2),
+    zoom=(0.5, 0.9),
+    shadow_chance=1.0,
+)
+
+
+@pytest.fixture(scope="module")
+def render(tmp_path_factory) -> RenderConfig:
+    """Of two cuboids, whose scenes are cut off by the folders' ends."""
+    folder = tmp_path_factory.mktemp("settled") / "meshes"
+    write_models(folder, cuboids().values())
+    return RenderConfig(
+        objects=(str(folder),), frames=8, size=(64, 48), frames_per_scene=5, exact=True
+    )
+
+
+@pytest.fixture(scope="module")
+def whole(render, tmp_path_factory) -> Path:
+    out = tmp_path_factory.mktemp("settled") / "whole"
+    generate(render, SCENE, out, seed=4, workers=1)
+    return out
+
+
+@pytest.mark.slow
+def test_two_workers_make_the_same_bytes_as_one(render, whole, tmp_path):
+    generate(render, SCENE, tmp_path / "out", seed=4, workers=2)
+    assert same_files(tmp_path / "out", whole)
+
+
+@pytest.mark.slow
+def test_an_interrupted_dataset_ends_up_the_same(render, whole, tmp_path, monkeypatch):
+    out, make, made = tmp_path / "out", module._SceneMaker.make, []
+
+    def fails_at_the_third_part(maker, job):
+        made.append(job)
+        if len(made) == 3:
+            raise KeyboardInterrupt
+        make(maker, job)
+
+    monkeypatch.setattr(module._SceneMaker, "make", fails_at_the_third_part)
+    with pytest.raises(KeyboardInterrupt):
+        generate(render, SCENE, out, seed=4, workers=1)
+    monkeypatch.undo()
+    generate(render, SCENE, out, seed=4, workers=2)
+    assert same_files(out, whole)
+
+
+@pytest.mark.slow
+def test_a_frame_drawn_alone_is_the_dataset_s(render, whole):
+    """From its id alone, in another process's place: the last frame, no other was drawn before."""
+    text = json.loads((whole / "train/000001/scene_spec.json").read_text())["2"]
+    spec = SceneSpec.from_json(json.dumps(text))
+    inputs = SceneInputs(render, SCENE, SensorConfig(), 4)
+    assert inputs.randomizer.scene(7) == spec
+
+
+@pytest.mark.slow
+def test_a_frame_is_drawn_again_to_the_byte(whole, tmp_path):
+    frame, out = whole / "train/000001/rgb/000001.png", tmp_path / "again.png"
+    result = CliRunner().invoke(main, ["render", "--replay", str(frame), "--out", str(out)])
+    assert result.exit_code == 0, result.output
+    assert out.read_bytes() == frame.read_bytes()
+
+
+@pytest.mark.slow
+def test_validate_finds_no_fault_and_prints_how_deep_things_reach(whole):
+    result = CliRunner().invoke(main, ["validate", str(whole)])
+    assert result.exit_code == 0, result.output
+    *_, survey, line = result.output.splitlines()
+    assert survey.endswith("no fault")
+    assert line.startswith("on tables, in 8 frames: objects reach at most 0.00 mm into one another")
+
+
+@pytest.mark.slow
+def test_frames_hold_objects_in_a_room_without_gaps(whole):
+    images = list(read_split(whole, "train"))
+    for image in images:
+        assert (image.read_depth() > 0).all()  # walls everywhere
+    visible = [a.visib_fract for image in images for a in image.annotations]
+    assert np.mean(np.array(visible) > 0.1) > 0.7
+
+
+@pytest.mark.slow
+def test_a_dataset_says_which_physics_it_depends_on_and_which_scenes_it_has(
+    whole, render, tmp_path
+):
+    made = read_record(whole / "generation.json")
+    assert {"mujoco-core", "coacd"} <= set(made["versions"])
+    scene = made["settings"]["scene"]
+    assert (scene["cameras"], scene["surroundings"]) == (3, "room")
+    with pytest.raises(InputError, match=r"was made with scene\.cameras = 3, not 2"):
+        generate(render, replace(SCENE, cameras=2), whole, seed=4, workers=1)
+    other = Path(shutil.copytree(whole, tmp_path / "other"))
+    record = json.loads((other / "generation.json").read_text())
+    record["versions"]["mujoco-core"] = "3.0.0"
+    (other / "generation.json").write_text(json.dumps(record))
+    shutil.rmtree(other / "train/000001")
+    with pytest.raises(InputError, match=r"versions\.mujoco-core = 3\.0\.0"):
+        generate(render, SCENE, other, seed=4, workers=1)
+
+
+def test_a_hand_has_no_room_in_a_pile(render, tmp_path):
+    with pytest.raises(InputError, match=r"^render\.hand: a pile has no room"):
+        scene = SceneConfig(layout="pile")
+        generate(replace(render, hand="bundled"), scene, tmp_path / "out", seed=0, workers=1)
+
+
+@pytest.mark.parametrize(("first", "count", "most"), [(0, 100, 16), (7, 40, 30), (3, 5, 100)])
+def test_parts_do_not_share_a_settled_scene(first, count, most):
+    parts = list(cut(first, count, most, cameras=25))
+    assert [f + i for f, n in parts for i in range(n)] == list(range(first, first + count))
+    scenes = [{i // 25 for i in range(f, f + n)} for f, n in parts]
+    assert all(not one & other for one, other in zip(scenes, scenes[1:], strict=False))
