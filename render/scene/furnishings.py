@@ -14,6 +14,7 @@ FIRST = -100
 FLOORS = tuple(range(FIRST, FIRST - len(_TEXTURES), -1))
 WALLS = tuple(range(FLOORS[-1] - 1, FLOORS[-1] - 1 - len(_TEXTURES), -1))
 WINDOW = WALLS[-1] - 1
+FLOOR_COLOR, WALL_COLOR = 0.5, 0.3  # share of their colour that floors and walls keep
 FLOOR_REPEATS, WALL_REPEATS = 6, 3  # of a surface's pattern along its side
 GROUNDS = frozenset((*TABLES, *FLOORS))  # what things stand on: the plane z = 0 of its own frame
 
@@ -26,9 +27,11 @@ def furnishings() -> dict[int, ObjectModel]:
     such a square, 1 m high, and a wall that hangs is a ceiling.
     """
     meshes = {WINDOW: _textured(cube(), _window(), 1)}
-    for floor, wall, texture in zip(FLOORS, WALLS, _TEXTURES, strict=True):
-        meshes[floor] = _textured(cube(top=0.0), draw_texture(*texture), FLOOR_REPEATS)
-        meshes[wall] = _textured(cube(), draw_texture(*texture), WALL_REPEATS)
+    for floor, wall, (kind, number) in zip(FLOORS, WALLS, _TEXTURES, strict=True):
+        texture = draw_texture(kind, number)
+        below = texture if kind == "wood" else _muted(texture, FLOOR_COLOR)
+        meshes[floor] = _textured(cube(top=0.0), below, FLOOR_REPEATS)
+        meshes[wall] = _textured(cube(), _muted(texture, WALL_COLOR), WALL_REPEATS)
     return {i: object_model(i, m, models_info_record(m), "a room") for i, m in meshes.items()}
 
 
@@ -46,6 +49,14 @@ def _textured(mesh: Mesh, texture: np.ndarray, repeats: int) -> Mesh:
     assert mesh.uv is not None
     uv = mesh.uv * np.float32(repeats)
     return Mesh(mesh.vertices, mesh.faces, mesh.normals, mesh.colors, uv, texture)
+
+
+def _muted(texture: np.ndarray, share: float) -> np.ndarray:
+    """A surface whose colours are nearer to grey."""
+    gray = texture.mean(axis=2, keepdims=True)
+    muted = np.round(gray + share * (texture - gray)).astype(np.uint8)
+    muted.setflags(write=False)
+    return muted
 
 
 def _window() -> np.ndarray:

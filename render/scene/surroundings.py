@@ -21,8 +21,9 @@ TABLE_ROOM = (1.2, 2.2)  # of a table, as a factor on what must have room on it
 ROOM, CEILING = (1.12, 1.6), (1.05, 1.4)  # of half a room's sides and its height, on the reach
 CUPBOARD, WINDOW_CHANCE = 0.35, 0.3  # chances of one at a third of a wall
 BRIGHT = Material(tint=(1.7, 1.75, 1.8))  # of windows: the day outside
-BOXES = tuple(solid for solid in SOLIDS if solid_kind(solid) == "box")
-PLAIN_BOXES = tuple(solid for solid in BOXES if surface_kind(solid) in ("plain", "wood"))
+PLAIN_BOXES = tuple(
+    i for i in SOLIDS if solid_kind(i) == "box" and surface_kind(i) in ("plain", "wood")
+)
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,8 @@ def room(surface: str, reach: float, rng: np.random.Generator) -> Room:
     x, y = reach * rng.uniform(*ROOM, 2)
     half = np.array([x, y, reach * rng.uniform(*CEILING)])
     thick = THICK * reach
-    floors = [i for i in FLOORS if surface in ("any", floor_kind(i))]
+    kinds = ("wood", "stone", "checker", "plain") if surface == "any" else (surface,)
+    floors = [i for i in FLOORS if floor_kind(i) in kinds]
     papers = [i for i in WALLS if floor_kind(i) in ("plain", "stone")]
     paper, plaster = prop_material(rng), prop_material(rng)
     wall = int(rng.choice(papers))
@@ -133,7 +135,7 @@ def _along(
     parts = []
     for number in (-1, 0, 1):
         chances, shares = rng.random(2), rng.uniform(size=4)
-        cupboard, material = int(rng.choice(BOXES)), prop_material(rng)
+        cupboard, material = int(rng.choice(PLAIN_BOXES)), prop_material(rng)
 
         def put(obj_id: int, size: list[float], foot: float, look: Material) -> None:
             """With its back at the wall, in the middle of this third."""

@@ -5,7 +5,7 @@ from render.config import PRESETS, fill, load_preset
 from render.draw.renderer import RenderConfig, make_renderer, see
 from render.formats.bop_writer import measure
 from render.mesh.mesh import load_models
-from render.scene.props import props
+from render.scene.furnishings import all_props
 from render.scene.randomize import Randomizer, SceneConfig
 from render.sensor.config import SensorConfig
 
@@ -20,7 +20,7 @@ def models():
 
 @pytest.fixture(scope="module")
 def renderer(models):
-    with_props = make_renderer(models | props(), RenderConfig())
+    with_props = make_renderer(models | all_props(), RenderConfig())
     yield with_props
     with_props.close()
 

@@ -21,6 +21,15 @@ HAND = ["--hand", "bundled", "--format", "nyu"]
             ["--set", "scene.distractor_chance=1"],
             "scene.distractor_chance belongs to scene.layout=crop",
         ),
+        (["--set", "scene.cameras=5"], "scene.cameras belongs to scene.layout pile or bin"),
+        (
+            ["--preset", "bop-pbr", "--set", "scene.background=plain"],
+            "scene.background has no effect with scene.surroundings=room",
+        ),
+        (
+            ["--set", "scene.layout=pile", "--set", "scene.spread=0,1"],
+            "scene.spread belongs to scene.layout=tabletop",
+        ),
         (["--set", "scene.spot_deg=9,10"], "scene.spot_deg belongs to scene.light_kinds=spot"),
         (
             ["--set", "scene.distance=1,2", "--set", "scene.zoom=1,1"],
