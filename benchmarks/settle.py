@@ -46,8 +46,8 @@ def main(objects: str, scenes: int, pieces: bool) -> None:
             things += sum(p.annotated for p in draw.scene(i).objects)
         each = (seconds() - start) / scenes
         click.echo(
-            f"{layout}: {things / scenes:.1f} objects, and clutter, at rest in {each:.2f} s a scene,"
-            f" {1000 * each / 25:.0f} ms a frame where 25 cameras share it"
+            f"{layout}: {things / scenes:.1f} objects, and clutter, at rest in {each:.2f} s a"
+            f" scene, {1000 * each / 25:.0f} ms a frame where 25 cameras share it"
         )
 
 

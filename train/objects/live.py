@@ -57,6 +57,7 @@ class ObjectSource:
         if self.render.renderer != "moderngl":
             raise InputError("run.live draws with render.renderer=moderngl only")
         inputs = self._inputs(0)
+        inputs.randomizer.prepare()
         if not self.render.exact:
             levels_of({**inputs.models, **inputs.distractors})
 

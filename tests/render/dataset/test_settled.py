@@ -1,8 +1,9 @@
-"""Datasets whose frames share settled scenes: the same bytes whoever makes them, and in what order."""
+"""Datasets whose frames share settled scenes: the same bytes whoever makes them."""
 
 import json
 import shutil
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -142,4 +143,4 @@ def test_parts_do_not_share_a_settled_scene(first, count, most):
     parts = list(cut(first, count, most, cameras=25))
     assert [f + i for f, n in parts for i in range(n)] == list(range(first, first + count))
     scenes = [{i // 25 for i in range(f, f + n)} for f, n in parts]
-    assert all(not one & other for one, other in zip(scenes, scenes[1:], strict=False))
+    assert all(not one & other for one, other in pairwise(scenes))

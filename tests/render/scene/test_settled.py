@@ -7,7 +7,7 @@ import pytest
 
 from render.errors import InputError
 from render.mesh.box import box_corners
-from render.mesh.mesh import ObjectModel
+from render.mesh.mesh import ObjectModel, load_models
 from render.scene.contact import scene_contact
 from render.scene.furnishings import GROUNDS, all_props, furnishings
 from render.scene.randomize import Randomizer, SceneConfig
@@ -65,6 +65,24 @@ def test_nothing_reaches_a_millimetre_into_anything_or_floats(name):
     draw = drawer(SCENES[name])
     found = scene_contact(draw.scene(0), meshes(cuboids()))
     assert found.depth < 0.001 and found.gap < 0.001
+
+
+@pytest.mark.slow
+def test_bundled_objects_lie_in_one_another_s_hollows_without_contact():
+    models = load_models(["assets"])
+    config = replace(PILE, objects_per_frame=(6, 6), clutter_per_frame=(1, 1))
+    found = scene_contact(drawer(config, models=models).scene(0), meshes(models))
+    assert found.depth < 0.001 and found.gap < 0.004  # a piece may fill a hollow
+
+
+@pytest.mark.slow
+def test_distractors_fall_too_and_are_never_annotated():
+    other = {-1001: replace(cuboid(1, (0, 0, 0), (0.05, 0.02, 0.11)), obj_id=-1001)}
+    draw = drawer(replace(PILE, clutter_per_frame=(6, 6)), distractors=other)
+    spec = draw.scene(0)
+    fallen = [p for p in spec.objects if p.obj_id == -1001]
+    assert fallen and not any(p.annotated for p in fallen)
+    assert {p.obj_id for p in things_of(spec)} <= set(cuboids())
 
 
 @pytest.mark.slow
