@@ -171,7 +171,7 @@ OF_KINDS = (
     ),
     Unused(
         "scene.distractors",
-        "has no effect where nothing is to stand about; set scene.occluder_chance, too",
+        "has no effect where nothing stands about; set occluder_chance or clutter_per_frame, too",
         lambda c, _: not _chances(c["scene"]),
     ),
     Unused("scene.views", "belongs to scene.layout=crop", _layout("crop")),

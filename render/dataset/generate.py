@@ -27,6 +27,7 @@ from render.hand.guest import HAND_ID, hand_records
 from render.hand.scene import HandSceneConfig
 from render.mesh.mesh import write_models
 from render.mesh.names import read_names
+from render.scene.heap import SETTLED
 from render.scene.randomize import SceneConfig
 from render.scene.spec import SceneSpec
 from render.sensor.config import DEFAULT_SENSOR, SensorConfig
@@ -59,7 +60,7 @@ def generate(
             settings or cannot be written to, or OpenGL or a library is not what it was begun with.
     """
     config = replace(config, objects=config.objects or ("assets",))
-    _check_parts(config)
+    _check_parts(config, scene)
     inputs = SceneInputs(config, scene, sensor, seed, hand_scene, read_list(out))
     if inputs.as_listed:
         inputs.settings = as_begun(out, inputs.settings, BACKGROUND_SETTINGS)
@@ -195,10 +196,18 @@ def _jobs(
                 yield _Job(config, ranges.layout, ranges.background, out, scene, start, number)
 
 
-def _check_parts(config: RenderConfig) -> None:
-    """Raise InputError for a split val that is none, or there is twice."""
+def _check_parts(config: RenderConfig, scene: SceneConfig) -> None:
+    """Raise InputError for a split val that is none, or there is twice, or shows scenes of the
+    other."""
     if config.val and len(config.parts) < 2:
         fault = f"{config.val:g} of {config.frames} frames is none; give more of them"
         if config.split == VAL:
             fault = f"render.split is {VAL}, too; give that another name"
         raise InputError(f"render.val: {fault}")
+    rest = config.parts[config.split][1]
+    if config.val and scene.layout in SETTLED and rest % scene.cameras:
+        raise InputError(
+            f"render.val: {rest} of {config.frames} frames would be in {config.split}, no multiple"
+            f" of scene.cameras = {scene.cameras}, so that both splits would show one scene; give"
+            " other numbers"
+        )

@@ -138,6 +138,12 @@ def test_a_hand_has_no_room_in_a_pile(render, tmp_path):
         generate(replace(render, hand="bundled"), scene, tmp_path / "out", seed=0, workers=1)
 
 
+def test_a_scene_is_not_in_two_splits(render, tmp_path):
+    with pytest.raises(InputError, match=r"^render\.val: 7 of 10 frames .* scene\.cameras = 3"):
+        parted = replace(render, frames=10, val=0.3)
+        generate(parted, SCENE, tmp_path / "out", seed=0, workers=1)
+
+
 @pytest.mark.parametrize(("first", "count", "most"), [(0, 100, 16), (7, 40, 30), (3, 5, 100)])
 def test_parts_do_not_share_a_settled_scene(first, count, most):
     parts = list(cut(first, count, most, cameras=25))

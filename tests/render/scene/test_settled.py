@@ -76,6 +76,27 @@ def test_bundled_objects_lie_in_one_another_s_hollows_without_contact():
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("name", ["pile", "bin"])
+def test_another_second_moves_nothing_by_a_millimetre(name, monkeypatch):
+    """The bundled objects, by the corners of their boxes."""
+    from render.scene import heap
+
+    settle, moved = heap.settle, []
+
+    def settled_and_watched(bodies, starts, walls, inside):
+        one = settle(bodies, starts, walls, inside)
+        later = settle(bodies, starts, walls, inside, further=1.0)
+        for body, before, after in zip(bodies, one or (), later or (), strict=True):
+            points = np.concatenate(body)
+            moved.append(np.abs(apply(before, points) - apply(after, points)).max())
+        return one
+
+    monkeypatch.setattr(heap, "settle", settled_and_watched)
+    drawer(SCENES[name], models=load_models(["assets"])).scene(0)
+    assert len(moved) >= 7 and max(moved) < 0.001
+
+
+@pytest.mark.slow
 def test_distractors_fall_too_and_are_never_annotated():
     other = {-1001: replace(cuboid(1, (0, 0, 0), (0.05, 0.02, 0.11)), obj_id=-1001)}
     draw = drawer(replace(PILE, clutter_per_frame=(6, 6)), distractors=other)
