@@ -130,7 +130,7 @@ class Randomizer:
         check_ranges(config, config.light_kinds, self._stage)
         self._tabletop = Tabletop(self._stage, config.stretch)
         self._settled = SettledScenes(
-            self._stage, config, seed, config.stretch, self.material, self.lighting
+            self._stage, config, seed, config.stretch, self.material, prop_material, self.lighting
         )
 
     def prepare(self) -> None:

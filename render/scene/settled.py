@@ -16,9 +16,8 @@ from render.scene.layout import (
     view_distance,
     view_rotation,
 )
-from render.scene.props import prop_material
-from render.scene.spec import Light, Material, Placed, rows
-from render.scene.surroundings import PLAIN_BOXES, Room, SettledConfig, room, table
+from render.scene.spec import Light, Placed, rows
+from render.scene.surroundings import PLAIN_BOXES, Look, Room, SettledConfig, room, table
 from render.transforms import apply, invert, rigid
 
 # Streams of randomness of a whole scene; frames have those of lower numbers.
@@ -56,18 +55,19 @@ class SettledScenes:
         config: SettledConfig,
         seed: int,
         stretch: tuple[float, ...],
-        material: Callable[[np.random.Generator], Material],
+        material: Look,
+        prop: Look,
         lighting: Lighting,
     ) -> None:
         """
         Args:
             stretch: scale of the objects along their own axes.
-            material: draws an object's surface. lighting: draws ambient and other light before a
-                camera, about a middle.
+            material, prop: draw the surfaces of objects and of props. lighting: draws ambient and
+                other light before a camera, about a middle.
         """
         self._stage, self._config, self._seed = stage, config, seed
         self._heaps = Heaps(stage, stretch)
-        self._material, self._lighting = material, lighting
+        self._material, self._prop, self._lighting = material, prop, lighting
         self._scenes: dict[int, SettledScene] = {}
 
     def prepare(self) -> None:
@@ -100,7 +100,7 @@ class SettledScenes:
             Placed(
                 thing.obj_id,
                 rows(thing.world_from_obj),
-                self._material(rng) if thing.obj_id in self._known else prop_material(rng),
+                self._material(rng) if thing.obj_id in self._known else self._prop(rng),
                 thing.stretch,
                 thing.annotated,
             )
@@ -108,7 +108,7 @@ class SettledScenes:
         ]
         corners = np.array([thing.corners for thing in heap.things])
         around_rng = np.random.default_rng([self._seed, scene_id, AROUND])
-        placed += _bin_walls(heap, around_rng)
+        placed += self._bin_walls(heap, around_rng)
         around = self._around(heap, corners, around_rng)
         middle = corners.reshape(-1, 3).mean(axis=0)
         ambient, lights = self._lighting(
@@ -123,11 +123,25 @@ class SettledScenes:
     def _known(self) -> set[int]:
         return {*self._stage.models, *self._stage.distractors}
 
+    def _bin_walls(self, heap: Heap, rng: np.random.Generator) -> list[Placed]:
+        """The walls of a bin, all of one surface."""
+        solid, material = int(rng.choice(PLAIN_BOXES)), self._prop(rng)
+        return [
+            Placed(
+                solid,
+                rows(rigid(np.eye(3), wall.foot)),
+                material,
+                tuple(wall.size.tolist()),
+                annotated=False,
+            )
+            for wall in heap.walls
+        ]
+
     def _around(self, heap: Heap, corners: np.ndarray, rng: np.random.Generator) -> Room:
         """A table, or a room that holds every camera of the scene."""
         surface = self._config.table
         if self._config.surroundings == "table":
-            return table(surface, heap.radius, rng)
+            return table(surface, heap.radius, rng, self._prop)
         points = corners.reshape(-1, 3)
         away = float(np.linalg.norm(points, axis=1).max())
         if self._config.distance is not None:
@@ -136,7 +150,7 @@ class SettledScenes:
             across = float(np.linalg.norm(np.ptp(points, axis=0)))
             farthest = across * (self._config.zoom[1] / half_field(self._stage).min() + 1)
             farthest *= float(np.linalg.norm([*self._stage.aim, 1.0]))
-        return room(surface, max(away + farthest, 1.5 * heap.radius), rng)
+        return room(surface, max(away + farthest, 1.5 * heap.radius), rng, self._prop)
 
     def _cam_from_world(self, scene: SettledScene, rng: np.random.Generator) -> np.ndarray:
         """A camera that looks at the middle of some of the objects, and sees it."""
@@ -171,21 +185,6 @@ def _is_clear(scene: SettledScene, eye: np.ndarray, target: np.ndarray) -> bool:
         crossing = (np.sign(way[:2]) * scene.rim[:2] - target[:2]) / way[:2]
     crossing = np.min(np.where(way[:2] == 0, np.inf, crossing))
     return bool(target[2] + crossing * way[2] > scene.rim[2] or crossing >= 1)
-
-
-def _bin_walls(heap: Heap, rng: np.random.Generator) -> list[Placed]:
-    """The walls of a bin, all of one surface."""
-    solid, material = int(rng.choice(PLAIN_BOXES)), prop_material(rng)
-    return [
-        Placed(
-            solid,
-            rows(rigid(np.eye(3), wall.foot)),
-            material,
-            tuple(wall.size.tolist()),
-            annotated=False,
-        )
-        for wall in heap.walls
-    ]
 
 
 def _moved(light: Light, dst_from_src: np.ndarray) -> Light:

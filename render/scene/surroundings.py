@@ -3,7 +3,7 @@
 All is in the world's frame: z up, the ground at z = 0, the things around the origin; metres.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -12,7 +12,7 @@ import numpy as np
 from render.config import option
 from render.scene.furnishings import FLOORS, WALLS, WINDOW, floor_kind
 from render.scene.layout import LayoutConfig
-from render.scene.props import SOLIDS, TABLES, prop_material, solid_kind, surface_kind
+from render.scene.props import SOLIDS, TABLES, solid_kind, surface_kind
 from render.scene.spec import Light, Material, Placed, rows
 from render.transforms import rigid, rodrigues
 
@@ -24,6 +24,7 @@ BRIGHT = Material(tint=(1.7, 1.75, 1.8))  # of windows: the day outside
 PLAIN_BOXES = tuple(
     i for i in SOLIDS if solid_kind(i) == "box" and surface_kind(i) in ("plain", "wood")
 )
+Look = Callable[[np.random.Generator], Material]  # draws the surface of a prop
 
 
 @dataclass(frozen=True)
@@ -73,21 +74,22 @@ class Room:
         return replace(light, vector=tuple(place.tolist()))
 
 
-def table(surface: str, radius: float, rng: np.random.Generator) -> Room:
+def table(surface: str, radius: float, rng: np.random.Generator, look: Look) -> Room:
     """A table with room for a circle around the origin. surface: a kind, or "any"."""
     tables = [i for i in TABLES if surface in ("any", surface_kind(i))]
     width = 2 * radius * rng.uniform(*TABLE_ROOM)
     stretch = (width, width * rng.uniform(1.0, 1.6), THICK * width)
     spin = rodrigues(np.array([0, 0, rng.uniform(0, 2 * np.pi)]))
-    material = prop_material(rng)
+    material = look(rng)
     return Room((_placed(int(rng.choice(tables)), stretch, [0, 0, 0], material, spin),))
 
 
-def room(surface: str, reach: float, rng: np.random.Generator) -> Room:
+def room(surface: str, reach: float, rng: np.random.Generator, look: Look) -> Room:
     """A closed room with windows and cupboards, which all leave a ball around the origin free.
 
     Args:
-        surface: kind of the floor's surface, or "any". reach: of the camera, metres.
+        surface: kind of the floor's surface, or "any". reach: of the camera, metres. look: draws a
+            prop's surface.
     """
     x, y = reach * rng.uniform(*ROOM, 2)
     half = np.array([x, y, reach * rng.uniform(*CEILING)])
@@ -95,18 +97,18 @@ def room(surface: str, reach: float, rng: np.random.Generator) -> Room:
     kinds = ("wood", "stone", "checker", "plain") if surface == "any" else (surface,)
     floors = [i for i in FLOORS if floor_kind(i) in kinds]
     papers = [i for i in WALLS if floor_kind(i) in ("plain", "stone")]
-    paper, plaster = prop_material(rng), prop_material(rng)
+    paper, plaster = look(rng), look(rng)
     wall = int(rng.choice(papers))
     ceiling = next(i for i in WALLS if floor_kind(i) == "plain")
     wide = [2 * (x + thick), 2 * (y + thick)]
     parts = [
-        _placed(int(rng.choice(floors)), [*wide, thick], [0, 0, 0], prop_material(rng)),
+        _placed(int(rng.choice(floors)), [*wide, thick], [0, 0, 0], look(rng)),
         _placed(ceiling, [*wide, thick], [0, 0, half[2]], plaster),
     ]
     for size, foot in walls_around(2 * half[:2], float(half[2]), thick):
         parts.append(_placed(wall, size, foot, paper))
     for axis, sign in ((0, -1), (0, 1), (1, -1), (1, 1)):
-        parts += _along(axis, sign, half, reach, rng)
+        parts += _along(axis, sign, half, reach, rng, look)
     return Room(tuple(parts), half)
 
 
@@ -128,22 +130,22 @@ def walls_around(
 
 
 def _along(
-    axis: int, sign: int, half: np.ndarray, reach: float, rng: np.random.Generator
+    axis: int, sign: int, half: np.ndarray, reach: float, rng: np.random.Generator, look: Look
 ) -> list[Placed]:
     """Cupboards and windows in the thirds of one wall of a room, half (3,) as large."""
     third, height = 2 * half[1 - axis] / 3, half[2]
     parts = []
     for number in (-1, 0, 1):
         chances, shares = rng.random(2), rng.uniform(size=4)
-        cupboard, material = int(rng.choice(PLAIN_BOXES)), prop_material(rng)
+        cupboard, material = int(rng.choice(PLAIN_BOXES)), look(rng)
 
-        def put(obj_id: int, size: list[float], foot: float, look: Material) -> None:
+        def put(obj_id: int, size: list[float], foot: float, surface: Material) -> None:
             """With its back at the wall, in the middle of this third."""
             extent, place = np.zeros(3), np.zeros(3)
             order = [1 - axis, axis, 2]
             extent[order] = size
             place[order] = number * third, sign * (half[axis] - size[1] / 2), foot  # noqa: B023
-            parts.append(_placed(obj_id, extent, place, look))
+            parts.append(_placed(obj_id, extent, place, surface))
 
         if chances[0] < CUPBOARD and (axis == 0 or number == 0):  # none meet in a corner
             deep = (half[axis] - reach) * (0.5 + 0.45 * shares[0])
