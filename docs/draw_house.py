@@ -22,7 +22,8 @@ FILE = ROOT / "docs" / "house.png"
 # where each such module is a floor, of the room that bears its name.
 FLOORS = {
     "render": (
-        *("hall", "contour", "mesh", "formats", "sensor", "physics", "scene", "hand", "draw"),
+        *("hall", "contour", "mesh", "formats", "sensor", "physics", "environment", "scene"),
+        *("hand", "draw"),
         *("dataset", "capture", "validate", "show", "commands"),
     ),
     "train": (

@@ -131,9 +131,8 @@ def _depth(name: str) -> When:
 COLOR = "gain white_balance gamma blur_px noise motion_px full_well_e read_noise_e bayer"
 COLOR = " ".join(f"sensor.{name}" for name in (*COLOR.split(), "jpeg_quality"))
 LIGHT = "lights ambient light light_color light_kinds light_distance spot_deg shadow_chance"
-LIGHT = " ".join(
-    f"scene.{n}" for n in (*LIGHT.split(), *["tint", "tint_spread", "gloss", "shininess"])
-)
+LIGHT += " tint tint_spread gloss shininess environment roughness metallic_chance"
+LIGHT = " ".join(f"scene.{name}" for name in LIGHT.split())
 
 # What only some kinds of scenes, lights and cameras have.
 OF_KINDS = (
@@ -196,6 +195,16 @@ OF_KINDS = (
         _kinds("point", "spot"),
     ),
     Unused("scene.spot_deg", "belongs to scene.light_kinds=spot", _kinds("spot")),
+    Unused(
+        "scene.roughness scene.metallic_chance",
+        "belongs to scene.environment; set that, too",
+        lambda c, _: c["scene"].environment == "none",
+    ),
+    Unused(
+        "scene.gloss scene.shininess",
+        "has no effect with scene.environment, where scene.roughness says it; leave one of them",
+        lambda c, _: c["scene"].environment != "none",
+    ),
     Unused(
         COLOR,
         "has no effect with sensor.color=perfect; leave one of them",

@@ -12,8 +12,8 @@ from render.errors import EGL_FIX, InputError
 
 SHADERS = Path(__file__).parent / "shaders"
 # Where the uniform blocks and the textures of the shaders are bound.
-GEOMETRY_BINDING, SHADING_BINDING, SHADOWS_BINDING = 0, 1, 2
-SURFACE_UNIT, SHADOW_UNIT = 0, 1
+GEOMETRY_BINDING, SHADING_BINDING, SHADOWS_BINDING, ENVIRONMENT_BINDING = 0, 1, 2, 3
+SURFACE_UNIT, SHADOW_UNIT, MIRRORED_UNIT, ALBEDO_UNIT, OCCLUSION_UNIT = 0, 1, 2, 3, 4
 SAMPLES = 4  # of an anti-aliased pixel
 # Views that are read together may each take a shaded, a multisampled and a resolved one, and then
 # silhouettes one each.
@@ -50,38 +50,63 @@ class Programs:
         self._targets = {name.upper(): str(2 + i) for i, name in enumerate(maps)}
         self._made: dict[str, moderngl.Program] = {}
 
-    def shaded(self, lights: int, textured: bool, spots: bool) -> moderngl.Program:
+    def shaded(
+        self, lights: int, textured: bool, spots: bool, physical: bool = False
+    ) -> moderngl.Program:
         """The program for so many lights; spots: among them are spots, or some cast shadows.
+
+        physical: for an environment.
 
         Each number has its own, since llvmpipe takes up to twice as long to shade where the shader
         must count them.
         """
         variant = {"LIGHTS": str(lights)}
         variant |= dict.fromkeys(["TEXTURED"] * textured + ["SPOTS"] * spots, "")
-        return self._get("shaded.frag", {**self._targets, **variant})
+        file = "physical.frag" if physical else "shaded.frag"
+        return self._get(file, {**self._targets, **variant})
 
     def silhouette(self) -> moderngl.Program:
         """The program that covers and does not shade."""
         return self._get("silhouette.frag", {})
 
-    def _get(self, file: str, macros: Mapping[str, str]) -> moderngl.Program:
+    def surfaces(self) -> moderngl.Program:
+        """The program that draws depth and normals, for `occlusion`."""
+        return self._get("surfaces.frag", {})
+
+    def occlusion(self) -> moderngl.Program:
+        """The program that finds, of a whole image of surfaces, what they hide."""
+        return self._get("occlusion.frag", {}, "whole.vert")
+
+    def smooth(self) -> moderngl.Program:
+        """The program that smoothes what `occlusion` found."""
+        return self._get("smooth.frag", {}, "whole.vert")
+
+    def _get(
+        self, file: str, macros: Mapping[str, str], vertex_file: str = "mesh.vert"
+    ) -> moderngl.Program:
         key = f"{file} {macros}"
         if key not in self._made:
-            self._made[key] = _program(self._context, file, macros)
+            self._made[key] = _program(self._context, vertex_file, file, macros)
         return self._made[key]
 
 
-def _program(context: moderngl.Context, file: str, macros: Mapping[str, str]) -> moderngl.Program:
-    """The program of mesh.vert and a fragment shader, with its blocks and textures bound."""
+def _program(
+    context: moderngl.Context, vertex_file: str, file: str, macros: Mapping[str, str]
+) -> moderngl.Program:
+    """The program of a vertex and a fragment shader, with its blocks and textures bound."""
     version, body = (SHADERS / file).read_text().split("\n", 1)
     lines = [version, *(f"#define {name} {value}" for name, value in macros.items()), body]
-    program = context.program((SHADERS / "mesh.vert").read_text(), "\n".join(lines))
+    program = context.program((SHADERS / vertex_file).read_text(), "\n".join(lines))
     bindings = {"Geometry": GEOMETRY_BINDING, "Shading": SHADING_BINDING}
-    for name, binding in {**bindings, "Shadows": SHADOWS_BINDING}.items():
+    bindings |= {"Shadows": SHADOWS_BINDING, "Environment": ENVIRONMENT_BINDING}
+    for name, binding in bindings.items():
         block = program.get(name, None)
         if isinstance(block, moderngl.UniformBlock):
             block.binding = binding
-    for name, unit in (("surface", SURFACE_UNIT), ("shadow_atlas", SHADOW_UNIT)):
+    units = {"surface": SURFACE_UNIT, "shadow_atlas": SHADOW_UNIT}
+    units |= {"mirrored": MIRRORED_UNIT, "albedo": ALBEDO_UNIT, "occlusion": OCCLUSION_UNIT}
+    units |= {"surfaces": SURFACE_UNIT}
+    for name, unit in units.items():
         if name in program:
             program[name] = unit
     return program
@@ -91,7 +116,8 @@ class Framebuffers:
     """The framebuffers of a context by kind and size, made when first asked for.
 
     shaded: RGBA8, whose alpha is the instance id, float32 depth, and `maps` float32 RGBA targets,
-    one sample a pixel. silhouette: one byte. multisampled, resolved: RGBA8 whose alpha is the
+    one sample a pixel. silhouette: one byte. surfaces, occlusion: textures of four and two float32,
+    the first with a depth buffer. multisampled, resolved: RGBA8 whose alpha is the
     covered share of the pixel, as samples and as their mean. shadows: depth only, to be looked up
     as a shadow map.
     """
@@ -144,6 +170,12 @@ class Framebuffers:
             depth_map = context.depth_texture(size)
             depth_map.compare_func, depth_map.filter = "<=", (moderngl.LINEAR, moderngl.LINEAR)
             return context.framebuffer(depth_attachment=depth_map)
+        if kind in ("surfaces", "occlusion"):
+            floats = context.texture(size, 4 if kind == "surfaces" else 2, dtype="f4")
+            floats.filter = moderngl.NEAREST, moderngl.NEAREST
+            if kind == "occlusion":
+                return context.framebuffer(floats)
+            return context.framebuffer(floats, context.depth_renderbuffer(size))
         components = {"resolved": 4, "silhouette": 1}[kind]
         return context.framebuffer(context.renderbuffer(size, components))
 

@@ -42,9 +42,14 @@ class DrawnMesh:
         self._indices = context.buffer(faces.tobytes())
         self._arrays: dict[moderngl.Program, moderngl.VertexArray] = {}
 
-    def shaded(self, lights: int, spots: bool) -> moderngl.VertexArray:
+    def shaded(self, lights: int, spots: bool, physical: bool) -> moderngl.VertexArray:
         """What draws it in the light; as `Programs.shaded`."""
-        return self._array(self._programs.shaded(lights, self.texture is not None, spots))
+        textured = self.texture is not None
+        return self._array(self._programs.shaded(lights, textured, spots, physical))
+
+    def surfaces(self) -> moderngl.VertexArray:
+        """What draws its depth and normals."""
+        return self._array(self._programs.surfaces())
 
     def silhouette(self) -> moderngl.VertexArray:
         """What draws where it is."""

@@ -7,7 +7,9 @@ import numpy as np
 
 from render.draw.compose import annotations, check_background, compose, embed
 from render.draw.gl_context import Framebuffers, Programs, open_context, renderer_name
+from render.draw.gl_environment import Environments
 from render.draw.gl_models import DrawnModels
+from render.draw.gl_occlusion import Occlusion
 from render.draw.gl_read import Drawn, ReadBack, batches
 from render.draw.gl_shadows import ShadowMaps, needs_spots
 from render.draw.gl_silhouettes import Silhouettes
@@ -65,10 +67,13 @@ class Rasterizer:
         with self._context:
             self._framebuffers = Framebuffers(self._context, len(self._maps))
             self._shadows = ShadowMaps(self._context, self._models.boxes)
+            self._environments = Environments(self._context)
             self._uniforms = Uniforms(self._context)
             self._read_back = ReadBack(self._context)
             self._silhouettes = Silhouettes(self._context, self._framebuffers, self._models)
-            self._models.upload(self._context, Programs(self._context, self._maps))
+            programs = Programs(self._context, self._maps)
+            self._occlusion = Occlusion(self._context, self._framebuffers, programs)
+            self._models.upload(self._context, programs)
             # The image's first row is the framebuffer's first, so that all is drawn upside down.
             self._context.front_face = "cw"
 
@@ -174,6 +179,9 @@ class Rasterizer:
         size, part = view.camera.size, view.part
         shaded = self._framebuffers.get("shaded", *size, turn)
         spots = self._cast_shadows(view)
+        if view.spec.environment is not None:
+            self._environments.use(view.spec.environment, size)
+            self._occlusion.draw(view, self._models.seen(view), self._uniforms)
         self._draw_view(shaded, view, spots)
         targets = [(4, "u1"), (1, "f4"), *((3, "f4") for _ in self._maps)]
         drawn = [Drawn(shaded, part, *target, i) for i, target in enumerate(targets)]
@@ -202,12 +210,13 @@ class Rasterizer:
         framebuffer.scissor = view.part
         framebuffer.use()
         framebuffer.clear()
+        physical = view.spec.environment is not None
         for i, mesh in enumerate(self._models.seen(view)):
             self._uniforms.bind(i)
             if mesh.texture is not None:
                 mesh.texture.use()
             mesh.cull()
-            mesh.shaded(len(view.spec.lights), spots).render()
+            mesh.shaded(len(view.spec.lights), spots, physical).render()
 
     def _frame(
         self, view: View, images: Sequence[np.ndarray], background: np.ndarray | None

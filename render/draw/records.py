@@ -14,8 +14,9 @@ Part = tuple[int, int, int, int]  # x, y, width, height in whole pixels
 MAX_LIGHTS = 8
 MAX_INSTANCES = 255  # ids are drawn into 8 bits
 
-# std140 uniform blocks of mesh.vert and shaded.frag. A block must start at a multiple of 256 bytes
-# on some devices, so each is padded to one; by a field, since NumPy may drop a hidden gap.
+# std140 uniform blocks of mesh.vert, shaded.frag and physical.frag. A block must start at a
+# multiple of 256 bytes on some devices, so each is padded to one; by a field, since NumPy may drop
+# a hidden gap.
 _MATRIX, _VECTOR = ("<f4", (4, 4)), ("<f4", 4)
 GEOMETRY = np.dtype(
     [
@@ -113,7 +114,7 @@ def fill_records(view: View, camera: Camera | None = None) -> np.ndarray:
 
         material = item.material
         shading["tint"] = *material.tint, instance / MAX_INSTANCES
-        shading["highlight"] = material.gloss, material.shininess, 0, 0
+        shading["highlight"] = material.gloss, material.shininess, *material.microfacets
     shading = records["shading"]
     shading["ambient"][:, :3] = view.spec.ambient
     for i, light in enumerate(view.spec.lights):

@@ -73,7 +73,8 @@ class PyrenderRenderer:
     from a 24-bit buffer, so it is coarse for a scene that begins close to the camera. The colour
     is pyrender's own: physically based, gamma-encoded, always anti-aliased; point lights and spots
     fall off with the squared distance, and have their given strength at the middle of the objects.
-    Shadows are left out, and there are no normals or object coordinates.
+    Shadows are left out, there are no normals or object coordinates, and specs with an environment
+    are refused.
 
     Use one at a time in a process: one that is closed or deleted ends EGL for the others.
 
@@ -111,7 +112,15 @@ class PyrenderRenderer:
     def render(
         self, specs: Sequence[SceneSpec], backgrounds: Sequence[np.ndarray | None] | None = None
     ) -> list[Frame]:
-        """Draw specs; see `Rasterizer.render`."""
+        """Draw specs; see `Rasterizer.render`.
+
+        Raises:
+            InputError: a spec has an environment.
+        """
+        if any(spec.environment is not None for spec in specs):
+            raise InputError(
+                "a spec with an environment: pyrender draws lamps only; use --renderer moderngl"
+            )
         backgrounds = [None] * len(specs) if backgrounds is None else backgrounds
         for spec, background in zip(specs, backgrounds, strict=True):
             check_background(spec, background)

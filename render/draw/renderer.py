@@ -13,7 +13,7 @@ from render.draw.level_of_detail import load_levels
 from render.frame import Frame
 from render.hand.model import HandModel
 from render.mesh.mesh import Mesh, ObjectModel
-from render.scene.background import draw_background
+from render.scene.background import draw_behind
 from render.scene.distractors import is_distractor
 from render.scene.spec import SceneSpec
 from render.sensor.color import apply_color_sensor
@@ -157,7 +157,7 @@ def keep_levels(models: Mapping[int, ObjectModel]) -> None:
 
 def see(renderer: Renderer, specs: Sequence[SceneSpec]) -> list[Frame]:
     """Draw specs before their backgrounds and through their colour and depth cameras."""
-    backgrounds = [draw_background(spec.background, spec.size) for spec in specs]
+    backgrounds = [draw_behind(spec) for spec in specs]
     frames = renderer.render(specs, backgrounds)
     return [
         replace(

@@ -7,9 +7,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from render.environment.display import draw_environment
 from render.errors import InputError
 from render.image_file import image_size, read_rgb
-from render.scene.spec import Background, rows
+from render.scene.spec import Background, SceneSpec, rows
 
 log = logging.getLogger(__name__)
 
@@ -25,7 +26,7 @@ def background_files(background: str) -> list[Path]:
     Raises:
         InputError: there are no images.
     """
-    if background in ("noise", "plain"):
+    if background in ("noise", "plain", "environment"):
         return []
     # What macOS leaves beside files on other systems' disks looks like images by its name.
     there = sorted(p for p in Path(background).rglob("*") if not p.name.startswith("._"))
@@ -35,7 +36,7 @@ def background_files(background: str) -> list[Path]:
         save = f"; save {others[0].name} as one of these" if others else ""
         raise InputError(
             f"scene.background: {background} is no folder with PNG or JPEG images;"
-            f" give such a folder, 'noise' or 'plain'{save}"
+            f" give such a folder, 'noise', 'plain' or 'environment'{save}"
         )
     if others:
         log.info(
@@ -54,6 +55,19 @@ def random_crop(rng: np.random.Generator, path: Path, size: tuple[int, int]):
     scale = max(np.array(size) / whole) * rng.uniform(1, 3)
     slack = np.maximum(whole * scale - size, 0)
     return rows(np.column_stack([np.eye(2) * scale, -rng.random(2) * slack]))
+
+
+def draw_behind(spec: SceneSpec) -> np.ndarray:
+    """What stands behind a spec's objects: (H, W, 3) uint8, not to be written to.
+
+    Raises:
+        InputError: a background or a panorama cannot be read.
+    """
+    if spec.background.kind != "environment":
+        return draw_background(spec.background, spec.size)
+    if spec.environment is None:
+        raise ValueError("a background of an environment, and there is none")
+    return draw_environment(spec.environment, spec.ambient, spec.camera)
 
 
 def draw_background(background: Background, size: tuple[int, int]) -> np.ndarray:

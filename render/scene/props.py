@@ -3,6 +3,7 @@
 Their ids are 0 and below, which no object of a dataset has.
 """
 
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -44,10 +45,14 @@ def cube(top: float = 1.0) -> Mesh:
     return _moved(_box(), [0, 0, top - 1], 1)
 
 
-def prop_material(rng: np.random.Generator) -> Material:
-    """A random surface of a prop, whatever the ranges of objects."""
+def prop_material(rng: np.random.Generator, physical: bool = False) -> Material:
+    """A random surface of a prop, whatever the ranges of objects; physical: for an environment."""
     tint = rng.uniform(0.55, 0.95) * rng.uniform(0.85, 1.15, 3)
-    return Material(tuple(tint.tolist()), rng.uniform(0.0, 0.15), rng.uniform(8.0, 64.0))
+    old = Material(tuple(tint.tolist()), rng.uniform(0.0, 0.15), rng.uniform(8.0, 64.0))
+    if not physical:
+        return old
+    (rng,) = rng.spawn(1)
+    return replace(old, roughness=rng.uniform(0.35, 1.0), metallic=0.0)
 
 
 def solid_kind(obj_id: int) -> str:

@@ -13,17 +13,19 @@ from render.mesh.mesh import SMALL, ObjectModel
 from render.scene.background import background_files, random_crop
 from render.scene.heap import SETTLED
 from render.scene.layout import Body, Range, Stage, crop, upright
+from render.scene.lighting import NONE, Lighting
 from render.scene.props import TABLES, prop_material
 from render.scene.ranges import check_ranges
 from render.scene.settled import SettledScenes
-from render.scene.spec import Background, Light, Material, Placed, SceneSpec, near_plane, rows
+from render.scene.shown import Shown
+from render.scene.spec import Background, Material, Placed, SceneSpec, near_plane, rows
 from render.scene.surroundings import SettledConfig
 from render.scene.tabletop import Tabletop, from_above
 from render.scene.view import scene_camera
 from render.scene.views import read_views
 from render.sensor.config import DEFAULT_SENSOR, SensorConfig, draw_sensors
 
-PURPOSES = ("pose", "clutter", "light", "material", "background", "sensor", "props")
+PURPOSES = ("pose", "clutter", "light", "material", "background", "sensor", "props", "environment")
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,30 @@ class SceneConfig(SettledConfig):
         (1.0, 1.0, 1.0), "Scale of meshes along their x, y and z axes; 1,1,1 is exact", minimum=0.01
     )
     background: str = option(
-        "noise", "What stands behind all: noise (procedural), plain, or a folder of photographs"
+        "noise",
+        "What stands behind all: noise (procedural), plain, a folder of photographs, or"
+        " environment, that of scene.environment",
+    )
+    environment: str = option(
+        "none",
+        "Where ambient light comes from: none, all around alike; studio, room or sky, drawn anew"
+        " for each frame; any of those; or a folder of panoramas (.hdr). With one, surfaces are"
+        " physically based and mirror it",
+        later=True,
+    )
+    roughness: Range = option(
+        (0.25, 0.9),
+        "Of objects' surfaces, with an environment; 0: a mirror, 1: matt",
+        minimum=0,
+        maximum=1,
+        later=True,
+    )
+    metallic_chance: float = option(
+        0.0,
+        "Chance that an object is of metal, with an environment; 0: none is, 1: all are",
+        minimum=0,
+        maximum=1,
+        later=True,
     )
 
 
@@ -85,7 +110,7 @@ class Randomizer:
 
     backgrounds: the images that are drawn from. left_out: those of them that others stand in for.
     views: the sides that crops show, if poses say them. near: the scenes' near plane, metres.
-    light_scale: factor on how far lights are.
+    lighting: draws lamps and environments; its scale is a factor on how far lamps are.
     """
 
     def __init__(
@@ -109,8 +134,8 @@ class Randomizer:
             distractors: as `load_distractors` gives them.
 
         Raises:
-            InputError: the background is neither a known kind nor a folder that holds images, an
-                object could reach behind the camera, or there is no such kind of light.
+            InputError: the background or environment is neither a known kind nor a folder that
+                holds images, an object could reach behind the camera, or there is no such light.
         """
         self.config, self.models, self.size, self.seed = config, models, size, seed
         self.sensor_config = sensor
@@ -121,16 +146,16 @@ class Randomizer:
         diameters = [models[obj_id].diameter for obj_id in self.obj_ids]
         self.near = near_plane(min(diameters, default=SMALL))
         # Lights of so many metres would stand within objects that are larger.
-        self.light_scale = max([1.0, *diameters])
+        self.lighting = Lighting(config, max([1.0, *diameters]))
         self.views: Mapping[int, np.ndarray] = {}
         if config.views and config.layout == "crop":
             self.views = read_views(Path(config.views), {i: models[i] for i in self.obj_ids})
         self.distractors = distractors
         self._stage = Stage(config, models, self.obj_ids, camera, size, self.views, distractors)
-        check_ranges(config, config.light_kinds, self._stage)
+        check_ranges(config, self._stage)
         self._tabletop = Tabletop(self._stage, config.stretch)
         self._settled = SettledScenes(
-            self._stage, config, seed, config.stretch, self.material, prop_material, self.lighting
+            self._stage, config, seed, config.stretch, self.material, self._prop, self.lighting
         )
 
     def prepare(self) -> None:
@@ -149,33 +174,35 @@ class Randomizer:
             for number, purpose in enumerate(PURPOSES)
         }
         if self.config.layout in SETTLED:
-            camera, objects, ambient, lights = self._settled.frame(frame_id, rng["pose"])
+            shown = self._settled.frame(frame_id, rng["pose"])
         else:
-            camera, objects, ambient, lights = self._own_scene(frame_id, rng)
+            shown = self._own_scene(frame_id, rng)
         sensor, depth_sensor = draw_sensors(self.sensor_config, rng["sensor"])
         return SceneSpec(
-            K=rows(camera.K),
-            size=camera.size,
-            objects=objects,
-            ambient=ambient,
-            lights=lights,
+            K=rows(shown.camera.K),
+            size=shown.camera.size,
+            objects=shown.objects,
+            ambient=shown.ambient,
+            lights=shown.lights,
             background=self._background(frame_id, rng["background"]),
             sensor=sensor,
             depth_sensor=depth_sensor,
             near=self.near,
+            environment=shown.environment,
         )
 
-    def _own_scene(
-        self, frame_id: int, rng: Mapping[str, np.random.Generator]
-    ) -> tuple[Camera, tuple[Placed, ...], tuple[float, ...], tuple[Light, ...]]:
-        """What a frame shows that shares its scene with no other: camera, meshes, and light."""
+    def _own_scene(self, frame_id: int, rng: Mapping[str, np.random.Generator]) -> Shown:
+        """What a frame shows that shares its scene with no other."""
         camera, bodies = self._placed(frame_id, rng["pose"], rng["clutter"])
         objects = tuple(self._drawn(body, rng["material"], rng["props"]) for body in bodies)
         middle = np.mean([b.cam_from_obj[:3, 3] for b in bodies if b.obj_id in self.models], axis=0)
-        ambient, lights = self.lighting(rng["light"], middle)
+        ambient, lights = self.lighting.lamps(rng["light"], middle)
         if bodies[-1].obj_id in TABLES:
             lights = tuple(from_above(light, bodies[-1].cam_from_obj) for light in lights)
-        return camera, objects, ambient, lights
+        # All of a full frame stand upright together; in a crop, what is annotated says where up is.
+        up = next(b for b in (bodies[-1], *bodies) if b.obj_id in TABLES or b.annotated)
+        environment = self.lighting.environment(rng["environment"], up.cam_from_obj[:3, 2])
+        return Shown(camera, objects, ambient, lights, environment)
 
     def _placed(
         self, frame_id: int, pose_rng: np.random.Generator, clutter_rng: np.random.Generator
@@ -192,7 +219,7 @@ class Randomizer:
         return Placed(
             body.obj_id,
             rows(body.cam_from_obj),
-            prop_material(prop_rng) if is_prop else self.material(rng),
+            self._prop(prop_rng) if is_prop else self.material(rng),
             self.config.stretch if body.stretch is None else body.stretch,
             body.annotated,
         )
@@ -201,60 +228,30 @@ class Randomizer:
         """A random surface."""
         config = self.config
         tint = np.array(config.tint) * (1 + config.tint_spread * rng.uniform(-1, 1, 3))
-        return Material(
+        old = Material(
             tint=tuple(tint.tolist()),
             gloss=rng.uniform(*config.gloss),
             shininess=rng.uniform(*config.shininess),
         )
-
-    def lighting(
-        self, rng: np.random.Generator, middle: np.ndarray
-    ) -> tuple[tuple[float, ...], tuple[Light, ...]]:
-        """Ambient colour and lights from all over the camera's side.
-
-        Args:
-            middle: (3,) of what is lit, camera frame, metres.
-        """
-        config = self.config
-        count = int(rng.integers(config.lights[0], config.lights[1] + 1))
-        shares = rng.dirichlet(np.ones(count)) * rng.uniform(*config.light) if count else ()
-        lights = []
-        for share in shares:
-            direction = rng.normal(size=3)
-            direction /= np.linalg.norm(direction)
-            direction[2] = -abs(direction[2])  # towards the camera, whose z points into the scene
-            lights.append(Light("directional", tuple(direction.tolist()), self._color(rng, share)))
-        ambient = self._color(rng, rng.uniform(*config.ambient))
-        # From a stream of their own, so that whatever else rng draws does not depend on it.
+        if not self._physical:
+            return old
+        # From a stream of their own, so that nothing else of a scene depends on it.
         (rng,) = rng.spawn(1)
-        return ambient, tuple(self._turned_into_kind(light, middle, rng) for light in lights)
+        metallic = float(rng.random() < config.metallic_chance)
+        return replace(old, roughness=rng.uniform(*config.roughness), metallic=metallic)
 
-    def _turned_into_kind(self, light: Light, middle: np.ndarray, rng) -> Light:
-        """A directional light as one of `light_kinds`, with or without shadows.
+    def _prop(self, rng: np.random.Generator) -> Material:
+        return prop_material(rng, self._physical)
 
-        All is drawn for every light, so that one option shifts nothing of another.
-        """
-        config, towards = self.config, np.array(light.vector)
-        kind = config.light_kinds[rng.integers(len(config.light_kinds))]
-        shadow = bool(rng.random() < config.shadow_chance)
-        position = middle + self.light_scale * rng.uniform(*config.light_distance) * towards
-        outer = np.radians(rng.uniform(*config.spot_deg))
-        inner = outer * rng.uniform(0.5, 1.0)
-        light = replace(light, kind=kind, shadow=shadow)
-        if kind == "directional":
-            return light
-        light = replace(light, vector=tuple(position.tolist()))
-        if kind == "point":
-            return light
-        direction, cone = tuple((-towards).tolist()), (float(inner), float(outer))
-        return replace(light, direction=direction, cone=cone)
-
-    def _color(self, rng: np.random.Generator, strength: float) -> tuple[float, ...]:
-        return tuple((strength * (1 + self.config.light_color * rng.uniform(-1, 1, 3))).tolist())
+    @property
+    def _physical(self) -> bool:
+        return self.config.environment != NONE
 
     def _background(self, frame_id: int, rng: np.random.Generator) -> Background:
         if self.config.background == "plain" or self.config.surroundings == "room":
             return Background("plain", color=tuple(rng.random(3).tolist()))
+        if self.config.background == "environment":
+            return Background("environment")
         if self.config.background == "noise":
             return Background("noise", seed=(self.seed, frame_id, PURPOSES.index("background")))
         path = self._drawn_image(rng)

@@ -1,11 +1,8 @@
 """What is refused of the ranges that scenes are drawn from, before anything is drawn."""
 
-from collections.abc import Sequence
-
 from render.errors import InputError
 from render.scene.heap import SETTLED
 from render.scene.layout import Stage
-from render.scene.spec import LIGHT_KINDS
 from render.scene.surroundings import SettledConfig
 
 FEWEST_PIXELS = 4.0  # that an object is to be large, at its farthest
@@ -13,14 +10,13 @@ LEAST_ELEVATION_DEG = 5.0  # of the camera above a table
 INTO_BIN_DEG = 45.0  # from which a camera sees over the walls of a bin to the middle of its floor
 
 
-def check_ranges(config: SettledConfig, light_kinds: Sequence[str], stage: Stage) -> None:
+def check_ranges(config: SettledConfig, stage: Stage) -> None:
     """Refuse ranges that cannot be drawn from.
 
     Raises:
-        InputError: an object could reach behind the camera or be too small to be seen, the camera
-            could be below the ground, or there is no such kind of light.
+        InputError: an object could reach behind the camera or be too small to be seen, or the
+            camera could be below the ground.
     """
-    _check_light_kinds(light_kinds)
     _check_elevation(config)
     for obj_id in stage.obj_ids:
         diameter = stage.models[obj_id].diameter
@@ -53,10 +49,3 @@ def _check_elevation(config: SettledConfig) -> None:
             f"scene.elevation_deg: up to {high:g} the walls of the bin hide what lies in it; end at"
             f" {INTO_BIN_DEG:g} or more"
         )
-
-
-def _check_light_kinds(kinds: Sequence[str]) -> None:
-    unknown = [kind for kind in kinds if kind not in LIGHT_KINDS]
-    if unknown or not kinds:
-        got = f"no kind {unknown[0]!r}" if unknown else "none is named"
-        raise InputError(f"scene.light_kinds: {got}; there are {', '.join(LIGHT_KINDS)}")

@@ -1,11 +1,10 @@
 """Frames that share a scene at rest: a heap in its surroundings, and a camera for each frame."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from render.camera import Camera
+from render.environment.spec import Environment
 from render.errors import InputError
 from render.scene.heap import Heap, Heaps
 from render.scene.layout import (
@@ -16,17 +15,18 @@ from render.scene.layout import (
     view_distance,
     view_rotation,
 )
+from render.scene.lighting import Lighting
+from render.scene.shown import Shown
 from render.scene.spec import Light, Placed, rows
 from render.scene.surroundings import PLAIN_BOXES, Look, Room, SettledConfig, room, table
 from render.transforms import apply, invert, rigid
 
 # Streams of randomness of a whole scene; frames have those of lower numbers.
-PURPOSES = {name: 60 + i for i, name in enumerate(("objects", "clutter", "drop", "look", "light"))}
-AROUND = 65  # of what stands around
+NAMES = ("objects", "clutter", "drop", "look", "light", "around", "environment")
+PURPOSES = {name: 60 + i for i, name in enumerate(NAMES)}
 VIEWS = 200  # that are tried for one frame
 KEPT = 2  # scenes in memory: a worker's last ones
 DOWN = np.diag([1.0, -1.0, -1.0, 1.0])  # of a camera that looks straight down at the world
-Lighting = Callable[[np.random.Generator, np.ndarray], tuple[tuple[float, ...], tuple[Light, ...]]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,6 +44,7 @@ class SettledScene:
     seen: int
     rim: np.ndarray | None
     around: Room
+    environment: Environment | None
 
 
 class SettledScenes:
@@ -62,8 +63,7 @@ class SettledScenes:
         """
         Args:
             stretch: scale of the objects along their own axes.
-            material, prop: draw the surfaces of objects and of props. lighting: draws ambient and
-                other light before a camera, about a middle.
+            material, prop: draw the surfaces of objects and of props.
         """
         self._stage, self._config, self._seed = stage, config, seed
         self._heaps = Heaps(stage, stretch)
@@ -74,15 +74,14 @@ class SettledScenes:
         """Find the convex pieces of all meshes, once, rather than in every worker."""
         _ = self._heaps.pieces
 
-    def frame(
-        self, frame_id: int, rng: np.random.Generator
-    ) -> tuple[Camera, tuple[Placed, ...], tuple[float, ...], tuple[Light, ...]]:
-        """What one frame shows, camera frame; rng: of the camera."""
+    def frame(self, frame_id: int, rng: np.random.Generator) -> Shown:
+        """What one frame shows; rng: of the camera."""
         scene = self.scene(frame_id // self._config.cameras)
         T = self._cam_from_world(scene, rng)
         placed = tuple(replace(p, cam_from_obj=rows(T @ p.matrix)) for p in scene.placed)
         lights = tuple(_moved(light, T) for light in scene.lights)
-        return self._stage.camera, placed, scene.ambient, lights
+        environment = _turned(scene.environment, T)
+        return Shown(self._stage.camera, placed, scene.ambient, lights, environment)
 
     def scene(self, scene_id: int) -> SettledScene:
         """A scene, from memory if it was one of the last."""
@@ -107,17 +106,22 @@ class SettledScenes:
             for thing in heap.things
         ]
         corners = np.array([thing.corners for thing in heap.things])
-        around_rng = np.random.default_rng([self._seed, scene_id, AROUND])
+        around_rng = np.random.default_rng(seeds["around"])
         placed += self._bin_walls(heap, around_rng)
         around = self._around(heap, corners, around_rng)
         middle = corners.reshape(-1, 3).mean(axis=0)
-        ambient, lights = self._lighting(
+        ambient, lights = self._lighting.lamps(
             np.random.default_rng(seeds["light"]), apply(DOWN, middle[None])[0]
         )
         lit = tuple(around.lit(_moved(light, DOWN), middle) for light in lights)
         seen = sum(thing.annotated for thing in heap.things)
         rim = np.array([*heap.inner, 2 * heap.walls[0].size[2]]) / 2 if heap.walls else None
-        return SettledScene((*placed, *around.parts), ambient, lit, corners, seen, rim, around)
+        environment = self._lighting.environment(
+            np.random.default_rng(seeds["environment"]), np.array([0.0, 0.0, 1.0])
+        )
+        return SettledScene(
+            (*placed, *around.parts), ambient, lit, corners, seen, rim, around, environment
+        )
 
     @property
     def _known(self) -> set[int]:
@@ -185,6 +189,14 @@ def _is_clear(scene: SettledScene, eye: np.ndarray, target: np.ndarray) -> bool:
         crossing = (np.sign(way[:2]) * scene.rim[:2] - target[:2]) / way[:2]
     crossing = np.min(np.where(way[:2] == 0, np.inf, crossing))
     return bool(target[2] + crossing * way[2] > scene.rim[2] or crossing >= 1)
+
+
+def _turned(environment: Environment | None, cam_from_world: np.ndarray) -> Environment | None:
+    """What a camera sees of an environment, whose `env_from_cam` is from the world's axes."""
+    if environment is None:
+        return None
+    env_from_world = np.array(environment.env_from_cam)
+    return replace(environment, env_from_cam=rows(env_from_world @ cam_from_world[:3, :3].T))
 
 
 def _moved(light: Light, dst_from_src: np.ndarray) -> Light:

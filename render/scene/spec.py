@@ -9,29 +9,45 @@ from typing import Any
 import numpy as np
 
 from render.camera import Camera
+from render.environment.spec import Environment
 from render.mesh.mesh import SMALL
 from render.scene.spec_check import check_spec
 from render.sensor.spec import DEPTH_SENSORS, ColorSensor, DepthSensor, Vector
 
 NEAR = 0.01  # metres; what is nearer to the camera is cut off, unless objects are small
+# Fields that older specs do not have; they are not written down where they are None.
+YOUNG = ("environment", "roughness", "metallic")
 NEAREST_SHARE = 0.2  # of an annotated object's distance: what is drawn of it is no nearer
 LIGHT_KINDS = ("directional", "point", "spot")
 
 
 @dataclass(frozen=True)
 class Material:
-    """Surface appearance, Blinn-Phong.
+    """Surface appearance: Blinn-Phong, and in an environment glTF's metallic-roughness.
 
     tint: linear factors on the mesh's own colour, RGB. gloss: strength of the highlight, 0..1.
     shininess: its exponent. A roughness in 0..1, as glTF and pyrender have it, is a shininess of
     2 / roughness^4 - 2: the exponent is 2 / alpha^2 - 2 (B. Walter et al., "Microfacet models for
     refraction through rough surfaces", 2007, section 5.2) and alpha = roughness^2 (B. Burley,
     "Physically-based shading at Disney", 2012). So 8 to 64 is a roughness of 0.67 to 0.42.
+
+    roughness: 0 is a mirror, 1 matt; None is what that makes of the shininess. metallic: 0 is a
+    dielectric, whose highlights are white, 1 a metal; None is 0. Both count in an environment only,
+    where gloss does not.
     """
 
     tint: Vector = (1.0, 1.0, 1.0)
     gloss: float = 0.0
     shininess: float = 32.0
+    roughness: float | None = None
+    metallic: float | None = None
+
+    @property
+    def microfacets(self) -> tuple[float, float]:
+        """Roughness and metallic, as they count in an environment."""
+        of_shininess = (2 / (self.shininess + 2)) ** 0.25
+        rough = of_shininess if self.roughness is None else self.roughness
+        return rough, self.metallic or 0.0
 
 
 @dataclass(frozen=True)
@@ -98,8 +114,8 @@ class Light:
 class Background:
     """What stands behind the objects.
 
-    kind: "plain" (color), "image" (path; crop_from_image 2x3 row-major maps it into the frame) or
-    "noise" (procedural, from seed and color).
+    kind: "plain" (color), "image" (path; crop_from_image 2x3 row-major maps it into the frame),
+    "noise" (procedural, from seed and color) or "environment" (what shines on the objects).
     """
 
     kind: str = "plain"
@@ -117,7 +133,9 @@ class SceneSpec:
     """One image to draw. K is 3x3 row-major; size is (width, height); ambient is linear RGB.
 
     sensor: the colour camera. depth_sensor: the depth camera, None for a perfect one. near: metres;
-    what is nearer to the camera is cut off.
+    what is nearer to the camera is cut off. environment: where the ambient light comes from; with
+    one, all is shaded physically, see `render/draw/shaders/physical.frag`. None is from everywhere
+    alike, and Blinn-Phong.
     """
 
     K: tuple[Vector, ...]
@@ -129,6 +147,7 @@ class SceneSpec:
     sensor: ColorSensor = PERFECT
     depth_sensor: DepthSensor | None = None
     near: float = NEAR
+    environment: Environment | None = None
 
     @property
     def camera(self) -> Camera:
@@ -140,7 +159,7 @@ class SceneSpec:
         fields = dict(vars(self))
         if self.near == NEAR:
             del fields["near"]  # which older specs do not say
-        return json.dumps(fields, default=vars)
+        return json.dumps(_without_young(fields), default=lambda part: _without_young(vars(part)))
 
     @staticmethod
     def from_json(text: str) -> "SceneSpec":
@@ -173,6 +192,10 @@ def rows(matrix: np.ndarray) -> tuple[Vector, ...]:
     return tuple(tuple(float(x) for x in row) for row in matrix)
 
 
+def _without_young(fields: dict[str, Any]) -> dict[str, Any]:
+    return {name: v for name, v in fields.items() if not (v is None and name in YOUNG)}
+
+
 def _spec(fields: dict[str, Any]) -> SceneSpec:
     objects = [{**o, "material": Material(**o["material"])} for o in fields["objects"]]
     for item in objects:
@@ -181,9 +204,13 @@ def _spec(fields: dict[str, Any]) -> SceneSpec:
     depth_sensor = fields.get("depth_sensor")
     if depth_sensor is not None:
         depth_sensor = DEPTH_SENSORS[depth_sensor["kind"]](**depth_sensor)
+    environment = fields.get("environment")
+    if environment is not None:
+        environment = Environment(**environment)
     return SceneSpec(
         **{
             **fields,
+            "environment": environment,
             "objects": tuple(Placed(**o) for o in objects),
             "lights": tuple(Light(**light) for light in fields["lights"]),
             "background": Background(**fields["background"]),

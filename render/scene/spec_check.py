@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from render.camera import Camera
+from render.environment.spec import ENVIRONMENT_KINDS
 from render.errors import InputError
 from render.plain import (
     Check,
@@ -52,7 +53,17 @@ def _stretch(value: Any, where: str) -> Any:
     return array(3, least=1e-4, most=1e4)(value, where)
 
 
-_MATERIAL = record({}, {"tint": _COLOR, "gloss": _SHARE, "shininess": number(0, 1e6)})
+def _rotation(value: Any, where: str) -> Any:
+    R = np.array(array(3, 3, least=-2, most=2)(value, where), np.float64)
+    if not (np.allclose(R.T @ R, np.eye(3), atol=ROTATION_SLACK) and np.linalg.det(R) > 0):
+        raise refusal(where, "a rotation, 3 x 3", value)
+    return value
+
+
+_MICROFACETS = {"roughness": optional(_SHARE), "metallic": optional(_SHARE)}
+_MATERIAL = record(
+    {}, {"tint": _COLOR, "gloss": _SHARE, "shininess": number(0, 1e6), **_MICROFACETS}
+)
 _POSTURE = record(
     {
         "pose": array(16, 3, least=-100, most=100),
@@ -76,7 +87,7 @@ _PLAIN_BACKGROUND = {"color": _COLOR, "seed": _SEED}
 _CROP = array(2, 3, least=-1e6, most=1e6)
 _OF_IMAGE = {"path": text, "crop_from_image": _CROP}
 _OF_NONE = {name: optional(check) for name, check in _OF_IMAGE.items()}
-_KIND = {"kind": one_of(("plain", "image", "noise"))}
+_KIND = {"kind": one_of(("plain", "image", "noise", "environment"))}
 _ANY_BACKGROUND = record(_KIND, {**_PLAIN_BACKGROUND, **_OF_NONE})
 _IMAGE_BACKGROUND = record({**_KIND, **_OF_IMAGE}, _PLAIN_BACKGROUND)
 _SENSOR = record(
@@ -126,6 +137,19 @@ _DEPTH_SENSORS = {
 }
 
 
+_ENVIRONMENT = record(
+    {"kind": one_of(ENVIRONMENT_KINDS)},
+    {"env_from_cam": _rotation, "seed": _SEED, "path": optional(text)},
+)
+
+
+def _environment(value: Any, where: str) -> Any:
+    _ENVIRONMENT(value, where)
+    if value["kind"] == "image":
+        record({"path": text}, others=True)(value, where)
+    return value
+
+
 def _background(value: Any, where: str) -> Any:
     _ANY_BACKGROUND(value, where)
     return _IMAGE_BACKGROUND(value, where) if value["kind"] == "image" else value
@@ -145,7 +169,12 @@ _SPEC: Check = record(
         "background": _background,
         "sensor": _SENSOR,
     },
-    {"ambient": _COLOR, "depth_sensor": optional(_depth_sensor), "near": number(1e-7, 1e3)},
+    {
+        "ambient": _COLOR,
+        "depth_sensor": optional(_depth_sensor),
+        "near": number(1e-7, 1e3),
+        "environment": optional(_environment),
+    },
 )
 
 
@@ -171,4 +200,6 @@ def check_spec(value: Any, where: str) -> Mapping[str, Any]:
         raise InputError(f"{within(where, '.K')}: {error}") from None
     if value.get("depth_sensor") is not None and value["K"][1][0] != 0:
         raise InputError(f"{within(where, '.K')} turns the image, which no depth sensor does")
+    if value["background"]["kind"] == "environment" and value.get("environment") is None:
+        raise InputError(f"{within(where, '.background')} is of an environment, and there is none")
     return value

@@ -39,6 +39,12 @@ HAND = ["--hand", "bundled", "--format", "nyu"]
             ["--set", "sensor.color=perfect", "--set", "sensor.noise=0,0"],
             "sensor.noise has no effect with sensor.color=perfect",
         ),
+        (["--set", "scene.roughness=0,1"], "scene.roughness belongs to scene.environment"),
+        (["--set", "scene.metallic_chance=1"], "scene.metallic_chance belongs to scene.env"),
+        (
+            ["--preset", "photo", "--set", "scene.gloss=0,1"],
+            "scene.gloss has no effect with scene.environment",
+        ),
         (["--set", "sensor.shadows=false"], "sensor.shadows belongs to sensor.depth=structured"),
         (["--set", "sensor.ambient=0,1"], "sensor.ambient belongs to sensor.depth=time-of-flight"),
         (["--set", "sensor.read_noise_e=1,2"], "sensor.read_noise_e is counted in electrons"),

@@ -18,6 +18,11 @@ log = logging.getLogger(__name__)
 
 WRAPS = {10497: "repeat", 33648: "mirror", 33071: "clamp"}
 GLOSSY = "KHR_materials_pbrSpecularGlossiness"
+MAPS = {
+    "normalTexture": "a map of normals",
+    "occlusionTexture": "a map of occlusion",
+    "metallicRoughnessTexture": "a map of roughness and metal",
+}
 # Extensions that give a texture another image, in a format that is not read.
 OTHER_IMAGES = ("KHR_texture_basisu", "MSFT_texture_dds", "EXT_texture_avif")
 
@@ -65,7 +70,7 @@ class Materials:
 
     def _make(self, entry: dict) -> Material:
         glossy = extension(entry, GLOSSY)
-        rough = member(entry, "pbrMetallicRoughness", dict, {})
+        rough = _rough(entry)
         color = rough if glossy is None else glossy
         names = ("baseColor", "baseColorTexture") if glossy is None else ("diffuse",)
         factor = vector(color, f"{names[0]}Factor", (1.0, 1, 1, 1))[:3]
@@ -121,12 +126,19 @@ class Materials:
         glow = vector(entry, "emissiveFactor", (0.0, 0, 0))
         if (glow > 0).any():
             self._say("light of its own, which is not drawn")
+        for name, where in ((n, w) for w in (entry, _rough(entry)) for n in MAPS):
+            if name in where:
+                self._say(f"{MAPS[name]} ({name}), which is not drawn")
 
     def _say(self, what: str) -> None:
         """Say once what is left out."""
         if what not in self._dropped:
             self._dropped.add(what)
             log.info("%s: has %s", self._file.path, what)
+
+
+def _rough(entry: dict) -> dict:
+    return member(entry, "pbrMetallicRoughness", dict, {})
 
 
 def tinted(colors: np.ndarray, factor: np.ndarray) -> np.ndarray:

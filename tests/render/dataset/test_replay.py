@@ -17,10 +17,14 @@ from render.scene.randomize import SceneConfig
 RENDER = RenderConfig(frames=4, size=(96, 72), frames_per_scene=3)
 
 
-@pytest.fixture(scope="module", params=[False, True], ids=["plain", "antialias"])
+PHOTO = SceneConfig(environment="any", background="environment", shadow_chance=0.7)
+
+
+@pytest.fixture(scope="module", params=["plain", "antialias", "photo"])
 def dataset(request, tmp_path_factory) -> Path:
     out = tmp_path_factory.mktemp("replay") / "made"
-    generate(replace(RENDER, antialias=request.param), SceneConfig(), out, seed=3, workers=1)
+    scene = PHOTO if request.param == "photo" else SceneConfig()
+    generate(replace(RENDER, antialias=request.param != "plain"), scene, out, seed=3, workers=1)
     return out
 
 

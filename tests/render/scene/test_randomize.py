@@ -276,7 +276,7 @@ def test_kinds_of_light_shift_nothing_that_is_drawn_after_them():
     for kinds, chance in ((("directional",), 0.0), (("spot", "point"), 0.7)):
         rng = np.random.default_rng(8)
         draw = randomizer(replace(CROP, light_kinds=kinds, shadow_chance=chance))
-        draw.lighting(rng, np.array([0.0, 0.0, 1.0]))
+        draw.lighting.lamps(rng, np.array([0.0, 0.0, 1.0]))
         after.append(rng.random())
     assert after[0] == after[1]
 
@@ -290,7 +290,7 @@ def test_a_kind_of_light_that_there_is_not_is_refused(kinds):
 @pytest.mark.parametrize("background", ["{tmp}", "{tmp}/none", "nosie"])
 def test_a_background_without_images_is_refused(background, tmp_path):
     (tmp_path / "notes.txt").write_text("no image")
-    with pytest.raises(InputError, match=r"^scene\.background: .*'noise' or 'plain'$"):
+    with pytest.raises(InputError, match=r"^scene\.background: .* or 'environment'$"):
         randomizer(replace(CROP, background=background.format(tmp=tmp_path)))
 
 

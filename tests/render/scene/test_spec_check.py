@@ -5,9 +5,10 @@ import json
 import numpy as np
 import pytest
 
+from render.environment.spec import Environment
 from render.errors import InputError
 from render.hand.file import load_hand
-from render.scene.background import draw_background
+from render.scene.background import draw_behind
 from render.scene.spec import (
     Background,
     Light,
@@ -40,16 +41,25 @@ FULL = SceneSpec(
     depth_sensor=StructuredLight(seed=(5,)),
     near=0.005,
 )
-SPECS = (FULL, SceneSpec(FULL.K, (32, 24), depth_sensor=TimeOfFlight(seed=(1,))))
+LIT = SceneSpec(
+    FULL.K,
+    (32, 24),
+    (Placed(1, rows(AT), Material(roughness=0.3, metallic=1.0)),),
+    background=Background("environment"),
+    environment=Environment("sky", seed=(5,)),
+    depth_sensor=TimeOfFlight(),
+)
+SPECS = (FULL, SceneSpec(FULL.K, (32, 24), depth_sensor=TimeOfFlight(seed=(1,))), LIT)
+IDS = ["full", "short", "lit"]
 
 
-@pytest.mark.parametrize("spec", SPECS, ids=["full", "short"])
+@pytest.mark.parametrize("spec", SPECS, ids=IDS)
 def test_a_spec_is_read_as_it_was_written(spec):
     read = SceneSpec.from_plain(json.loads(spec.to_json()), "x")
     assert read == spec and read.to_json() == spec.to_json()
 
 
-@pytest.mark.parametrize("spec", SPECS, ids=["full", "short"])
+@pytest.mark.parametrize("spec", SPECS, ids=IDS)
 def test_whatever_stands_at_a_place_a_spec_is_read_and_seen_or_refused(spec):
     plain = json.loads(spec.to_json())
     # The numbers of a posture and of a pose are all of a kind.
@@ -66,14 +76,14 @@ def test_whatever_stands_at_a_place_a_spec_is_read_and_seen_or_refused(spec):
                 assert "\n" not in message and len(message) < 600
                 continue
             seen += 1
-            if place[0] in ("sensor", "depth_sensor", "background", "K"):
+            if place[0] in ("sensor", "depth_sensor", "background", "K", "environment"):
                 see(read)
     assert refused > 10 * seen / 2 and seen > 50
 
 
 def see(spec: SceneSpec) -> None:
     width, height = spec.size
-    draw_background(spec.background, spec.size)
+    draw_behind(spec)
     rgb = np.full((height, width, 3), 100, np.uint8)
     assert apply_color_sensor(rgb, spec.sensor).shape == rgb.shape
     depth = np.full((height, width), 0.7, np.float32)

@@ -194,7 +194,10 @@ class _TwinMaker:
         rng = np.random.default_rng([self.seed, image.scene_id, image.im_id, variant])
         places = [a.cam_from_obj[:3, 3] for a in image.annotations]
         middle = np.mean(places, axis=0) if places else np.zeros(3)
-        ambient, lights = self.randomizer.lighting(rng, middle)
+        lighting = self.randomizer.lighting
+        ambient, lights = lighting.lamps(rng, middle)
+        # The objects stand on something, mostly; where none is, the camera is level.
+        up = sum((a.cam_from_obj[:3, 2] for a in image.annotations), np.array([0.0, -1e-3, 0.0]))
         objects = tuple(
             Placed(a.obj_id, rows(a.cam_from_obj), self.randomizer.material(rng))
             for a in image.annotations
@@ -207,13 +210,14 @@ class _TwinMaker:
             lights=lights,
             sensor=draw_color_sensor(self.sensor, rng),
             near=near_of(objects),
+            environment=lighting.environment(rng.spawn(1)[0], up / np.linalg.norm(up)),
         )
         return self._lit(image, spec) if rng.random() < self.config.lit else spec
 
     def _lit(self, image: BopImage, spec: SceneSpec) -> SceneSpec:
         """The spec in the image's own light; as it is where the objects' shading does not tell."""
         objects = tuple(replace(o, material=Material()) for o in spec.objects)
-        plain = replace(spec, objects=objects, ambient=(1.0, 1.0, 1.0), lights=())
+        plain = replace(spec, objects=objects, ambient=(1.0, 1.0, 1.0), lights=(), environment=None)
         (drawn,) = self.renderer.render([plain])
         assert drawn.rgb is not None and drawn.normals is not None
         inner = np.zeros(drawn.rgb.shape[:2], bool)

@@ -111,6 +111,24 @@ def test_variants_differ_in_light_alone(twins):
             np.testing.assert_array_equal(*masks)
 
 
+def test_twins_are_lit_by_environments_where_these_are_asked_for(tables, tmp_path):
+    """Only the object's colours change, and the same seed is the same light."""
+    made = {}
+    for name, kind in (("none", "none"), ("sky", "sky"), ("again", "sky")):
+        config = PairConfig(variants=1, lit=0.0, halo_px=0.0)
+        pair(config, replace(TWINS, environment=kind), data_of(tables), tmp_path / name, seed=0)
+        made[name] = frames_of(tmp_path / name, "twin0")
+    for key, image in made["sky"].items():
+        rgb, unlit = image.read_rgb(), made["none"][key].read_rgb()
+        np.testing.assert_array_equal(rgb, made["again"][key].read_rgb())
+        (gt_id,) = [i for i, a in enumerate(image.annotations) if a.obj_id == 1]
+        whole = frames_of(tables, "train")[key].read_mask(gt_id, visible=False)
+        far = far_from(whole)
+        np.testing.assert_array_equal(rgb[far], unlit[far])
+        differs = (rgb != unlit).any(axis=2)
+        assert differs[image.read_mask(gt_id, visible=True)].mean() > 0.9
+
+
 def test_without_masks_the_drawing_says_what_is_in_front(tables, twins, tmp_path):
     bare = tmp_path / "bare"
     shutil.copytree(tables, bare)

@@ -1,0 +1,109 @@
+"""Random light: lamps all over the camera's side, and environments."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy.spatial.transform import Rotation
+
+from render.environment.panorama import panorama_files
+from render.environment.spec import DRAWN_KINDS, Environment
+from render.errors import InputError
+from render.scene.spec import LIGHT_KINDS, Light, rows
+
+NONE, ANY = "none", "any"
+SEEDS = 2**63
+
+
+class Lighting:
+    """Draws light from the ranges of a SceneConfig.
+
+    scale: factor on how far lamps are. panoramas: the files that environments are drawn from.
+    """
+
+    def __init__(self, config: Any, scale: float) -> None:
+        """
+        Raises:
+            InputError: there is no such kind of light or environment.
+        """
+        self.config, self.scale = config, scale
+        _check_light_kinds(config.light_kinds)
+        self.panoramas: list[Path] = []
+        if config.environment not in (NONE, ANY, *DRAWN_KINDS):
+            self.panoramas = panorama_files(Path(config.environment))
+        elif config.environment == NONE and config.background == "environment":
+            raise InputError(
+                "scene.background: there is no environment to show; set scene.environment, too"
+            )
+
+    def lamps(
+        self, rng: np.random.Generator, middle: np.ndarray
+    ) -> tuple[tuple[float, ...], tuple[Light, ...]]:
+        """Ambient colour and lights from all over the camera's side.
+
+        Args:
+            middle: (3,) of what is lit, camera frame, metres.
+        """
+        config = self.config
+        count = int(rng.integers(config.lights[0], config.lights[1] + 1))
+        shares = rng.dirichlet(np.ones(count)) * rng.uniform(*config.light) if count else ()
+        lights = []
+        for share in shares:
+            direction = rng.normal(size=3)
+            direction /= np.linalg.norm(direction)
+            direction[2] = -abs(direction[2])  # towards the camera, whose z points into the scene
+            lights.append(Light("directional", tuple(direction.tolist()), self._color(rng, share)))
+        ambient = self._color(rng, rng.uniform(*config.ambient))
+        # From a stream of their own, so that whatever else rng draws does not depend on it.
+        (rng,) = rng.spawn(1)
+        return ambient, tuple(self._turned_into_kind(light, middle, rng) for light in lights)
+
+    def environment(self, rng: np.random.Generator, up: np.ndarray) -> Environment | None:
+        """An environment, turned about the vertical; None where there is none.
+
+        Args:
+            up: (3,) unit, camera frame.
+        """
+        chosen = self.config.environment
+        if chosen == NONE:
+            return None
+        level, _ = Rotation.align_vectors([[0.0, 0.0, 1.0]], [up])
+        turn = Rotation.from_euler("z", rng.uniform(0, 2 * np.pi)) * level
+        env_from_cam = rows(turn.as_matrix())
+        if self.panoramas:
+            path = self.panoramas[rng.integers(len(self.panoramas))]
+            return Environment("image", env_from_cam, path=str(path))
+        kind = DRAWN_KINDS[rng.integers(len(DRAWN_KINDS))] if chosen == ANY else chosen
+        return Environment(kind, env_from_cam, seed=(int(rng.integers(SEEDS)),))
+
+    def _turned_into_kind(self, light: Light, middle: np.ndarray, rng) -> Light:
+        """A directional light as one of `light_kinds`, with or without shadows.
+
+        All is drawn for every light, so that one option shifts nothing of another.
+        """
+        config, towards = self.config, np.array(light.vector)
+        kind = config.light_kinds[rng.integers(len(config.light_kinds))]
+        shadow = bool(rng.random() < config.shadow_chance)
+        position = middle + self.scale * rng.uniform(*config.light_distance) * towards
+        outer = np.radians(rng.uniform(*config.spot_deg))
+        inner = outer * rng.uniform(0.5, 1.0)
+        light = replace(light, kind=kind, shadow=shadow)
+        if kind == "directional":
+            return light
+        light = replace(light, vector=tuple(position.tolist()))
+        if kind == "point":
+            return light
+        direction, cone = tuple((-towards).tolist()), (float(inner), float(outer))
+        return replace(light, direction=direction, cone=cone)
+
+    def _color(self, rng: np.random.Generator, strength: float) -> tuple[float, ...]:
+        return tuple((strength * (1 + self.config.light_color * rng.uniform(-1, 1, 3))).tolist())
+
+
+def _check_light_kinds(kinds: Sequence[str]) -> None:
+    unknown = [kind for kind in kinds if kind not in LIGHT_KINDS]
+    if unknown or not kinds:
+        got = f"no kind {unknown[0]!r}" if unknown else "none is named"
+        raise InputError(f"scene.light_kinds: {got}; there are {', '.join(LIGHT_KINDS)}")
