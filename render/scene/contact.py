@@ -168,7 +168,10 @@ class _Solid:
 
     @cached_property
     def triangles(self) -> np.ndarray:
-        return self.vertices[self.mesh.faces]
+        """(m, 3, 3) corners of the faces, but for those without area, which bound nothing."""
+        corners = self.vertices[self.mesh.faces]
+        across = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+        return corners[across.any(axis=1)]
 
     @cached_property
     def centroids(self) -> cKDTree:
