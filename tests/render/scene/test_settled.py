@@ -140,6 +140,16 @@ def test_frames_share_a_scene_by_their_ids_whatever_was_drawn_before():
 
 
 @pytest.mark.slow
+def test_an_environment_stays_where_it_is_in_the_scene():
+    specs = [drawer(replace(PILE, environment="any")).scene(i) for i in (0, 1, 2)]
+    turns = [np.array(s.environment.env_from_cam) @ s.objects[0].matrix[:3, :3] for s in specs]
+    np.testing.assert_allclose(turns[1:], turns[:1] * 2, atol=1e-9)
+    assert len({(s.environment.kind, s.environment.seed) for s in specs}) == 1
+    up = np.array(specs[0].environment.env_from_cam) @ ground_of(specs[0])[:3, 2]
+    np.testing.assert_allclose(up, [0, 0, 1], atol=1e-9)
+
+
+@pytest.mark.slow
 def test_clutter_leaves_the_choice_of_objects_as_it_is():
     full = replace(PILE, clutter_per_frame=(4, 4))
     one, other = ([p.obj_id for p in things_of(drawer(c).scene(3))] for c in (PILE, full))
