@@ -45,13 +45,13 @@ class Kill:
         return f"{self.victim:6} killed after {self.after_s:5.2f} s, {end}: {result}{orphans}"
 
 
-def kills(count: int, seed: int, workers: int, frames: int) -> Iterator[Kill]:
+def kills(count: int, seed: int, workers: int, frames: int, preset: str) -> Iterator[Kill]:
     """Kill `count` renderings, each in its own folder, and say what came of each."""
     rng = np.random.default_rng(seed)
     with tempfile.TemporaryDirectory() as folder:
         reference = Path(folder) / "reference"
         start = time.monotonic()
-        process = _start(reference, workers, frames)
+        process = _start(reference, workers, frames, preset)
         while not reference.is_dir():
             time.sleep(0.01)
         begun_s = time.monotonic() - start
@@ -65,7 +65,7 @@ def kills(count: int, seed: int, workers: int, frames: int) -> Iterator[Kill]:
             after_s = rng.uniform(0.9 * begun_s, whole_s)
             victim = VICTIMS[rng.integers(len(VICTIMS))]
             out = Path(folder) / "killed"
-            kill = _kill_one(out, workers, frames, victim, after_s, reference)
+            kill = _kill_one(out, (workers, frames, preset), victim, after_s, reference)
             shutil.rmtree(out, ignore_errors=True)
             if kill is not None:
                 done += 1
@@ -73,10 +73,14 @@ def kills(count: int, seed: int, workers: int, frames: int) -> Iterator[Kill]:
 
 
 def _kill_one(
-    out: Path, workers: int, frames: int, victim: str, after_s: float, reference: Path
+    out: Path, asked: tuple[int, int, str], victim: str, after_s: float, reference: Path
 ) -> Kill | None:
-    """One trial; None if there was nothing to kill at that moment."""
-    process = _start(out, workers, frames)
+    """One trial; None if there was nothing to kill at that moment.
+
+    Args:
+        asked: workers, frames and preset of the rendering.
+    """
+    process = _start(out, *asked)
     time.sleep(after_s)
     crew = _workers_of(process.pid)
     targets = {"main": [process.pid], "worker": crew[:1], "all": [process.pid, *crew]}[victim]
@@ -88,7 +92,7 @@ def _kill_one(
 
     code = process.wait()
     if code == -signal.SIGKILL:  # at once, while its workers may still be alive
-        again = _start(out, workers, frames)
+        again = _start(out, *asked)
         if again.wait():
             raise click.ClickException(f"run again after a kill, it failed ({again.returncode})")
     elif code:
@@ -104,9 +108,18 @@ def same_files(one: Path, other: Path) -> bool:
     return names[0] == names[1] and len(compared[0]) == len(files) > 0
 
 
-def _start(out: Path, workers: int, frames: int) -> subprocess.Popen:
+def _start(out: Path, workers: int, frames: int, preset: str) -> subprocess.Popen:
     command = [sys.executable, str(ROOT / "pipeline.py"), "render", "--frames", str(frames)]
-    command += ["--size", "96x72", "--set", "render.frames_per_scene=40"]  # four parts each
+    command += [
+        "--preset",
+        preset,
+        "--objects",
+        "assets",
+        "--size",
+        "96x72",
+        "--set",
+        "render.frames_per_scene=40",
+    ]  # four parts each
     command += ["--workers", str(workers), "--out", str(out)]
     return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
@@ -140,10 +153,11 @@ def _orphans(crew: list[int]) -> int:
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
 @click.option("--workers", type=click.IntRange(1), default=2, show_default=True)
 @click.option("--frames", type=click.IntRange(1), default=100, show_default=True)
-def main(count: int, seed: int, workers: int, frames: int) -> None:
+@click.option("--preset", default="tabletop", show_default=True)
+def main(count: int, seed: int, workers: int, frames: int, preset: str) -> None:
     """Kill renderings at random moments; exit code 1 if a dataset differs after all."""
     done = []
-    for kill in kills(count, seed, workers, frames):
+    for kill in kills(count, seed, workers, frames, preset):
         done.append(kill)
         click.echo(f"{len(done):3}: {kill}")
     identical = sum(kill.identical and not kill.orphans for kill in done)
