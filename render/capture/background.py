@@ -5,12 +5,14 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from scipy.ndimage import distance_transform_edt
 
 from render.scene.background import draw_background, random_crop
 from render.scene.spec import Background
 
 KINDS = ("noise", "plain")
 SOFT = 0.8  # pixels: how soft the border is between object and background
+RIM_PX = 1.5  # so far in the board may shine through
 STREAM = 31  # of random numbers
 
 
@@ -35,15 +37,28 @@ def behind(
 
 
 def replaced(rgb: np.ndarray, visible: np.ndarray, picture: np.ndarray) -> np.ndarray:
-    """The visible object before another background.
+    """The visible object before another background, as large as it was filmed.
 
-    Its outermost pixel is mixed with it: there the film shows some of the board.
+    Where its rim lies it is half the object, half what is behind; there the film shows some of the
+    board, and the object has the colour of a little further in.
 
     Args:
         rgb, picture: (H, W, 3) uint8. visible: (H, W) bool.
     """
-    inner = cv2.erode(visible.astype(np.uint8), np.ones((3, 3), np.uint8), borderValue=1)
-    share = cv2.GaussianBlur(inner.astype(np.float32), (0, 0), SOFT)
-    share = np.where(visible, np.minimum(share * 1.3, 1), 0)[..., None]
-    mixed = share * rgb + (1 - share) * picture
+    if not visible.any():
+        return picture
+    share = cv2.GaussianBlur(visible.astype(np.float32), (0, 0), SOFT)[..., None]
+    mixed = share * _without_rim(rgb, visible) + (1 - share) * picture
     return np.rint(mixed).astype(np.uint8)
+
+
+def _without_rim(rgb: np.ndarray, visible: np.ndarray) -> np.ndarray:
+    """The object's colours up to its rim and beyond; what is thinner than rims keeps its own."""
+    nearest = distance_transform_edt(~visible, return_distances=False, return_indices=True)
+    own = rgb[tuple(nearest)]  # beyond the rim that of its nearest pixel
+    core = distance_transform_edt(visible) > RIM_PX
+    if not core.any():
+        return own
+    away, nearest = distance_transform_edt(~core, return_indices=True)
+    near = (away <= 2 * RIM_PX + 1)[..., None]
+    return np.where(near, rgb[tuple(nearest)], own)

@@ -1,5 +1,6 @@
 """Frames held out by blocks, and the board taken out of those that are trained on."""
 
+import cv2
 import numpy as np
 import pytest
 
@@ -21,9 +22,25 @@ def test_the_object_stays_and_all_else_goes(rng):
     visible[10:30, 15:45] = True
     picture = rng.integers(0, 100, rgb.shape, np.uint8)
     out = replaced(rgb, visible, picture)
-    np.testing.assert_array_equal(out[~visible], picture[~visible])
+    near = cv2.dilate(visible.astype(np.uint8), np.ones((9, 9), np.uint8)) > 0
+    np.testing.assert_array_equal(out[~near], picture[~near])
     np.testing.assert_array_equal(out[14:26, 19:41], rgb[14:26, 19:41])
-    assert (out[10, 15:45] < 200).all()
+    np.testing.assert_array_equal(replaced(rgb, ~visible & visible, picture), picture)
+
+
+@pytest.mark.parametrize("behind_grey", [30, 230])
+def test_the_object_is_as_large_as_it_was_filmed_and_nothing_of_the_board_is_left(behind_grey):
+    y, x = np.mgrid[:80, :80]
+    away = np.hypot(y - 40, x - 40)
+    filmed_share = np.clip(25.0 - away + 0.5, 0, 1)  # of a disc of radius 25, white the board
+    filmed = np.rint(100 * filmed_share + 255 * (1 - filmed_share))
+    rgb = np.repeat(filmed[..., None], 3, axis=2).astype(np.uint8)
+    out = replaced(rgb, away < 25, np.full((80, 80, 3), behind_grey, np.uint8))[..., 0].astype(
+        float
+    )
+    share = (out - behind_grey) / (100 - behind_grey)
+    assert abs(np.sqrt(share.sum() / np.pi) - 25) < 0.15  # pixels of radius
+    assert share.max() < 1.02 and share.min() > -0.02  # else the white of the board shows
 
 
 @pytest.mark.parametrize("kind", ["noise", "plain"])
