@@ -11,10 +11,8 @@ import numpy as np
 HALF = 3  # pixels on either side of a contour across which an image is taken to change
 BASE = 3  # and beyond them, whose mean is the colour of a side
 NOISE = 12.0  # grey levels by which colours change anyway; edges of less say little
-EVEN = 0.15  # of the change from side to side: a profile that is so far from one is half trusted
-
-
 DRAWN = 20.0  # grey levels by which a drawn object may change beside its contour
+EVEN = 0.15  # of the change from side to side: a profile that is so far from one is half trusted
 
 
 def evenness(

@@ -17,28 +17,34 @@ from render.image_file import write_png
 from render.json_file import write_text
 
 NOTHING = 255  # in masks, where there is no object; white in maps of coordinates
-MOST = NOTHING - 1  # objects of an image
+MOST = 18  # objects of an image: its reader takes fewer than 20 values of a mask
 DEEPEST_MM = 65535
-FOLDERS = {"train": "real_train", "val": "real_test"}
-MODELS = "obj_models"
+FOLDERS = {"train": "train", "val": "test"}
 
 
 class NocsWriter:
-    """`labels.Writer`: real_train/scene_NNNNNN/NNNNNN_color.png, beside it _coord.png, _mask.png,
-    _meta.txt and, if the dataset has depth, _depth.png; and the same of real_test."""
+    """`labels.Writer`: real/train/scene_NNNNNN/NNNNNN_color.png, beside it _coord.png, _mask.png,
+    _meta.txt and, if the dataset has depth, _depth.png; and the same of real/test."""
 
     needs_boxes = needs_masks = needs_surface = True
     suffixes: tuple[str, ...] = (".png",)
 
     def __init__(self, classes: Sequence[ObjectClass]) -> None:
         self.classes = classes
+        for one in classes:
+            if "/" in one.name:
+                raise InputError(
+                    f"{one.name}: NOCS has a file of an object's name; take / out of it"
+                )
 
     def image_file(self, part: str, scene_id: int, im_id: int) -> str:
-        return f"{FOLDERS[part]}/scene_{scene_id:06d}/{im_id:06d}_color"
+        return f"real/{FOLDERS[part]}/scene_{scene_id:06d}/{im_id:06d}_color"
 
     def add(self, root: Path, part: str, image: LabelledImage) -> None:
         if len(image.labels) > MOST:
-            raise InputError(f"{image.file}: {len(image.labels)} objects; NOCS's masks tell {MOST}")
+            raise InputError(
+                f"{image.file}: {len(image.labels)} objects; NOCS's reader takes {MOST}"
+            )
         coord, mask = nocs_maps(image)
         stem = str(root / image.file).removesuffix("_color.png")
         write_png(Path(f"{stem}_coord.png"), coord)
@@ -49,7 +55,7 @@ class NocsWriter:
                 raise InputError(f"{image.file}: depth beyond {DEEPEST_MM / 1000:g} m, NOCS's most")
             write_png(Path(f"{stem}_depth.png"), depth_mm.astype(np.uint16))
         lines = [
-            f"{number} {label.of.index + 1} {label.of.name}\n"
+            f"{number} {label.of.index + 1} {model_name(label.of)}\n"
             for number, label in enumerate(image.labels, start=1)
         ]
         write_text(Path(f"{stem}_meta.txt"), "".join(lines))
@@ -57,12 +63,17 @@ class NocsWriter:
     def finish(self, root: Path, parts: Sequence[str]) -> None:
         """Write the sides of every object's box, metres, where the readers look for scales."""
         for part in parts:
-            folder = root / MODELS / FOLDERS[part]
+            folder = root / "obj_models" / f"real_{FOLDERS[part]}"
             folder.mkdir(parents=True)
             for one in self.classes:
                 assert one.box is not None
                 sides = " ".join(f"{side:.6f}" for side in one.box[1] - one.box[0])
-                write_text(folder / f"{one.name}.txt", sides + "\n")
+                write_text(folder / f"{model_name(one)}.txt", sides + "\n")
+
+
+def model_name(of: ObjectClass) -> str:
+    """What files call an object: its name without blanks, by which the reader would part it."""
+    return "_".join(of.name.split())
 
 
 def nocs_maps(image: LabelledImage) -> tuple[np.ndarray, np.ndarray]:

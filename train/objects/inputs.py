@@ -1,17 +1,20 @@
 """What networks for one object are trained on, from disk."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from render.errors import InputError
 from render.formats.bop import read_split
 from render.mesh.mesh import ObjectModel
 from train.learn.batches import Inputs
 from train.learn.targets import ObjectInfo
+from train.learn.task import Folders
 from train.objects.data import DataConfig, Instance, load_instances, load_twins
 from train.objects.split import choose_images
 from train.objects.symmetry import KEYS
 from train.objects.twins.pair import twin_splits
+from train.options import COMPOSITION
 
 
 def object_target(model: ObjectModel, inputs: Inputs) -> ObjectInfo:
@@ -38,3 +41,19 @@ def twins_in(folder: Path, real: Sequence[Instance]) -> list[list[Instance]]:
     """The twins of real instances in a folder that `pair` made."""
     images = [image for split in twin_splits(folder) for image in read_split(folder, split)]
     return load_twins(images, real)
+
+
+def check_folders(config: Mapping[str, Any], method: str, folders: Folders) -> None:
+    """Raise InputError for what `train` for an object cannot do with, or without."""
+    if folders.localiser is not None:
+        raise InputError("--localiser belongs to --set run.target=hand")
+    if len(config["data"].objects) != 1:
+        raise InputError("train needs one object id: --objects 5")
+    _, twin_share, synthetic_share = COMPOSITION[method]
+    live, synthetic, twins = config["run"].live, folders.synthetic, folders.twins
+    if live and synthetic is not None:
+        raise InputError("--synthetic DIR is what run.live does without; leave one of them")
+    lacks_synthetic = synthetic_share and synthetic is None and not live
+    if (twin_share and twins is None) or lacks_synthetic:
+        missing = "--synthetic" if not twin_share or twins is not None else "--twins"
+        raise InputError(f"train --method {method} needs {missing} DIR")

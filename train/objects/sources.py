@@ -35,6 +35,7 @@ OF_MESHES = (
     "names",
 )  # the options of `render` that say what is drawn, not how
 VIEWS = "views.json"
+BACKGROUNDS = "without_object"  # the real frames that stand behind synthetic images
 APART = 0.1  # how far two meshes of one object may be apart, as a share of its diameter
 
 
@@ -148,7 +149,7 @@ def _scene(
     if run.real_views:
         scene = replace(scene, views=str(write_views(data, root, folder / VIEWS, seed)))
     if run.real_background:
-        scene = before_real_frames(scene, data, root, model, folder / "backgrounds", seed)
+        scene = before_real_frames(scene, data, root, model, folder / BACKGROUNDS, seed)
     return scene
 
 

@@ -9,7 +9,6 @@ from typing import Any, ClassVar
 
 import torch
 
-from render.errors import InputError
 from render.mesh.mesh import ObjectModel, load_models
 from render.mesh.names import ids_of, names_in
 from train.learn.batches import Inputs
@@ -27,7 +26,7 @@ from train.objects.data import (
 )
 from train.objects.detect.stage import DETECTIONS, prepare_detector
 from train.objects.evaluate import TestSet, evaluate_method, measured_model, passes, test_sets
-from train.objects.inputs import object_target, real_instances, twins_in
+from train.objects.inputs import check_folders, object_target, real_instances, twins_in
 from train.objects.read.eye import leave_lens
 from train.objects.refine.file import leave_refiner, read_refiner
 from train.objects.refine.refiner import Refiner, open_refiner
@@ -141,7 +140,7 @@ class ObjectTask:
     def material(self, method: str, folders: Folders, device: torch.device) -> Material:
         data: DataConfig = self.config["data"]
         real_share, twin_share, synthetic_share = COMPOSITION[method]
-        self._check_folders(method, folders)
+        check_folders(self.config, method, folders)
         synthetic, seed = folders.synthetic, self.seed
         root = self.root if synthetic is None or real_share else synthetic
         data = with_ids(data, root)
@@ -191,21 +190,6 @@ class ObjectTask:
     def _model(self, subject: str) -> tuple[ObjectModel, dict[str, Any] | None]:
         data, folder = self.config["data"], self.folder(subject)
         return load_object(data, self.root, int(subject), folder)
-
-    def _check_folders(self, method: str, folders: Folders) -> None:
-        """Refuse what `train` for an object cannot do with, or without."""
-        if folders.localiser is not None:
-            raise InputError("--localiser belongs to --set run.target=hand")
-        if len(self.config["data"].objects) != 1:
-            raise InputError("train needs one object id: --objects 5")
-        _, twin_share, synthetic_share = COMPOSITION[method]
-        live, synthetic, twins = self.config["run"].live, folders.synthetic, folders.twins
-        if live and synthetic is not None:
-            raise InputError("--synthetic DIR is what run.live does without; leave one of them")
-        lacks_synthetic = synthetic_share and synthetic is None and not live
-        if (twin_share and twins is None) or lacks_synthetic:
-            missing = "--synthetic" if not twin_share or twins is not None else "--twins"
-            raise InputError(f"train --method {method} needs {missing} DIR")
 
 
 class ObjectSubject:

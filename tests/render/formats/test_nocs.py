@@ -10,7 +10,7 @@ from render.dataset.convert import ConvertConfig, convert
 from render.errors import InputError
 from render.formats.bop import read_split
 from render.formats.bop_writer import measure, write_scene
-from render.formats.labels import LabelledImage
+from render.formats.labels import LabelledImage, ObjectClass
 from render.formats.nocs import MOST, NocsWriter
 from render.mesh.mesh import write_models
 from render.scene.spec import Placed, SceneSpec, rows
@@ -27,6 +27,7 @@ def root(tmp_path_factory):
 
     root, rng = tmp_path_factory.mktemp("data") / "own", np.random.default_rng(4)
     write_models(root / "models", MODELS.values())
+    (root / "models" / "names.json").write_text('{"1": "red mug"}')
     rasterizer = Rasterizer({j: model.mesh for j, model in MODELS.items()})
     images = []
     for i in range(2):
@@ -60,17 +61,17 @@ def read(stem):
     return mask, coord, cv2.imread(f"{stem}_depth.png", -1), lines
 
 
-@pytest.mark.parametrize(("part", "im_id"), [("real_train", 0), ("real_test", 1)])
+@pytest.mark.parametrize(("part", "im_id"), [("train", 0), ("test", 1)])
 def test_each_pixel_has_the_point_of_the_object_that_is_seen_there(root, written, part, im_id):
-    mask, coord, depth_mm, lines = read(written / part / "scene_000003" / f"{im_id:06d}")
-    assert [line[1:] for line in lines] == [["1", "obj_000001"], ["2", "obj_000002"]]
+    mask, coord, depth_mm, lines = read(written / "real" / part / "scene_000003" / f"{im_id:06d}")
+    assert [line[1:] for line in lines] == [["1", "red_mug"], ["2", "obj_000002"]]
     assert set(np.unique(mask)) == {1, 2, 255}
     (image,) = read_split(root, "test", [(3, im_id)])
     np.testing.assert_allclose(depth_mm / 1000, image.read_depth(), atol=0.0006)
     for number, annotation in enumerate(image.annotations, start=1):
         seen = mask == number
         np.testing.assert_array_equal(seen, image.read_mask(number - 1, visible=True))
-        sides = np.loadtxt(written / "obj_models" / part / f"{lines[number - 1][2]}.txt")
+        sides = np.loadtxt(written / "obj_models" / f"real_{part}" / f"{lines[number - 1][2]}.txt")
         box = MODELS[annotation.obj_id].box
         np.testing.assert_allclose(sides, box[1] - box[0], atol=1e-6)
         points = (coord[seen] - 0.5) * np.linalg.norm(sides) + box.mean(axis=0)
@@ -84,5 +85,10 @@ def test_each_pixel_has_the_point_of_the_object_that_is_seen_there(root, written
 
 def test_more_objects_than_a_mask_tells_are_refused():
     crowd = LabelledImage("a_color.png", 1, 1, CAMERA, (None,) * (MOST + 1))
-    with pytest.raises(InputError, match="255 objects; NOCS's masks tell 254"):
+    with pytest.raises(InputError, match="19 objects; NOCS's reader takes 18"):
         NocsWriter([]).add(None, "train", crowd)
+
+
+def test_a_name_that_is_no_files_is_refused():
+    with pytest.raises(InputError, match="a/b: NOCS has a file of an object's name"):
+        NocsWriter([ObjectClass(0, 1, "a/b")])

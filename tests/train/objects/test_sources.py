@@ -88,10 +88,10 @@ def test_a_run_puts_them_behind_its_synthetic_images(root, tmp_path):
     dataset = folder / "synthetic_images"
     specs = read_records(dataset / "train" / "000000" / "scene_spec.json")
     behind = {spec["background"]["path"] for spec in specs.values()}
-    links = {str(path) for path in (folder / "backgrounds").iterdir()}
+    links = {str(path) for path in (folder / "without_object").iterdir()}
     assert behind <= links and len(links) == 6
     assert read_json(dataset / "generation.json")["settings"]["scene"]["background"] == str(
-        folder / "backgrounds"
+        folder / "without_object"
     )
 
 
@@ -128,7 +128,7 @@ def test_images_that_are_rendered_live_have_them_too(root, tmp_path):
     assert result.exit_code == 0, result.output
     folder = tmp_path / "obj_000001"
     inputs = Checkpoint.load(folder / "synthetic").settings["inputs"]
-    assert str(folder / "backgrounds") in json.dumps(inputs)
+    assert str(folder / "without_object") in json.dumps(inputs)
 
 
 @pytest.mark.parametrize(
