@@ -15,7 +15,6 @@ from render.config import to_dict
 from render.dataset.backgrounds import with_missing
 from render.dataset.folder import DISTRACTORS, TURNED
 from render.draw.renderer import RenderConfig
-from render.environment.panorama import read_panorama
 from render.errors import InputError
 from render.formats.bop_points import keypoints
 from render.formats.bop_writer import fine_scale
@@ -92,8 +91,7 @@ class SceneInputs:
         self.as_listed = False
         if self.randomizer.backgrounds:
             self._use_backgrounds(Path(scene.background), listed)
-        if self.randomizer.lighting.panoramas:
-            self.settings["environments"] = _panoramas(self.randomizer.lighting.panoramas)
+        self.settings |= self.randomizer.lighting.record()
         annotated = [self.models[i].diameter for i in obj_ids or self.models]
         self.depth_scale = fine_scale(min(annotated))
         if self.randomizer.near != NEAR or self.randomizer.lighting.scale != 1:
@@ -197,18 +195,6 @@ def _check_ids(config: RenderConfig, models: Mapping[int, ObjectModel]) -> None:
     missing = sorted({int(i) for i in config.obj_ids} - set(models))
     if missing:
         raise InputError(f"render.obj_ids: no object {missing[0]}; there are {sorted(models)}")
-
-
-def _panoramas(files: Sequence[Path]) -> str:
-    """How many panoramas there are, and 16 hex digits of their content.
-
-    Raises:
-        InputError: one is unusable.
-    """
-    made = hashlib.blake2b(digest_size=8)
-    for file in files:
-        made.update(read_panorama(file).tobytes())
-    return f"{len(files)} files, {made.hexdigest()}"
 
 
 def _digest_of(views: Mapping[int, np.ndarray]) -> str:

@@ -4,7 +4,10 @@ The azimuth grows with the column: the middle of column i of w is at 2 pi (i + 1
 angle, from the z axis, grows with the row: pi (j + 1/2) / h.
 """
 
+import hashlib
 import logging
+from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 
 import cv2
@@ -20,6 +23,10 @@ CONVERT = "save it as Radiance .hdr (Blender: Image, Save As, Radiance HDR)"
 MOST_COLUMNS = 2048  # that are kept: 0.18 degrees
 RADIANCE = (b"#?RADIANCE", b"#?RGBE")
 OBLONG = 0.02  # by which the sides may differ from 2 to 1
+# Of the brightest pixel, in whatever unit; the sun's disk is 2e7 W/(m2 sr) or 1.6e9 cd/m2. With
+# these, no sum over pixels and no factor that makes the light's mean 1 leaves float32.
+FAINTEST, BRIGHTEST = 1e-12, 1e12
+LEAST_ABOVE = 0.01  # share of all light that comes from above the horizon
 
 
 def panorama_files(folder: Path) -> list[Path]:
@@ -62,7 +69,8 @@ def read_panorama(path: Path) -> np.ndarray:
     """A panorama in Radiance's format: (h, 2 h, 3) float32 linear RGB, at most 2048 columns wide.
 
     Raises:
-        InputError: it is missing, damaged, no panorama, or black.
+        InputError: it is missing, damaged, no panorama, black, brighter than any light is, or lit
+            from below alone.
     """
     content = read_bytes(path)
     if not content.startswith(RADIANCE):
@@ -82,10 +90,57 @@ def read_panorama(path: Path) -> np.ndarray:
     image = np.ascontiguousarray(image[..., 2::-1])
     if not (np.isfinite(image).all() and image.min() >= 0 and image.max() > 0):
         raise InputError(f"{path}: is black, or holds negative or infinite light")
+    if not FAINTEST <= image.max() <= BRIGHTEST:
+        raise InputError(
+            f"{path}: its brightest pixel is {image.max():.1e}; one of {FAINTEST:g} to"
+            f" {BRIGHTEST:g} was expected; set wrong pixels to their neighbours' light, or"
+            " scale all of it"
+        )
     columns = min(width, MOST_COLUMNS)
     image = cv2.resize(image, (columns, columns // 2), interpolation=cv2.INTER_AREA)
+    if _share_above(image) < LEAST_ABOVE:
+        raise InputError(
+            f"{path}: less than {LEAST_ABOVE:.0%} of its light comes from above the horizon, its"
+            " upper half; turn it if it is upside down"
+        )
     image.setflags(write=False)
     return image
+
+
+def digest_of(files: Sequence[Path]) -> str:
+    """How many panoramas there are, and 16 hex digits of what they show.
+
+    They are read once a process, as long as size and time of the files stay what they are.
+
+    Raises:
+        InputError: one is unusable, as `read_panorama` says.
+    """
+    return _digest_of(tuple((file, *_state(file)) for file in files))
+
+
+@lru_cache(maxsize=16)
+def _digest_of(files: tuple[tuple[Path, int, int], ...]) -> str:
+    made = hashlib.blake2b(digest_size=8)
+    for file, _, _ in files:
+        made.update(read_panorama(file).tobytes())
+    return f"{len(files)} files, {made.hexdigest()}"
+
+
+def _state(file: Path) -> tuple[int, int]:
+    """Bytes of a file, and when it was written, ns; zeros where it cannot be told."""
+    try:
+        found = file.stat()
+    except OSError:  # reading it says what is wrong
+        return 0, 0
+    return found.st_size, found.st_mtime_ns
+
+
+def _share_above(image: np.ndarray) -> float:
+    """How much of a panorama's light, in solid angle, comes from its upper half."""
+    height = len(image)
+    of_rows = np.sin(np.pi * (np.arange(height) + 0.5) / height)
+    light = image.sum(axis=(1, 2), dtype=np.float64) * of_rows
+    return float(light[: height // 2].sum() / light.sum())
 
 
 class Panorama:

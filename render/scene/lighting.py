@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from render.environment.panorama import panorama_files
+from render.environment.panorama import digest_of, panorama_files
 from render.environment.spec import DRAWN_KINDS, Environment
 from render.errors import InputError
 from render.scene.spec import LIGHT_KINDS, Light, rows
@@ -32,11 +32,21 @@ class Lighting:
         _check_light_kinds(config.light_kinds)
         self.panoramas: list[Path] = []
         if config.environment not in (NONE, ANY, *DRAWN_KINDS):
-            self.panoramas = panorama_files(Path(config.environment))
+            # Absolute, so that a frame can be drawn again from elsewhere.
+            files = panorama_files(Path(config.environment))
+            self.panoramas = [file.absolute() for file in files]
         elif config.environment == NONE and config.background == "environment":
             raise InputError(
                 "scene.background: there is no environment to show; set scene.environment, too"
             )
+
+    def record(self) -> dict[str, Any]:
+        """What settings tell of the panoramas, by what they show; nothing where there are none.
+
+        Raises:
+            InputError: one is unusable.
+        """
+        return {"environments": digest_of(self.panoramas)} if self.panoramas else {}
 
     def lamps(
         self, rng: np.random.Generator, middle: np.ndarray
