@@ -3,6 +3,7 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from click.testing import CliRunner
@@ -64,6 +65,21 @@ def test_what_is_no_frame_is_refused_in_a_line(name, what, dataset, tmp_path):
     result = replay(dataset / name, tmp_path / "out.png")
     assert result.exit_code == 1 and what in result.output and "Traceback" not in result.output
     assert not (tmp_path / "out.png").exists()
+
+
+def test_a_frame_lit_by_a_panorama_is_drawn_again_from_elsewhere(tmp_path, monkeypatch):
+    (tmp_path / "hdris").mkdir()
+    light = np.random.default_rng(0).random((16, 32, 3), np.float32)
+    cv2.imwrite(str(tmp_path / "hdris" / "a.hdr"), light)
+    monkeypatch.chdir(tmp_path)
+    scene = replace(PHOTO, environment="hdris")
+    generate(replace(RENDER, frames=1, exact=True), scene, tmp_path / "out", seed=3, workers=1)
+    frame = tmp_path / "out" / "train" / "000000" / "rgb" / "000000.png"
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    result = replay(frame, tmp_path / "again.png")
+    assert result.exit_code == 0, result.output
+    assert (tmp_path / "again.png").read_bytes() == frame.read_bytes()
 
 
 @pytest.mark.slow
