@@ -20,6 +20,7 @@ from render.formats.bop_writer import write_scene
 from render.frame import Frame
 from render.mesh.mesh import load_models
 from render.progress import progress
+from render.scene.lighting import Lighting
 from render.scene.randomize import Randomizer, SceneConfig
 from render.scene.spec import Material, Placed, SceneSpec, near_of, rows
 from render.sensor.config import DEFAULT_SENSOR, SensorConfig, draw_color_sensor
@@ -80,7 +81,8 @@ def pair(
         A line that says what was made.
 
     Raises:
-        InputError: an object has no mesh or is not in the frames, or `out` was made otherwise.
+        InputError: an object has no mesh or is not in the frames, a panorama is unusable,
+            or `out` was made otherwise.
     """
     root = find_dataset(data.dataset)
     data = with_ids(data, root)
@@ -102,6 +104,7 @@ def pair(
         "images": [[frame.scene_id, frame.im_id] for frame in frames],
         "objects": sorted(obj_ids),
         "seed": seed,
+        **Lighting(_of_light(scene), 1.0).record(),
     }
     with closing(make_renderer(models, RenderConfig(exact=True, normals=True))) as renderer:
         begin_dataset(out, settings, renderer.name)
@@ -131,6 +134,11 @@ def twin_splits(root: Path) -> list[str]:
     return splits
 
 
+def _of_light(scene: SceneConfig) -> SceneConfig:
+    """The ranges of materials and light alone: a twin's camera is its real frame's."""
+    return replace(scene, background="plain", intrinsics=None)
+
+
 class _TwinMaker:
     """Draws twins of the objects `obj_ids`."""
 
@@ -146,9 +154,7 @@ class _TwinMaker:
         """The renderer's frames must have normals."""
         self.renderer, self.config, self.obj_ids = renderer, config, obj_ids
         self.seed, self.sensor = seed, sensor
-        # Of materials and light only: a twin's camera is its real frame's.
-        plain = replace(scene, background="plain", intrinsics=None)
-        self.randomizer = Randomizer(plain, {}, (1, 1), seed)
+        self.randomizer = Randomizer(_of_light(scene), {}, (1, 1), seed)
 
     def twins(
         self, images: Sequence[BopImage], variant: int
