@@ -1,9 +1,10 @@
 """Which images of a dataset are trained on, and which are held out to validate on."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Hashable, Sequence
 from itertools import groupby
 from pathlib import Path
 
+from render.dataset.settled_frames import shared_scenes
 from render.errors import InputError
 from render.formats.bop import BopImage, read_split
 from render.formats.split_file import read_split_file
@@ -58,7 +59,9 @@ def train_and_val(root: Path, split: str, val: str) -> dict[str, list[BopImage]]
         raise InputError(f"--val {val}: must be at least 0 and below 1")
     if share == 0:
         return {TRAIN: images}
-    return dict(zip((TRAIN, VAL), held_out(images, share), strict=True))
+    shown = shared_scenes(root)
+    parts = held_out(images, share) if shown is None else settled_held_out(images, share, shown)
+    return dict(zip((TRAIN, VAL), parts, strict=True))
 
 
 def held_out(images: Sequence[BopImage], share: float) -> tuple[list[BopImage], list[BopImage]]:
@@ -93,3 +96,28 @@ def held_out(images: Sequence[BopImage], share: float) -> tuple[list[BopImage], 
             f" {'validate' if train else 'train'} on"
         )
     return train, val
+
+
+def settled_held_out(
+    images: Sequence[BopImage], share: float, shown: Callable[[tuple[int, int]], Hashable]
+) -> tuple[list[BopImage], list[BopImage]]:
+    """`held_out` where several images show one settled scene: the last of these scenes, whole, with
+    as near to the share of images as they come.
+
+    Args:
+        shown: as `shared_scenes` gives it.
+
+    Raises:
+        InputError: either part would be empty.
+    """
+    key = [shown((image.scene_id, image.im_id)) for image in images]
+    begins = [i for i in range(len(key)) if i == 0 or key[i] != key[i - 1]]
+    cuts = [*begins, len(images)]
+    first = min(cuts, key=lambda cut: abs(len(images) - cut - share * len(images)))
+    if first in (0, len(images)):
+        raise InputError(
+            f"--val {share:g}: of {len(images)} images that show {len(begins)} settled scenes"
+            " (scene.cameras), each in one part whole, that leaves none to"
+            f" {'train' if first == 0 else 'validate'} on"
+        )
+    return list(images[:first]), list(images[first:])

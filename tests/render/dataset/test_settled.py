@@ -17,6 +17,8 @@ from render.dataset.folder import read_record
 from render.dataset.generate import generate
 from render.dataset.inputs import SceneInputs
 from render.dataset.parts import cut
+from render.dataset.settled_frames import shared_scenes
+from render.dataset.train_val import train_and_val
 from render.draw.renderer import RenderConfig
 from render.errors import InputError
 from render.formats.bop import read_split
@@ -130,6 +132,33 @@ def test_a_dataset_says_which_physics_it_depends_on_and_which_scenes_it_has(
     shutil.rmtree(other / "train/000001")
     with pytest.raises(InputError, match=r"versions\.mujoco-core = 3\.0\.0"):
         generate(render, SCENE, other, seed=4, workers=1)
+
+
+@pytest.mark.slow
+def test_frames_are_known_to_share_a_scene_as_their_poses_tell(whole):
+    """Objects of one scene lie the same way to one another in all its frames; folders cut it."""
+    shown, lying = shared_scenes(whole), []
+    for image in read_split(whole, "train"):
+        poses = [a.cam_from_obj for a in image.annotations]
+        apart = [np.linalg.norm(T[:3, 3] - poses[0][:3, 3]) for T in poses]
+        lying.append((shown((image.scene_id, image.im_id)), apart))
+    assert [scene for scene, _ in lying] == [0, 0, 0, 1, 1, 1, 2, 2]
+    for (scene, one), (next_scene, other) in pairwise(lying):
+        same = len(one) == len(other) and np.allclose(one, other, atol=1e-5)
+        assert same == (scene == next_scene)
+
+
+@pytest.mark.slow
+def test_whole_settled_scenes_are_held_out_to_validate_on(whole):
+    parts = train_and_val(whole, "train", "0.3")
+    keys = {name: [(i.scene_id, i.im_id) for i in images] for name, images in parts.items()}
+    # Frames 3 to 5 lie in both folders.
+    assert keys == {
+        "train": [(0, 0), (0, 1), (0, 2), (0, 3), (0, 4), (1, 0)],
+        "val": [(1, 1), (1, 2)],
+    }
+    with pytest.raises(InputError, match=r"--val 0\.1: of 8 images that show 3 settled scenes"):
+        train_and_val(whole, "train", "0.1")
 
 
 def test_a_hand_has_no_room_in_a_pile(render, tmp_path):
