@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from render.dataset.settled_frames import shared_scenes
 from render.errors import InputError
 from render.formats.bop import BopImage, read_split
 from train.objects.data import DataConfig, ImageKey
@@ -28,7 +29,7 @@ def parts_by_sight(
     data: DataConfig, root: Path, obj_id: int, seen: Collection[str]
 ) -> dict[str, list[ImageKey]]:
     """A split's images that show an object: under "train" those that a network has seen, under
-    "test" all others.
+    "test" all others, but for those that show one settled scene with a frame it has seen.
 
     Args:
         seen: the words for the frames that it has seen.
@@ -42,9 +43,13 @@ def parts_by_sight(
         if any(annotation.obj_id == obj_id for annotation in image.annotations)
     ]
     parts: dict[str, list[ImageKey]] = {"train": [], "test": []}
+    known = {(image.scene_id, image.im_id) for image in images if _mark(image) in seen}
+    shown = shared_scenes(root)
+    scenes = {shown(key) for key in known} if shown is not None else ()
     for image in images:
-        part = "train" if _mark(image) in seen else "test"
-        parts[part].append((image.scene_id, image.im_id))
+        key = image.scene_id, image.im_id
+        seen_before = key in known or (shown is not None and shown(key) in scenes)
+        parts["train" if seen_before else "test"].append(key)
     if not images:
         raise InputError(f"no frame of {root / data.split} shows object {obj_id}")
     if not parts["test"]:

@@ -1,6 +1,7 @@
 """Which images are trained and tested on, and files that say so."""
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,9 +9,11 @@ import numpy as np
 import pytest
 
 from render.errors import InputError
+from render.formats.bop import read_split
 from render.scene.randomize import SceneConfig
 from tests.small_dataset import cuboids, random_frames, write_dataset
 from train.objects.data import DataConfig
+from train.objects.seen import marks_of, parts_by_sight
 from train.objects.split import choose_images, write_split
 from train.objects.twins.pair import PairConfig, pair
 
@@ -30,6 +33,59 @@ def test_the_split_parts_the_images_that_show_an_object(root):
     assert sorted(train + test) == [(2, i) for i in range(4, 29, 3)]
     assert choose_images(config, root, "train", 5) == train
     assert any(choose_images(config, root, "train", seed) != train for seed in range(4))
+
+
+SETTLED = {"layout": "pile", "cameras": 9}
+
+
+def made_by_render(root: Path, folder: Path, scene: dict) -> Path:
+    """A copy that says of itself that scene folders have 100 frames each, and of what scenes."""
+    copy = Path(shutil.copytree(root, folder / "made"))
+    settings = {"render": {"frames_per_scene": 100}, "scene": scene}
+    (copy / "generation.json").write_text(json.dumps({"settings": settings}))
+    return copy
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_frames_of_one_settled_scene_are_in_one_part(root, tmp_path, seed):
+    """Images 1, 4, ..., 28 of folder 2 are frames 201, ..., 228: of scenes 22 (to 206) to 25."""
+    made = made_by_render(root, tmp_path, SETTLED)
+    scenes = [[(2, 1), (2, 4)], [(2, i) for i in (7, 10, 13)], [(2, i) for i in (16, 19, 22)]]
+    scenes.append([(2, 25), (2, 28)])
+    config = DataConfig(train_fraction=0.5)
+    train, test = (choose_images(config, made, part, seed) for part in ("train", "test"))
+    assert sorted(train + test) == [key for scene in scenes for key in scene]
+    assert sum(scene[0] in train for scene in scenes) == 2
+    assert all(len({key in train for key in scene}) == 1 for scene in scenes)
+    folds = replace(config, folds=2, fold=0)
+    kept, held = (choose_images(folds, made, part, seed) for part in ("train", "test"))
+    assert sorted(kept + held) == train
+    assert {tuple(kept), tuple(held)} <= {tuple(scene) for scene in scenes}
+    with pytest.raises(InputError, match=r"^data\.folds: .* show 2 settled scenes"):
+        choose_images(replace(config, folds=3), made, "train", seed)
+
+
+def test_one_settled_scene_alone_is_not_trained_and_tested_on(root, tmp_path):
+    made = made_by_render(root, tmp_path, SETTLED | {"cameras": 100})
+    with pytest.raises(InputError, match=r"no image to test on: .*settled scene .* stay together"):
+        choose_images(DataConfig(train_fraction=0.3), made, "test", 0)
+
+
+def test_a_network_that_saw_one_frame_of_a_settled_scene_is_tested_on_none_of_it(root, tmp_path):
+    seen = marks_of(read_split(root, "test", [(2, 10)]))
+    rest = [(2, i) for i in range(1, 29, 3)]
+    for scene, known in ((SETTLED, [(2, 7), (2, 10), (2, 13)]), ({}, [(2, 10)])):
+        (tmp_path / str(len(known))).mkdir()
+        made = made_by_render(root, tmp_path / str(len(known)), scene)
+        parts = parts_by_sight(DataConfig(), made, 1, seen)
+        assert parts == {"train": known, "test": [key for key in rest if key not in known]}
+
+
+@pytest.mark.parametrize("scene", [{}, {"layout": "pile"}, {"layout": "crop"}])
+def test_datasets_whose_frames_share_no_scene_are_parted_as_those_of_others(root, tmp_path, scene):
+    made, config = made_by_render(root, tmp_path, scene), DataConfig(train_fraction=0.4)
+    for part in ("train", "test"):
+        assert choose_images(config, made, part, 3) == choose_images(config, root, part, 3)
 
 
 def test_folds_part_the_training_images_and_leave_the_test_images_alone(root):
