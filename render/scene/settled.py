@@ -25,7 +25,7 @@ from render.transforms import apply, invert, rigid
 NAMES = ("objects", "clutter", "drop", "look", "light", "around", "environment")
 PURPOSES = {name: 60 + i for i, name in enumerate(NAMES)}
 VIEWS = 200  # that are tried for one frame
-KEPT = 2  # scenes in memory: a worker's last ones
+KEPT = 256  # scenes in memory, of some 10 kB: what is drawn anew meanwhile drives none out
 DOWN = np.diag([1.0, -1.0, -1.0, 1.0])  # of a camera that looks straight down at the world
 
 

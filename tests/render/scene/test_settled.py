@@ -11,6 +11,7 @@ from render.mesh.mesh import ObjectModel, load_models
 from render.scene.contact import scene_contact
 from render.scene.furnishings import GROUNDS, all_props, furnishings
 from render.scene.randomize import Randomizer, SceneConfig
+from render.scene.settled import SettledScenes
 from render.scene.spec import Placed, SceneSpec
 from render.transforms import apply, invert
 from tests.small_dataset import cuboid, cuboids
@@ -225,3 +226,14 @@ def test_another_drop_is_drawn_where_one_does_not_come_to_rest(monkeypatch):
     monkeypatch.setattr(heap, "settle", fails_first)
     drawer(PILE).scene(0)
     assert len(tried) == 2 and not np.allclose(tried[0][0], tried[1][0])
+
+
+def test_a_scene_is_not_settled_again_after_others_that_were_drawn_meanwhile(monkeypatch):
+    """As live samples are in which the object is hidden: anew, in scenes far away."""
+    settled: list[int] = []
+    monkeypatch.setattr(SettledScenes, "_settled", lambda _, scene_id: settled.append(scene_id))
+    scenes = drawer(PILE)._settled
+    drawn = (0, 1, 1 << 38, 1 << 39, 1, 0, 2, 1)
+    for scene_id in drawn:
+        scenes.scene(scene_id)
+    assert settled == sorted(set(drawn), key=drawn.index)
