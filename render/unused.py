@@ -114,14 +114,13 @@ def _views(config: Mapping[str, Any]) -> bool:
     return bool(config["scene"].views or (run is not None and run.real_views))
 
 
-def _chances(scene: Any) -> float:
+def _is_cluttered(scene: Any) -> bool:
     """Whether anything stands beside, before or behind objects."""
-    of_layout = scene.distractor_chance
     if scene.layout in ("pile", "bin"):
-        return scene.clutter_per_frame[1]
+        return bool(scene.clutter_per_frame[1])
     if scene.layout == "tabletop":
-        of_layout = scene.clutter_per_frame[1]
-    return max(scene.occluder_chance, of_layout)
+        return bool(scene.occluder_chance or scene.clutter_per_frame[1])
+    return bool(scene.occluder_chance or scene.distractor_chance)
 
 
 def _depth(name: str) -> When:
@@ -171,7 +170,7 @@ OF_KINDS = (
     Unused(
         "scene.distractors",
         "has no effect where nothing stands about; set occluder_chance or clutter_per_frame, too",
-        lambda c, _: not _chances(c["scene"]),
+        lambda c, _: not _is_cluttered(c["scene"]),
     ),
     Unused("scene.views", "belongs to scene.layout=crop", _layout("crop")),
     Unused(
@@ -186,8 +185,14 @@ OF_KINDS = (
     ),
     Unused(
         "scene.zoom",
-        "has no effect on full frames with a scene.distance; leave one of them",
-        lambda c, _: c["scene"].layout != "crop" and c["scene"].distance is not None,
+        "has no effect on full frames with a scene.distance, but where objects would reach the"
+        " camera; leave one of them",
+        lambda c, a: not _layout("tabletop", "upright")(c, a) and c["scene"].distance is not None,
+    ),
+    Unused(
+        "scene.zoom",
+        "has no effect in pile and bin with a scene.distance; leave one of them",
+        lambda c, a: not _HEAPS(c, a) and c["scene"].distance is not None,
     ),
     Unused(
         "scene.light_distance",

@@ -15,7 +15,7 @@ from render.config import first_difference
 from render.errors import InputError
 from render.json_file import read_json
 from render.plain import record
-from render.scene.heap import SETTLED
+from render.scene.surroundings import SETTLED
 from render.whole_file import AREA, work_area, written
 
 RECORD = "generation.json"

@@ -27,9 +27,9 @@ from render.hand.guest import HAND_ID, hand_records
 from render.hand.scene import HandSceneConfig
 from render.mesh.mesh import write_models
 from render.mesh.names import read_names
-from render.scene.heap import SETTLED
 from render.scene.randomize import SceneConfig
 from render.scene.spec import SceneSpec
+from render.scene.surroundings import SETTLED
 from render.sensor.config import DEFAULT_SENSOR, SensorConfig
 from render.whole_file import whole_folder
 

@@ -28,10 +28,10 @@ from render.mesh.mesh import ObjectModel, load_models
 from render.mesh.names import check_names, ids_of
 from render.scene.distractors import load_distractors, needs_solids
 from render.scene.furnishings import all_props
-from render.scene.heap import SETTLED
 from render.scene.props import props
 from render.scene.randomize import Randomizer, SceneConfig
 from render.scene.spec import NEAR
+from render.scene.surroundings import SETTLED
 from render.scene.view import frame_size, old_camera, scene_camera
 from render.sensor.config import SensorConfig
 

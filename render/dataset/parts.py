@@ -42,8 +42,10 @@ def cut(first: int, count: int, most: int, cameras: int = 1) -> Iterator[tuple[i
     """(first, count) of the parts of so many frames.
 
     Args:
-        cameras: that look at one settled scene, which no two parts share if it can be helped.
+        cameras: that look at one settled scene, which no two parts share, unless it has more than
+            MOST frames: then each of its parts settles it, so that all workers have work.
     """
+    cameras = min(cameras, MOST)
     step, end = max(1, most // cameras) * cameras, first + count
     start = first
     while start < end:

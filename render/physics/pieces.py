@@ -1,7 +1,7 @@
 """Convex pieces of a mesh, which physics can tell apart and touch: they hold all of its surface."""
 
 import numpy as np
-from scipy.spatial import ConvexHull, QhullError
+from scipy.spatial import ConvexHull, QhullError, cKDTree
 
 from render.mesh.mesh import Mesh
 
@@ -10,11 +10,12 @@ CONCAVITY = 0.07  # of the object's size, that a piece may fill at most (CoACD's
 MOST_PIECES = 20
 SEARCH = {"mcts_iterations": 10, "mcts_nodes": 6, "mcts_max_depth": 2, "resolution": 500}
 GRID = 24  # cells along the side of a mesh that is no closed surface, when it is made one
-CONVEX = 0.97  # share of its hull that a solid fills which is taken for convex
+CONVEX = 0.97  # share of its hull that a solid fills which is taken for convex,
+DENT = 0.03  # of the object's size: and as near its surface and its hull's are everywhere
 SPACING = 0.015  # of the object's size, between points of the surface that pieces must hold
 OUTSIDE = 0.001  # of the object's size, that points may lie outside of all pieces
 THIN = 0.002  # of the object's size: what is thinner is made so thick
-FORMAT = 1  # of the files in the cache; to be raised with every change in how pieces are made
+FORMAT = 2  # of the files in the cache; to be raised with every change in how pieces are made
 
 
 def make_pieces(mesh: Mesh) -> list[np.ndarray]:
@@ -31,9 +32,12 @@ def make_pieces(mesh: Mesh) -> list[np.ndarray]:
     faces = index.reshape(-1)[mesh.faces]
     size = float(np.ptp(vertices, axis=0).max())
     whole = thick_hull(vertices, THIN * size)
-    if _volume(vertices, faces) > CONVEX * ConvexHull(whole).volume or _is_thin(vertices, size):
-        return [whole]
+    hull = ConvexHull(whole)
     points = _surface(vertices, faces, SPACING * size)
+    # Faces that are there twice, and solids in one another, count twice in the volume.
+    fills = _volume(vertices, faces) > CONVEX * hull.volume
+    if _is_thin(vertices, size) or (fills and _apart(points, hull, size) < DENT * size):
+        return [whole]
     return _holding(points, _cut(vertices, faces), size)
 
 
@@ -98,6 +102,13 @@ def _surface(vertices: np.ndarray, faces: np.ndarray, spacing: float) -> np.ndar
     sampled = np.concatenate(points)
     _, kept = np.unique(np.round(sampled / (spacing / 2)), axis=0, return_index=True)
     return np.concatenate([vertices, sampled[np.sort(kept)]])
+
+
+def _apart(points: np.ndarray, hull: ConvexHull, size: float) -> float:
+    """The Hausdorff distance between (n, 3) points of a surface and its hull's surface, metres."""
+    around = _surface(hull.points, hull.simplices, SPACING * size)
+    ways = cKDTree(points).query(around)[0], cKDTree(around).query(points)[0]
+    return float(max(way.max() for way in ways))
 
 
 def _volume(vertices: np.ndarray, faces: np.ndarray) -> float:

@@ -4,6 +4,7 @@ E. Todorov, T. Erez and Y. Tassa, "MuJoCo: a physics engine for model-based cont
 works in lengths of the bodies' mean size, so that millimetres and metres behave alike.
 """
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +13,8 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from render.transforms import rigid
+
+log = logging.getLogger(__name__)
 
 STEP = 0.004  # of time, s, where a body is one long: a fall of its size takes 110 of them
 STEPS = 5000  # at most
@@ -24,6 +27,8 @@ APART = 0.002
 STIFF = [0.01, 1.0]  # s, and share of critical damping, in which a contact yields
 FRICTION = [0.8, 0.02, 0.01]  # sliding, turning and rolling, the latter two in sizes
 DRAG = 0.5  # per second: share of its motion that a body loses to the air
+# Of bodies a size across mass is at most 1, inertia a sixth; MuJoCo takes none of 1e-15 or less.
+LIGHTEST = 1e-14
 DEEPEST = 0.002  # sizes that pieces may reach into one another at the end
 _SIDES = [(0, -1.0), (0, 1.0), (1, -1.0), (1, 1.0)]  # of a box: axis, and which way
 
@@ -55,6 +60,9 @@ def settle(
     Returns:
         Of each its (4, 4) world_from_body, metres; None if they do not come to rest, or only by
         reaching into one another.
+
+    Raises:
+        ValueError: MuJoCo takes a body for none; its own words.
     """
     scale = float(np.mean([_size(pieces) for pieces in bodies]))
     world = _World(bodies, starts, walls, inside, scale)
@@ -65,6 +73,10 @@ def settle(
         return None
     world.run(int(further / np.sqrt(scale) / STEP))
     return world.poses() if world.depth() < DEEPEST else None
+
+
+def _warned(text: str) -> None:
+    log.debug("MuJoCo: %s", text)
 
 
 class _World:
@@ -80,9 +92,12 @@ class _World:
     ) -> None:
         import mujoco
 
+        # Its own writes a file into the folder that the user is in.
+        mujoco.set_mju_user_warning(_warned)
         self._mujoco, self._scale = mujoco, scale
         spec = mujoco.MjSpec()
         spec.option.timestep, spec.option.cone = STEP, mujoco.mjtCone.mjCONE_ELLIPTIC
+        spec.compiler.boundmass = spec.compiler.boundinertia = LIGHTEST
         spec.option.impratio = 5  # lest what lies on a slope creeps
         self._add_ground(spec, walls, inside)
         for i, (pieces, start) in enumerate(zip(bodies, starts, strict=True)):
@@ -103,9 +118,17 @@ class _World:
             self.run(LOOK)
             moved = float(np.abs(self._data.qpos - before).max()) / (LOOK * STEP)
             still = still + 1 if moved < slow else 0
+            if self._is_lost():
+                return False
             if still == LOOKS:
                 return True
         return False
+
+    def _is_lost(self) -> bool:
+        """Whether a number was no number: MuJoCo then begins again."""
+        kinds = self._mujoco.mjtWarning
+        bad = (kinds.mjWARN_BADQPOS, kinds.mjWARN_BADQVEL, kinds.mjWARN_BADQACC)
+        return any(self._data.warning[kind].number for kind in bad)
 
     def let_out(self) -> None:
         """Take away what kept bodies inside."""

@@ -118,7 +118,7 @@ def scene_contact(
             depths.append(-height)
             if height > LIES:
                 others = bodies[:i] + bodies[i + 1 :]
-                away = min([np.inf, *_distances((solid, cam_from_obj), others)])
+                away = min([np.inf, *_ways((solid, cam_from_obj), others)])
                 height, heaped = min(height, away), heaped or away < height
             gaps.append(height)
     return Contact(max([0.0, *depths]), max([0.0, *gaps]), 1, heaped)
@@ -248,7 +248,7 @@ def _depth(one: _Solid, other: _Solid, one_from_other: np.ndarray) -> float:
     return max([0.0, *np.concatenate(depths).tolist()])
 
 
-def _distances(
+def _ways(
     body: "tuple[_Solid, np.ndarray]", others: "list[tuple[_Solid, np.ndarray]]"
 ) -> Iterator[float]:
     """From a body's surface to those of others that are near, metres; of points all over either, so

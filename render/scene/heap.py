@@ -17,7 +17,6 @@ from render.scene.props import props
 from render.scene.surroundings import walls_around
 from render.transforms import apply, random_rotation, rigid
 
-SETTLED = ("pile", "bin")  # the layouts whose scenes several cameras may look at
 TRIES = 8  # of a drop that does not come to rest
 # Side of what holds a pile together while it falls, and of a bin, on the root of the sum of the
 # objects' squared sizes: 0.5 heaps them up, with 1 they lie side by side.
@@ -132,7 +131,14 @@ class Heaps:
         """What lies there after one drop; None if it does not lie, or not where it should."""
         inner, walls = self._holder(things, rng)
         starts = _starts(things, inner, rng)
-        poses = settle([thing.pieces for thing in things], starts, walls, inner)
+        try:
+            poses = settle([thing.pieces for thing in things], starts, walls, inner)
+        except ValueError as error:
+            names = ", ".join(map(str, sorted({thing.obj_id for thing in things})))
+            raise InputError(
+                f"scene.layout={self.stage.config.layout}: physics cannot take one of objects"
+                f" {names} ({str(error).splitlines()[0]}); leave it out"
+            ) from None
         if poses is None:
             return None
         lying = [self._lying(*pair) for pair in zip(things, poses, strict=True)]

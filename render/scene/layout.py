@@ -46,8 +46,8 @@ class LayoutConfig:
     )
     distance: Range | None = option(
         None,
-        "From the camera to the object or the middle of the objects, m; by their size where they"
-        " would reach the camera  [default: always by their size]",
+        "From the camera to the object or the middle of the objects, m; where they would reach the"
+        " camera by their size, in pile and bin not at all  [default: always by their size]",
         minimum=0.01,
     )
     elevation_deg: Range = option(
@@ -72,8 +72,8 @@ class LayoutConfig:
     )
     zoom: Range = option(
         (0.9, 1.4),
-        "Side of the frame over that of the box of what is looked at; without effect on full frames"
-        " with a distance",
+        "Side of the frame over that of the box of what is looked at; on full frames with a"
+        " distance only where objects would reach the camera",
         minimum=0.01,
     )
     objects_per_frame: tuple[int, int] = option(
@@ -233,20 +233,23 @@ def sheared(stage: Stage, points: np.ndarray) -> np.ndarray:
 
 
 def view_distance(stage: Stage, rng: np.random.Generator, points: np.ndarray) -> float:
-    """The depth of what the camera looks at: drawn, or so that points fill the frame, also where
-    they would reach the camera.
-
-    Args:
-        points: (n, 3) about the point looked at, along the camera's axes, metres.
-    """
-    if stage.config.distance is not None:
-        depth = rng.uniform(*stage.config.distance) / float(np.linalg.norm([*stage.aim, 1.0]))
-        if depth + points[:, 2].min() > CLEAR * depth:
-            return depth
+    """The depth of what the camera looks at: drawn, or so that (n, 3) points about it, along the
+    camera's axes, fill the frame, also where they would reach the camera; metres."""
+    depth = asked_distance(stage, rng, points)
+    if depth is not None:
+        return depth
     zoom = rng.uniform(*stage.config.zoom)
     # A point at (x, z) stays within a part 1 / zoom of the frame if x zoom <= (z + d) tan(half).
     offsets = np.abs(sheared(stage, points))
     return float((zoom * offsets / half_field(stage) - points[:, 2:]).max())
+
+
+def asked_distance(stage: Stage, rng: np.random.Generator, points: np.ndarray) -> float | None:
+    """That depth as drawn; None where none is asked for, or points would reach the camera."""
+    if stage.config.distance is None:
+        return None
+    depth = rng.uniform(*stage.config.distance) / float(np.linalg.norm([*stage.aim, 1.0]))
+    return depth if depth + points[:, 2].min() > CLEAR * depth else None
 
 
 def half_field(stage: Stage) -> np.ndarray:

@@ -11,7 +11,6 @@ from render.camera import Camera
 from render.config import option
 from render.mesh.mesh import SMALL, ObjectModel
 from render.scene.background import background_files, random_crop
-from render.scene.heap import SETTLED
 from render.scene.layout import Body, Range, Stage, crop, upright
 from render.scene.lighting import NONE, Lighting
 from render.scene.props import TABLES, prop_material
@@ -19,7 +18,7 @@ from render.scene.ranges import check_ranges
 from render.scene.settled import SettledScenes
 from render.scene.shown import Shown
 from render.scene.spec import Background, Material, Placed, SceneSpec, near_plane, rows
-from render.scene.surroundings import SettledConfig
+from render.scene.surroundings import SETTLED, SettledConfig, in_room
 from render.scene.tabletop import Tabletop, from_above
 from render.scene.view import scene_camera
 from render.scene.views import read_views
@@ -85,8 +84,8 @@ class SceneConfig(SettledConfig):
     environment: str = option(
         "none",
         "Where ambient light comes from: none, all around alike; studio, room or sky, drawn anew"
-        " for each frame; any of those; or a folder of panoramas (.hdr). With one, surfaces are"
-        " physically based and mirror it",
+        " for each frame, in pile and bin for each scene; any of those; or a folder of panoramas"
+        " (.hdr). With one, surfaces are physically based and mirror it",
         later=True,
     )
     roughness: Range = option(
@@ -248,7 +247,7 @@ class Randomizer:
         return self.config.environment != NONE
 
     def _background(self, frame_id: int, rng: np.random.Generator) -> Background:
-        if self.config.background == "plain" or self.config.surroundings == "room":
+        if self.config.background == "plain" or in_room(self.config):
             return Background("plain", color=tuple(rng.random(3).tolist()))
         if self.config.background == "environment":
             return Background("environment")
@@ -267,7 +266,7 @@ class Randomizer:
 
     def background_image(self, frame_id: int) -> Path | None:
         """The image that a frame will show, if it shows one."""
-        if not self.backgrounds:
+        if not self.backgrounds or in_room(self.config):
             return None
         number = PURPOSES.index("background")
         return self._drawn_image(np.random.default_rng([self.seed, frame_id, number]))

@@ -10,6 +10,7 @@ from render.scene.heap import Heap, Heaps
 from render.scene.layout import (
     CLEAR,
     Stage,
+    asked_distance,
     facing,
     half_field,
     view_distance,
@@ -158,30 +159,61 @@ class SettledScenes:
 
     def _cam_from_world(self, scene: SettledScene, rng: np.random.Generator) -> np.ndarray:
         """A camera that looks at the middle of some of the objects, and sees it."""
-        objects = scene.corners[: scene.seen]
+        objects, hidden = scene.corners[: scene.seen], 0
         for _ in range(VIEWS):
             some = rng.choice(scene.seen, (scene.seen + 1) // 2, replace=False)
             target = objects[some].reshape(-1, 3).mean(axis=0)
             R = facing(self._stage, view_rotation(self._config, rng))
             points = (scene.corners.reshape(-1, 3) - target) @ R.T
-            depth = view_distance(self._stage, rng, points)
+            if self._config.distance is None:
+                depth = view_distance(self._stage, rng, points)
+            elif (asked := asked_distance(self._stage, rng, points)) is not None:
+                depth = asked
+            else:
+                continue
             T = rigid(R, [*(self._stage.aim * depth), depth] - R @ target)
-            if _is_clear(scene, invert(T)[:3, 3], target):
-                return T
-        raise InputError(
-            f"scene.elevation_deg: of {VIEWS} cameras from {self._config.elevation_deg[0]:g} to"
-            f" {self._config.elevation_deg[1]:g} none sees over what stands around the objects; end"
-            " at 60 or more"
+            eye = invert(T)[:3, 3]
+            if _is_apart(scene, eye):
+                if _sees(scene, eye, target):
+                    return T
+                hidden += 1
+        raise self._no_view(scene, bool(hidden))
+
+    def _no_view(self, scene: SettledScene, hidden: bool) -> InputError:
+        """Why no camera was found. hidden: by the walls of a bin, some of those that were apart."""
+        config, across = self._config, np.ptp(scene.corners.reshape(-1, 3), axis=0)
+        size = f"what lies there, {' x '.join(f'{side:.3g}' for side in across)} m"
+        if hidden:
+            return InputError(
+                f"scene.elevation_deg: of {VIEWS} cameras from {config.elevation_deg[0]:g} to"
+                f" {config.elevation_deg[1]:g} none sees over what stands around the objects; end"
+                " at 60 or more"
+            )
+        if config.distance is not None:
+            return InputError(
+                f"scene.distance: {VIEWS} cameras {config.distance[0]:g} to {config.distance[1]:g}"
+                f" m from the objects are all within {size}; end at"
+                f" {1.5 * float(np.linalg.norm(across)):.2g} or more, give fewer objects, or no"
+                " distance"
+            )
+        return InputError(
+            f"scene.zoom: {VIEWS} cameras at {config.zoom[0]:g} to {config.zoom[1]:g} are all"
+            f" within {size}; end at 1 or more"
         )
 
 
-def _is_clear(scene: SettledScene, eye: np.ndarray, target: np.ndarray) -> bool:
-    """Whether a camera at `eye` is apart from all things, and no wall of a bin hides its target."""
+def _is_apart(scene: SettledScene, eye: np.ndarray) -> bool:
+    """Whether a camera at `eye` is apart from all things, above the ground, and in the room."""
     middles = scene.corners.mean(axis=1)
     radii = np.linalg.norm(scene.corners - middles[:, None], axis=2).max(axis=1)
     away = np.linalg.norm(middles - eye, axis=1)
     if (away < (1 + CLEAR) * radii).any() or eye[2] <= 0:
         return False
+    return scene.around.half is None or bool((np.abs(eye) < scene.around.half).all())
+
+
+def _sees(scene: SettledScene, eye: np.ndarray, target: np.ndarray) -> bool:
+    """Whether no wall of a bin hides the target."""
     if scene.rim is None:
         return True
     way = eye - target

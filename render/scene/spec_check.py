@@ -50,7 +50,7 @@ def _pose(value: Any, where: str) -> Any:
 
 
 def _stretch(value: Any, where: str) -> Any:
-    return array(3, least=1e-4, most=1e4)(value, where)
+    return array(3, least=1e-7, most=1e4)(value, where)
 
 
 def _rotation(value: Any, where: str) -> Any:

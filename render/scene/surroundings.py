@@ -16,6 +16,7 @@ from render.scene.props import SOLIDS, TABLES, solid_kind, surface_kind
 from render.scene.spec import Light, Material, Placed, rows
 from render.transforms import rigid, rodrigues
 
+SETTLED = ("pile", "bin")  # the layouts whose scenes several cameras may look at
 THICK = 0.04  # of a table or a wall, as a share of its width
 TABLE_ROOM = (1.2, 2.2)  # of a table, as a factor on what must have room on it
 ROOM, CEILING = (1.12, 1.6), (1.05, 1.4)  # of half a room's sides and its height, on the reach
@@ -45,6 +46,11 @@ class SettledConfig(LayoutConfig):
         " closed room, whose lights hang in it",
         later=True,
     )
+
+
+def in_room(config: SettledConfig) -> bool:
+    """Whether walls hide all that is behind: other layouts pass `surroundings` over."""
+    return config.layout in SETTLED and config.surroundings == "room"
 
 
 @dataclass(frozen=True, eq=False)

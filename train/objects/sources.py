@@ -16,6 +16,7 @@ from render.formats.bop import read_split, require_objects
 from render.formats.bop_records import gt_record, write_records
 from render.mesh.mesh import ObjectModel, load_models
 from render.scene.randomize import SceneConfig
+from render.scene.surroundings import in_room
 from render.sensor.config import SensorConfig
 from train.learn.distributed import first_alone
 from train.learn.stream import Live
@@ -62,12 +63,13 @@ def simulate(
     return folder, render.split
 
 
-def check_held_out(run: RunConfig) -> None:
-    """Refuse what needs real frames, in a run that has none; let all others pass.
+def check_run(run: RunConfig, scene: SceneConfig) -> None:
+    """Refuse what cannot be had, whether a user or a preset asks for it.
 
     Raises:
-        InputError: an option or a method does.
+        InputError: real frames are needed in a run that has none, or would stand behind walls.
     """
+    _check_background(run, scene)
     if not run.held_out:
         return
     names = ("simulated", "real_background", "real_views", "refine")
@@ -81,6 +83,14 @@ def check_held_out(run: RunConfig) -> None:
         raise InputError(
             f"run.methods: {methods[0]} needs real frames, which this run is without; give them by"
             " --real DATASET, or train synthetic alone"
+        )
+
+
+def _check_background(run: RunConfig, scene: SceneConfig) -> None:
+    if run.real_background and in_room(scene):
+        raise InputError(
+            "run.real_background: the walls of scene.surroundings=room hide it; set"
+            " run.real_background=false or scene.surroundings=table"
         )
 
 
@@ -146,6 +156,7 @@ def _scene(
 ) -> SceneConfig:
     """What synthetic images of one object show; files that this needs are kept in `folder`."""
     run, scene, data = config["run"], config["scene"], config["data"]
+    _check_background(run, scene)
     if run.real_views:
         scene = replace(scene, views=str(write_views(data, root, folder / VIEWS, seed)))
     if run.real_background:

@@ -43,8 +43,8 @@ from train.objects.results import (
 from train.objects.seen import training_marks
 from train.objects.sources import (
     check_frames,
-    check_held_out,
     check_meshes,
+    check_run,
     live_images,
     prepare,
     require_same_models,
@@ -73,7 +73,7 @@ class ObjectTask:
     def with_sources(self) -> "ObjectTask":
         data: DataConfig = self.config["data"]
         run, render = self.config["run"], self.config["render"]
-        check_held_out(run)
+        check_run(run, self.config["scene"])
         if run.rendered:
             with first_alone():
                 folder, split = simulate(run, render, self.out, self.seed, self.workers)
