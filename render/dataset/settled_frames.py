@@ -10,8 +10,8 @@ from render.dataset.folder import RECORD, read_record
 from render.draw.renderer import RenderConfig
 from render.errors import InputError
 from render.formats.split_file import ImageKey
-from render.scene.heap import SETTLED
 from render.scene.randomize import SceneConfig
+from render.scene.surroundings import SETTLED
 
 
 def shared_scenes(root: Path) -> Callable[[ImageKey], Hashable] | None:

@@ -45,6 +45,17 @@ HAND = ["--hand", "bundled", "--format", "nyu"]
             ["--preset", "photo", "--set", "scene.gloss=0,1"],
             "scene.gloss has no effect with scene.environment",
         ),
+        (
+            [
+                "--set",
+                "scene.layout=pile",
+                "--set",
+                "scene.distance=1,2",
+                "--set",
+                "scene.zoom=1,1",
+            ],
+            "scene.zoom has no effect in pile and bin with a scene.distance",
+        ),
         (["--set", "sensor.shadows=false"], "sensor.shadows belongs to sensor.depth=structured"),
         (["--set", "sensor.ambient=0,1"], "sensor.ambient belongs to sensor.depth=time-of-flight"),
         (["--set", "sensor.read_noise_e=1,2"], "sensor.read_noise_e is counted in electrons"),

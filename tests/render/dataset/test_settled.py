@@ -179,3 +179,8 @@ def test_parts_do_not_share_a_settled_scene(first, count, most):
     assert [f + i for f, n in parts for i in range(n)] == list(range(first, first + count))
     scenes = [{i // 25 for i in range(f, f + n)} for f, n in parts]
     assert all(not one & other for one, other in pairwise(scenes))
+
+
+def test_a_settled_scene_of_a_thousand_cameras_is_work_for_many():
+    parts = list(cut(0, 1000, 16, cameras=1000))
+    assert [n for _, n in parts] == [100] * 10

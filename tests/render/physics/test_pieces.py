@@ -79,3 +79,15 @@ def test_without_a_place_to_keep_them_pieces_are_made_and_that_is_said(
     caplog.set_level("INFO")
     assert len(load_pieces({1: mesh_of(trimesh.creation.box([0.1] * 3))})[1]) == 1
     assert "cannot keep convex pieces of meshes here" in caplog.text
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("solid", [RING, trimesh.creation.torus(0.05, 0.02, 24, 12)])
+def test_faces_that_are_there_twice_make_nothing_convex(solid):
+    pieces = make_pieces(mesh_of(trimesh.util.concatenate([solid, solid])))
+    assert len(pieces) > 1 and outside(np.zeros((1, 3)), pieces)[0] > 0.02
+
+
+def test_a_ball_whose_faces_are_there_twice_is_one_piece():
+    ball = trimesh.creation.icosphere(2, 0.05)
+    assert len(make_pieces(mesh_of(trimesh.util.concatenate([ball, ball])))) == 1

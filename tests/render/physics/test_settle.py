@@ -90,3 +90,18 @@ def test_what_does_not_come_to_rest_is_no_scene(monkeypatch):
     monkeypatch.setattr("render.physics.settle.STEPS", 50)
     box = [thick_hull(trimesh.creation.box([0.1] * 3).vertices, 0.0)]
     assert settle([box], [rigid(np.eye(3), [0, 0, 5.0])]) is None
+
+
+def test_a_body_almost_without_inertia_is_taken_for_one():
+    cube, pin = (thick_hull(trimesh.creation.box(s).vertices, 0.0) for s in ([0.3] * 3, [4e-4] * 3))
+    poses = [rigid(np.eye(3), [x, 0, 0.2]) for x in (0.0, 1.0)]
+    settle([[cube], [pin]], poses)  # no ValueError; it may or may not lie still
+
+
+def test_a_fall_that_gets_lost_is_no_scene_and_leaves_no_file(tmp_path, monkeypatch, capfd):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("render.physics.settle.STEP", 50.0)
+    bars = solids(1.0, 1)[0]
+    fallen = [rigid(np.eye(3), [0, 0, 0.1 + 0.2 * i]) for i in range(4)]
+    assert settle([bars] * 4, fallen) is None
+    assert not list(tmp_path.iterdir()) and "WARNING" not in "".join(capfd.readouterr())

@@ -1,5 +1,6 @@
 """Scenes at rest that several cameras look at: piles, bins, tables and rooms."""
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -13,6 +14,7 @@ from render.scene.furnishings import GROUNDS, all_props, furnishings
 from render.scene.randomize import Randomizer, SceneConfig
 from render.scene.settled import SettledScenes
 from render.scene.spec import Placed, SceneSpec
+from render.scene.spec_check import check_spec
 from render.transforms import apply, invert
 from tests.small_dataset import cuboid, cuboids
 
@@ -237,3 +239,67 @@ def test_a_scene_is_not_settled_again_after_others_that_were_drawn_meanwhile(mon
     for scene_id in drawn:
         scenes.scene(scene_id)
     assert settled == sorted(set(drawn), key=drawn.index)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("distance", [(0.15, 0.3), None])
+def test_a_room_holds_cameras_that_are_near_and_distances_are_kept(distance):
+    draw = drawer(replace(ROOM, cameras=20, distance=distance, objects_per_frame=(9, 9)))
+    settled = draw._settled.scene(0)
+    for i in range(20):
+        spec = draw.scene(i)
+        eye = invert(ground_of(spec))[:3, 3]
+        assert (np.abs(eye) < settled.around.half).all()
+        if distance is not None:
+            # The target is the middle of some of the objects, so it is ahead and among them.
+            middles = np.array([p.matrix[2, 3] for p in things_of(spec)])
+            assert middles.min() < distance[1] and middles.max() > distance[0] / 2
+
+
+@pytest.mark.parametrize(
+    ("distance", "line"),
+    [
+        (
+            (0.1, 0.2),
+            r"^scene\.distance: 200 cameras 0\.1 to 0\.2 m .* within .* end at 0\.",
+        ),
+        (None, r"^scene\.zoom: 200 cameras .* within .* end at 1 or more"),
+    ],
+)
+def test_cameras_that_are_all_within_the_heap_are_refused_in_one_line(distance, line, monkeypatch):
+    monkeypatch.setattr("render.scene.settled.asked_distance", lambda *_: None)
+    monkeypatch.setattr("render.scene.settled.view_distance", lambda *_: 0.01)
+    few = replace(PILE, objects_per_frame=(2, 2), clutter_per_frame=(0, 0), distance=distance)
+    with pytest.raises(InputError, match=line):
+        drawer(few).scene(0)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("scale", [0.005, 100.0])
+def test_a_spec_that_is_drawn_passes_the_check(scale):
+    """Objects of half a millimetre, and of ten metres."""
+    for config in (BIN, ROOM):
+        spec = drawer(config, models=of_size(scale)).scene(0)
+        check_spec(json.loads(spec.to_json()), "spec")
+
+
+def test_sizes_that_cannot_fall_together_are_refused_by_id():
+    models = {1: of_size(1.0)[1], 2: cuboid(2, (0, 0, 0), (1e-4, 1e-4, 1e-4))}
+    with pytest.raises(InputError, match=r"^scene\.layout=pile: object 2 of 0\.173 mm .* object 1"):
+        drawer(PILE, models=models)
+
+
+def test_what_physics_takes_for_no_body_is_refused_in_one_line(monkeypatch):
+    def refuses(*_):
+        raise ValueError("Error: mesh volume is too small\nElement 3")
+
+    monkeypatch.setattr("render.scene.heap.settle", refuses)
+    with pytest.raises(InputError, match=r"^scene\.layout=pile: physics .* 1, 2.*too small\)"):
+        drawer(replace(PILE, objects_per_frame=(2, 2), clutter_per_frame=(0, 0))).scene(0)
+
+
+def test_surroundings_leave_the_background_of_other_layouts_as_it_is():
+    tabletop = replace(ROOM, layout="tabletop")
+    assert drawer(tabletop).scene(0).background.kind == "noise"
+    lit = replace(tabletop, environment="studio", background="environment")
+    assert drawer(lit).scene(0).background.kind == "environment"

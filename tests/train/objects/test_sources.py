@@ -134,6 +134,11 @@ def test_images_that_are_rendered_live_have_them_too(root, tmp_path):
 @pytest.mark.parametrize(
     "command, more, what",
     [
+        (
+            "run",
+            ["scene.layout=pile", "scene.surroundings=room"],
+            "run.real_background: the walls of scene.surroundings=room hide it",
+        ),
         ("run", ["run.target=hand"], "run.real_background is for objects so far"),
         ("study", ["study.real_frames=2,0"], "study.real_frames: 2, but with run.real_background"),
         (
