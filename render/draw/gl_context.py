@@ -11,6 +11,7 @@ from render.draw.gl_read import TOGETHER
 from render.errors import EGL_FIX, InputError
 
 SHADERS = Path(__file__).parent / "shaders"
+SHARED = "arriving.glsl"  # what several fragment shaders include
 # Where the uniform blocks and the textures of the shaders are bound.
 GEOMETRY_BINDING, SHADING_BINDING, SHADOWS_BINDING, ENVIRONMENT_BINDING = 0, 1, 2, 3
 SURFACE_UNIT, SHADOW_UNIT, MIRRORED_UNIT, ALBEDO_UNIT, OCCLUSION_UNIT = 0, 1, 2, 3, 4
@@ -95,6 +96,7 @@ def _program(
 ) -> moderngl.Program:
     """The program of a vertex and a fragment shader, with its blocks and textures bound."""
     version, body = (SHADERS / file).read_text().split("\n", 1)
+    body = body.replace(f'#include "{SHARED}"', (SHADERS / SHARED).read_text())
     lines = [version, *(f"#define {name} {value}" for name, value in macros.items()), body]
     program = context.program((SHADERS / vertex_file).read_text(), "\n".join(lines))
     bindings = {"Geometry": GEOMETRY_BINDING, "Shading": SHADING_BINDING}
