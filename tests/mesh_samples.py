@@ -6,6 +6,7 @@ import trimesh
 from trimesh.visual import ColorVisuals
 
 from render.errors import InputError
+from render.mesh.mesh import Mesh
 
 
 def make_lump(rng: np.random.Generator) -> trimesh.Trimesh:
@@ -24,3 +25,13 @@ def refusal(call, *args, **kwargs) -> str:
         call(*args, **kwargs)
     assert "\n" not in str(caught.value)
     return str(caught.value)
+
+
+def mesh_of(solid: trimesh.Trimesh) -> Mesh:
+    """One of trimesh's solids, in one grey."""
+    return Mesh(
+        vertices=solid.vertices.astype(np.float32),
+        faces=solid.faces.astype(np.int32),
+        normals=solid.vertex_normals.astype(np.float32),
+        colors=np.full((len(solid.vertices), 3), 200, np.uint8),
+    )

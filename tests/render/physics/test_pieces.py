@@ -5,19 +5,10 @@ import pytest
 import trimesh
 from scipy.spatial import ConvexHull
 
-from render.mesh.mesh import Mesh
 from render.physics import kept_pieces
 from render.physics.kept_pieces import load_pieces
 from render.physics.pieces import OUTSIDE, THIN, make_pieces, thick_hull
-
-
-def mesh_of(solid: trimesh.Trimesh) -> Mesh:
-    return Mesh(
-        vertices=solid.vertices.astype(np.float32),
-        faces=solid.faces.astype(np.int32),
-        normals=solid.vertex_normals.astype(np.float32),
-        colors=np.full((len(solid.vertices), 3), 200, np.uint8),
-    )
+from tests.mesh_samples import mesh_of
 
 
 def outside(points: np.ndarray, pieces: list[np.ndarray]) -> np.ndarray:

@@ -8,24 +8,16 @@ from click.testing import CliRunner
 from pipeline import main
 from render.dataset.generate import generate
 from render.draw.renderer import RenderConfig
-from render.mesh.mesh import Mesh, load_models
+from render.mesh.mesh import load_models
 from render.scene.contact import Contact, scene_contact
 from render.scene.props import TABLES, props
 from render.scene.randomize import Randomizer, SceneConfig
 from render.scene.spec import Placed
 from render.transforms import random_rotation, rigid
+from tests.mesh_samples import mesh_of
 from tests.scenes import CAMERA, at, scene
 
 CROWD = SceneConfig(objects_per_frame=(8, 12), clutter_per_frame=(4, 8), spread=(0.0, 0.2))
-
-
-def mesh_of(solid: trimesh.Trimesh) -> Mesh:
-    return Mesh(
-        vertices=solid.vertices.astype(np.float32),
-        faces=solid.faces.astype(np.int32),
-        normals=solid.vertex_normals.astype(np.float32),
-        colors=np.full((len(solid.vertices), 3), 200, np.uint8),
-    )
 
 
 def contact(*placed: Placed, **meshes: trimesh.Trimesh) -> Contact:
