@@ -110,16 +110,8 @@ def same_files(one: Path, other: Path) -> bool:
 
 def _start(out: Path, workers: int, frames: int, preset: str) -> subprocess.Popen:
     command = [sys.executable, str(ROOT / "pipeline.py"), "render", "--frames", str(frames)]
-    command += [
-        "--preset",
-        preset,
-        "--objects",
-        "assets",
-        "--size",
-        "96x72",
-        "--set",
-        "render.frames_per_scene=40",
-    ]  # four parts each
+    command += ["--preset", preset, "--objects", "assets", "--size", "96x72"]
+    command += ["--set", "render.frames_per_scene=40"]  # four parts each
     command += ["--workers", str(workers), "--out", str(out)]
     return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 

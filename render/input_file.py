@@ -1,6 +1,7 @@
 """Files that a user, or another file, names: only what lies on a disk is read."""
 
 import stat
+from collections.abc import Sequence
 from pathlib import Path
 
 from render.errors import InputError
@@ -36,3 +37,17 @@ def read_text(path: Path) -> str:
         return read_bytes(path).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: not text in UTF-8 ({error.reason})") from None
+
+
+def files_within(
+    folder: Path, suffixes: Sequence[str], others: Sequence[str]
+) -> tuple[list[Path], list[Path]]:
+    """The files of a folder and the folders in it with some suffixes, and with others; sorted.
+
+    What macOS leaves beside files on other systems' disks has their suffix, and is none of them.
+    """
+    there = sorted(path for path in folder.rglob("*") if not path.name.startswith("._"))
+    wanted, rest = (
+        [path for path in there if path.suffix.lower() in some] for some in (suffixes, others)
+    )
+    return wanted, rest

@@ -69,10 +69,7 @@ def offsets(
     """
     k = np.arange(-reach, reach + 1.0)
     # The contour is half a pixel outward of the last pixel's centre.
-    at = (px[:, None] + (k[:, None] + 0.5) * outward[:, None]).astype(np.float32)  # (n, k, 2)
-    said = cv2.remap(
-        log_odds, at[..., 0], at[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
-    )
+    said = along(log_odds, px, outward, k + 0.5)
     said = np.clip(said, -MOST_SAID, MOST_SAID).astype(np.float64)  # (n, k)
     together = NEW_SHARE * (np.cumsum(said, axis=1) - said / 2)
     likely = np.exp(together - together.max(axis=1, keepdims=True))
@@ -83,6 +80,18 @@ def offsets(
     is_contour = np.clip((1 + inside) / 2, 0, 1) * np.clip((1 - outside) / 2, 0, 1)
     weight = is_contour * (np.abs(mean) < reach - 1) / (1 + variance)
     return mean, weight
+
+
+def along(
+    image: np.ndarray,
+    px: np.ndarray,
+    outward: np.ndarray,
+    k: np.ndarray,
+    border: int = cv2.BORDER_REPLICATE,
+) -> np.ndarray:
+    """(n, k, ...) what an image shows so many pixels (k,) outward of each of (n, 2) places."""
+    at = (px[:, None] + k[:, None] * outward[:, None]).astype(np.float32)  # (n, k, 2)
+    return cv2.remap(image, at[..., 0], at[..., 1], cv2.INTER_LINEAR, borderMode=border)
 
 
 def _normals(loop: np.ndarray) -> np.ndarray:

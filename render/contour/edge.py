@@ -8,6 +8,8 @@ contour: R. Hanek and M. Beetz, "The contracting curve density algorithm", IJCV 
 import cv2
 import numpy as np
 
+from render.contour.contour import along
+
 HALF = 3  # pixels on either side of a contour across which an image is taken to change
 BASE = 3  # and beyond them, whose mean is the colour of a side
 NOISE = 12.0  # grey levels by which colours change anyway; edges of less say little
@@ -27,11 +29,9 @@ def evenness(
         rgb: (H, W, 3) uint8, the object drawn. inside: (H, W) bool, where it is. px, outward: as
             `edge_offsets` takes them.
     """
-    k = np.arange(0.0, HALF + BASE + 1)
-    at = (px[:, None] - k[:, None] * outward[:, None]).astype(np.float32)  # (n, k, 2)
-    seen = cv2.remap(rgb, at[..., 0], at[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    there = cv2.remap(inside.astype(np.float32), at[..., 0], at[..., 1], cv2.INTER_LINEAR)
-    seen = seen.astype(np.float64)
+    k = -np.arange(0.0, HALF + BASE + 1)
+    seen = along(rgb, px, outward, k).astype(np.float64)  # (n, k, 3)
+    there = along(inside.astype(np.float32), px, outward, k, cv2.BORDER_CONSTANT)
     off = np.linalg.norm(seen - seen.mean(axis=1, keepdims=True), axis=-1).max(axis=1)
     weight: np.ndarray = there.min(axis=1) / (1 + (off / DRAWN) ** 2)
     return weight
@@ -52,9 +52,7 @@ def edge_offsets(
     reach = HALF + BASE
     k = np.arange(-reach, reach + 1.0)
     # The contour is half a pixel outward of the last pixel's centre.
-    at = (px[:, None] + (k[:, None] + 0.5) * outward[:, None]).astype(np.float32)  # (n, k, 2)
-    seen = cv2.remap(rgb, at[..., 0], at[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    seen = seen.astype(np.float64)  # (n, k, 3)
+    seen = along(rgb, px, outward, k + 0.5).astype(np.float64)  # (n, k, 3)
     inside, outside = seen[:, :BASE].mean(axis=1), seen[:, -BASE:].mean(axis=1)
     change = inside - outside
     contrast2 = (change**2).sum(axis=-1)  # (n,)

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 
 from render.errors import InputError
-from render.input_file import read_bytes
+from render.input_file import files_within, read_bytes
 
 log = logging.getLogger(__name__)
 
@@ -35,9 +35,7 @@ def panorama_files(folder: Path) -> list[Path]:
     Raises:
         InputError: there are none; says what to convert to where there are others.
     """
-    there = sorted(p for p in folder.rglob("*") if not p.name.startswith("._"))
-    files = [path for path in there if path.suffix.lower() == SUFFIX]
-    others = [path for path in there if path.suffix.lower() in OTHER_SUFFIXES]
+    files, others = files_within(folder, (SUFFIX,), OTHER_SUFFIXES)
     if not files:
         fix = f"{others[0].name}: {CONVERT}" if others else "give such a folder"
         raise InputError(

@@ -10,6 +10,7 @@ import numpy as np
 from render.environment.display import draw_environment
 from render.errors import InputError
 from render.image_file import image_size, read_rgb
+from render.input_file import files_within
 from render.scene.spec import Background, SceneSpec, rows
 
 log = logging.getLogger(__name__)
@@ -28,10 +29,7 @@ def background_files(background: str) -> list[Path]:
     """
     if background in ("noise", "plain", "environment"):
         return []
-    # What macOS leaves beside files on other systems' disks looks like images by its name.
-    there = sorted(p for p in Path(background).rglob("*") if not p.name.startswith("._"))
-    files = [path for path in there if path.suffix.lower() in IMAGE_SUFFIXES]
-    others = [path for path in there if path.suffix.lower() in OTHER_SUFFIXES]
+    files, others = files_within(Path(background), IMAGE_SUFFIXES, OTHER_SUFFIXES)
     if not files:
         save = f"; save {others[0].name} as one of these" if others else ""
         raise InputError(

@@ -7,12 +7,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from render.dataset.see_poses import annotated_spec
 from render.draw.renderer import RenderConfig, Renderer, make_renderer
 from render.formats.bop import BopImage, read_split
 from render.image_file import write_png
 from render.mesh.mesh import ObjectModel
 from render.scene.randomize import SceneConfig
-from render.scene.spec import Placed, SceneSpec, near_of, rows
 from render.whole_file import whole_folder
 from train.objects.data import DataConfig
 from train.objects.split import choose_images
@@ -66,16 +66,10 @@ def painted_out(rgb: np.ndarray, shown: np.ndarray) -> np.ndarray:
 
 def _where(image: BopImage, obj_id: int, renderer: Renderer) -> np.ndarray:
     """(H, W) bool: where an object would be seen if nothing stood in front of any of it."""
-    placed = tuple(
-        Placed(obj_id, rows(annotation.cam_from_obj))
-        for annotation in image.annotations
-        if annotation.obj_id == obj_id
-    )
-    camera = image.camera
-    if not placed:
-        return np.zeros(camera.size[::-1], bool)
-    spec = SceneSpec(rows(camera.K), camera.size, placed, near=near_of(placed))
-    (frame,) = renderer.render([spec])
+    own = replace(image, annotations=tuple(a for a in image.annotations if a.obj_id == obj_id))
+    if not own.annotations:
+        return np.zeros(image.camera.size[::-1], bool)
+    (frame,) = renderer.render([annotated_spec(own)])
     assert frame.instance is not None
     shown: np.ndarray = frame.instance > 0
     return shown
