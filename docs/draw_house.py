@@ -104,8 +104,9 @@ def draw(axes: Axes) -> None:
         axes.add_patch(FancyBboxPatch(corner, WIDTH, HEIGHT, facecolor=color, lw=0, **style))
         middle = corner[0] + WIDTH / 2, corner[1] + HEIGHT / 2
         files = f"{sizes[room]} file" + "s" * (sizes[room] > 1)
-        text = f"$\\bf{{{name}}}$   {files}"
-        axes.text(*middle, text, color="white", ha="center", va="center", fontsize=10, zorder=4)
+        shown = name.replace("_", "\\_")  # which else lowers what follows
+        text = f"$\\bf{{{shown}}}$  {files}"
+        axes.text(*middle, text, color="white", ha="center", va="center", fontsize=9, zorder=4)
     for package, x in X.items():
         top = max(y for (p, _), y in height.items() if p == package) + HEIGHT + 0.25
         label: dict[str, Any] = {
