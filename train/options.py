@@ -14,11 +14,18 @@ COMPOSITION = {
     "mixed_layers": (1 / 2, 0, 1 / 2),
     "mixed_twins": (3 / 8, 3 / 8, 1 / 4),
     "mapping": (3 / 8, 3 / 8, 1 / 4),
+    "finetune_unlabelled": (1, 0, 0),
+    "mixed_unlabelled": (1 / 2, 0, 1 / 2),
+    "mapping_unlabelled": (3 / 8, 3 / 8, 1 / 4),
 }
 METHODS = tuple(COMPOSITION)
+WITH_UNLABELLED = tuple(method for method in METHODS if method.endswith("_unlabelled"))
+TEACHER, PUPIL = "mixed", "mixed_unlabelled"  # what reads unlabelled frames: at first, and then
 REFINED = "-refined"  # after a method's name, where its poses were refined
 DETECTOR = "detector"  # what `train --method` takes beside these; it lies under this name
-WITH_MAPPING = ("mapping", "mixed_layers")  # methods whose network has g
+MAPPING = ("mapping", "mapping_unlabelled")  # methods with the mapping loss
+OURS = MAPPING[::-1]  # which method others are compared with: the first of these that there is
+WITH_MAPPING = (*MAPPING, "mixed_layers")  # methods whose network has g
 NETWORKS = ("small", "small-group", "small-votes", "lite", "lite-fc", "paper")
 WITH_TRUNK = ("lite", "lite-fc")  # networks that know ImageNet
 WITH_VOTES = ("small-votes", "lite")  # whose features are a map, and whose cells vote
@@ -77,6 +84,14 @@ class RunConfig:
         later=True,
     )
 
+    rounds: int = option(
+        2,
+        "Methods with unlabelled frames: how often these are read, each time by a network that has"
+        " learnt from what was read before",
+        minimum=1,
+        maximum=10,
+        later=True,
+    )
     detect: bool = option(
         False,
         "Objects: train a detector beside the networks, so that predict needs no box; run's tables"
@@ -93,6 +108,11 @@ class RunConfig:
     def rendered(self) -> str:
         """The preset that renders the frames to test on; empty where they are read."""
         return self.simulated or self.held_out
+
+    @property
+    def has_unlabelled(self) -> bool:
+        """Whether a method looks at real frames without labels."""
+        return bool(set(self.methods) & set(WITH_UNLABELLED))
 
     @property
     def parts(self) -> tuple[str, ...]:

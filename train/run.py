@@ -8,15 +8,18 @@ import torch
 
 from render.errors import InputError
 from render.whole_file import check_file
+from train.learn.batches import Inputs
+from train.learn.checkpoint import Checkpoint
 from train.learn.device import choose_device
 from train.learn.distributed import first_alone, held_by_first, rank
 from train.learn.methods import train_methods, train_network
 from train.learn.neighbours import write_neighbours
+from train.learn.rounds import UNLABELLED, Pairs, self_trained
 from train.learn.task import NO_FOLDERS, Asked, Folders, Task
 from train.learn.trainer import Training
 from train.objects.detect.checkpoint import is_detector
 from train.objects.detect.stage import evaluate_detector, train_alone
-from train.options import DETECTOR, METHODS
+from train.options import DETECTOR, METHODS, TEACHER, WITH_UNLABELLED
 from train.report.page import leave_report
 from train.tasks import KINDS, kind_of, make_task
 
@@ -44,6 +47,11 @@ def train_one(
         if method == DETECTOR:
             with first_alone():
                 return train_alone(config, folders, start, out, seed, torch_device)
+        if method in WITH_UNLABELLED:
+            raise InputError(
+                f"--method {method} takes several networks, one after another: run and study make"
+                f" them, by --set run.methods={method}"
+            )
         material = make_task(config, out, seed).material(method, folders, torch_device)
         target, crop = material.target, material.crop
         seen = material.frames, material.around
@@ -114,15 +122,24 @@ def _compare(task: Task, name: str, device: torch.device) -> dict[str, Any]:
         frames=material.frames,
         around=material.around,
     )
-    methods = task.config["run"].methods
+    methods, inputs = task.config["run"].methods, material.inputs
+
+    def with_unlabelled(training: Training) -> tuple[Inputs, tuple[str, ...] | None]:
+        def label(reader: Checkpoint, of_round: Path) -> Pairs:
+            return subject.label(reader, subject.frames, of_round, device)
+
+        rounds, teacher = task.config["run"].rounds, folder / TEACHER
+        return self_trained(training, inputs, label, teacher, folder / UNLABELLED, rounds, device)
+
     found: dict[str, Any] = {}
-    for method, checkpoint in train_methods(methods, start, material.inputs, folder, device):
+    trained = train_methods(methods, start, inputs, folder, device, with_unlabelled)
+    for method, checkpoint in trained:
         if rank() != 0:  # the others wait where the next method is trained
             continue
         found[method] = subject.evaluate(checkpoint, method, device, folder / method)
         if method == "mapping":
             tests, file = subject.test_samples, folder / "neighbours.png"
-            write_neighbours(checkpoint, material.inputs, tests, file, task.seed)
+            write_neighbours(checkpoint, inputs, tests, file, task.seed)
     if rank() == 0:
         subject.show_tests(found, folder)
     return found

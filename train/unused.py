@@ -8,7 +8,7 @@ from render.unused import both as _both
 from render.unused import has as _has
 from render.unused import lacks as _lacks
 from train.objects.detect.unused import IN_RUN, IN_STUDY, IN_TRAIN
-from train.options import COMPOSITION, DETECTOR, WITH_TRUNK
+from train.options import COMPOSITION, DETECTOR, MAPPING, PUPIL, WITH_TRUNK, WITH_UNLABELLED
 
 Config = Mapping[str, Any]
 Arguments = Mapping[str, Any]
@@ -62,8 +62,13 @@ NETWORKS = (
     ),
 )
 METHODS = (
-    Unused("train.beta train.detach_twin", "belongs to the method mapping", _no_method("mapping")),
+    Unused("train.beta train.detach_twin", "belongs to the method mapping", _no_method(*MAPPING)),
     Unused("train.twin_pose", "belongs to methods with twins", _no_method(*WITH_TWINS)),
+    Unused(
+        "run.rounds data.unlabelled hand.unlabelled hand.unlabelled_frames",
+        f"belongs to methods with unlabelled frames, such as {PUPIL}",
+        _no_method(*WITH_UNLABELLED),
+    ),
     Unused(
         "train.gamma train.validation",
         "belongs to methods with real frames",

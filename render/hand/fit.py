@@ -63,21 +63,25 @@ def fit_hands(
         place_hands(kinematics, points_m[i : i + CHUNK], subject.prior)
         for i in range(0, len(points_m), CHUNK)
     ]
-    R, wrist, angles = (
-        np.concatenate([getattr(part, name) for part in placed])
-        for name in ("R", "wrist", "angles")
+    at = Placement(
+        *(
+            np.concatenate([getattr(part, name) for part in placed])
+            for name in ("R", "wrist", "angles")
+        )
     )
-    away = kinematics.locate(Placement(R, wrist, angles)) - points_m
-    cam_from_hand = np.tile(np.eye(4), (len(R), 1, 1))
-    cam_from_hand[:, :3, :3] = R
-    cam_from_hand[:, :3, 3] = wrist - R @ kinematics.joints[0]
-    return HandFit(
-        pose_from_angles(kinematics.hand, angles),
-        angles,
-        subject.shape,
-        cam_from_hand,
-        1000 * np.linalg.norm(away, axis=2),
-    )
+    return fit_at(kinematics, at, points_m, subject.shape)
+
+
+def fit_at(
+    kinematics: PointKinematics, at: Placement, points_m: np.ndarray, shape: np.ndarray
+) -> HandFit:
+    """Hands of a shape where they were placed, beside where their points were to be, (N, K, 3)."""
+    away = kinematics.locate(at) - points_m
+    cam_from_hand = np.tile(np.eye(4), (len(at.R), 1, 1))
+    cam_from_hand[:, :3, :3] = at.R
+    cam_from_hand[:, :3, 3] = at.wrist - at.R @ kinematics.joints[0]
+    pose = pose_from_angles(kinematics.hand, at.angles)
+    return HandFit(pose, at.angles, shape, cam_from_hand, 1000 * np.linalg.norm(away, axis=2))
 
 
 def fit_subject(model: HandModel, points_m: np.ndarray, points: BonePoints) -> Subject:

@@ -13,6 +13,7 @@ from render.config import option
 from render.errors import InputError
 from render.formats.nyu import JOINTS
 from render.formats.nyu_dataset import SENSOR, SYNTHETIC, NyuSplit, read_split
+from render.formats.nyu_joints import NYU_JOINTS
 from render.progress import progress
 from train.hands.crops import HandFrame, hand_frame
 from train.options import HandCropConfig
@@ -37,6 +38,16 @@ class HandDataConfig:
     )
     train_frames: int = option(0, "Real frames to train on, spread evenly; 0: all", minimum=0)
     synthetic_frames: int = option(0, "Synthetic frames, spread evenly; 0: all", minimum=0)
+    unlabelled: str = option(
+        "",
+        "Real frames whose joints nobody knows, for the methods ..._unlabelled: a folder whose"
+        " train/depth_* they are, of the person of the others; joints that it has are not read."
+        " none: the frames of dataset that are not trained on",
+        later=True,
+    )
+    unlabelled_frames: int = option(
+        0, "Frames without labels, spread evenly; 0: all", minimum=0, later=True
+    )
     test_frames: int = option(0, "Test frames, spread evenly; 0: all", minimum=0)
     center: Literal["localiser", "palm"] = option(
         "localiser",
@@ -104,6 +115,31 @@ def find_splits(data: HandDataConfig, shares: tuple[float, float, float] = (1, 1
         root = folder(data.synthetic, "hand.synthetic")
         synthetic = spread_split(root, "train", SYNTHETIC, data.synthetic_frames)
     return HandSplits(real, twins, synthetic)
+
+
+def find_unlabelled(data: HandDataConfig) -> NyuSplit:
+    """Find the frames that are trained on without their joints, which are not read: they are NaN.
+
+    Raises:
+        InputError: there is none.
+    """
+    root = find_nyu(data.unlabelled or data.dataset, "hand.unlabelled")
+    folder, known = root / "train", set()
+    labelled = find_splits(data, (1, 0, 0)).real
+    if labelled is not None and folder.resolve() == labelled.folder.resolve():
+        known = set(labelled.numbers)
+    there = (int(path.stem.rsplit("_", 1)[1]) for path in folder.glob(f"{SENSOR}_1_*.png"))
+    numbers = np.array(sorted(set(there) - known))
+    if not len(numbers):
+        raise InputError(
+            f"hand.unlabelled: {folder} holds no {SENSOR}_1_*.png beyond the labelled frames; give"
+            " a folder that does, or leave the methods with unlabelled frames"
+        )
+    if 0 < data.unlabelled_frames < len(numbers):
+        spread = np.linspace(0, len(numbers) - 1, data.unlabelled_frames).round().astype(int)
+        numbers = numbers[np.unique(spread)]
+    uvd = np.full((len(numbers), len(NYU_JOINTS), 3), np.nan)
+    return NyuSplit(folder, SENSOR, tuple(numbers.tolist()), uvd)
 
 
 def find_test(data: HandDataConfig) -> NyuSplit:

@@ -5,7 +5,7 @@ its real frame, and is drawn with the camera of the labels, so that both agree t
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,21 +15,31 @@ from render.array_file import Wanted, read_npz
 from render.dataset.folder import is_begun, join_dataset
 from render.dataset.missing import make_missing
 from render.errors import InputError
-from render.formats.nyu import EVALUATED, write_depth
+from render.formats.nyu import EVALUATED as EVALUATED_IDS
+from render.formats.nyu import write_depth
 from render.formats.nyu_dataset import (
     SENSOR,
     SYNTHETIC,
+    NyuSplit,
     depth_path,
     read_split,
     read_uvd,
     write_joint_data,
 )
-from render.formats.nyu_joints import LABEL_CAMERA, NYU_JOINTS, TEST_SUBJECTS, lift_labels
+from render.formats.nyu_joints import (
+    EVALUATED,
+    LABEL_CAMERA,
+    NYU_JOINTS,
+    TEST_SUBJECTS,
+    lift_labels,
+)
+from render.hand.depth_fit import fit_to_depth
 from render.hand.file import load_hand
 from render.hand.fit import HandFit, fit_hands, fit_subject
 from render.hand.fits import FITS, write_fits
 from render.hand.model import HandModel
 from render.hand.nyu_points import nyu_points
+from render.hand.points import posed_points
 from render.hand.subject import Subject
 from render.scene.spec import Placed, Posture, SceneSpec, rows
 from render.whole_file import work_area, written
@@ -67,6 +77,73 @@ def pair_hands(hand: str, root: Path, split: str, out: Path, workers: int) -> st
 
 
 @dataclass(frozen=True, eq=False)
+class Measured:
+    """Depth images of frames, and where in them the hand is.
+
+    centers: (n, 3) metres, camera frame. half: metres from there, along each axis, that are kept.
+    """
+
+    split: NyuSplit
+    centers: np.ndarray
+    half: float
+
+    def __getitem__(self, part: slice) -> "Measured":
+        split = replace(self.split, numbers=self.split.numbers[part], uvd=self.split.uvd[part])
+        return Measured(split, self.centers[part], self.half)
+
+    def read(self) -> list[np.ndarray]:
+        """(480, 640) metres each, 0 where nothing was seen or not the hand."""
+        return [self._around(self.split.read_depth(i), c) for i, c in enumerate(self.centers)]
+
+    def _around(self, depth: np.ndarray, center: np.ndarray) -> np.ndarray:
+        reach = self.half * np.diag(LABEL_CAMERA.K)[:2] / center[2]
+        low, high = (LABEL_CAMERA.project(center) + s * reach for s in (-1, 1))
+        (left, top), (right, bottom) = np.clip([low, high], 0, LABEL_CAMERA.size).astype(int)
+        kept = np.zeros_like(depth)
+        kept[top:bottom, left:right] = depth[top:bottom, left:right]
+        kept[np.abs(kept - center[2]) > self.half] = 0
+        return kept
+
+
+def fit_and_draw(
+    hand: str, subject: Subject, points_m: np.ndarray, measured: Measured, folder: Path
+) -> np.ndarray:
+    """Twins of frames whose joints were read by a network: FOLDER/synthdepth_1_*.png, of the hand
+    that is fitted to these and to what was measured; what is there is kept.
+
+    Args:
+        hand: as `render.hand.file.load_hand` takes it. subject: the person, who is known from other
+            frames.
+        points_m: (n, 14, 3) metres, where the evaluated joints were read, camera of the labels.
+        folder: of a split, `train` of a dataset of twins.
+
+    Returns:
+        (n, 14, 3) metres, where the fitted hands have them.
+    """
+    model, points = load_hand(hand), subject.points.subset(EVALUATED)
+    known, numbers = replace(subject, points=points), measured.split.numbers
+    settings = {"hand": hand, "frames": len(numbers)}
+    jobs = []
+    for first in range(0, len(numbers), SHARD):
+        part = slice(first, first + SHARD)
+        path = folder / FITS / f"{numbers[first]:07d}.npz"
+        about = settings, path, "the person of the labelled frames", known
+        jobs.append(_Job(*about, numbers[part], points_m[part], measured[part]))
+    make_missing(_TwinMaker, jobs, "twins of what was read", 1)
+    wanted = {
+        "pose": Wanted(("frames", len(model.joints), 3), "f"),
+        "shape": Wanted((model.shape_size,), "f"),
+        "cam_from_hand": Wanted(("frames", 4, 4), "f"),
+    }
+    found = []
+    for job in jobs:
+        fits = read_npz(job.path, wanted)
+        shapes = np.tile(fits["shape"], (len(job.numbers), 1))
+        found.append(posed_points(model, points, fits["pose"], shapes, fits["cam_from_hand"]))
+    return np.concatenate(found)
+
+
+@dataclass(frozen=True, eq=False)
 class _Person:
     """One person's frames.
 
@@ -92,7 +169,7 @@ def _people(root: Path, split: str) -> tuple[list[_Person], np.ndarray]:
     read_split(root, split, SENSOR, numbers[seen].tolist())  # which refuses malformed labels
 
     known = np.isfinite(uvd).all(axis=2) & (uvd[..., 2] > 0)  # (frames, 36)
-    annotated = known[:, EVALUATED].all(axis=1)
+    annotated = known[:, EVALUATED_IDS].all(axis=1)
     people = []
     for i, frames in enumerate(TEST_SUBJECTS if split == "test" else (slice(None),), start=1):
         own = np.zeros(len(uvd), bool)
@@ -123,7 +200,8 @@ def _jobs(
 class _Job:
     """Frames of one person to make twins of.
 
-    path: of the fits. points_m: (n, K, 3) metres, those of subject.points.
+    path: of the fits. points_m: (n, K, 3) metres, those of subject.points. measured: images that
+    the hands are fitted to as well, if any.
     """
 
     settings: dict[str, Any]
@@ -132,6 +210,7 @@ class _Job:
     subject: Subject
     numbers: tuple[int, ...]
     points_m: np.ndarray
+    measured: Measured | None = None
 
     @property
     def name(self) -> str:
@@ -173,6 +252,10 @@ class _TwinMaker:
     def make(self, job: _Job) -> None:
         """Fit and draw, whole or not at all."""
         fit = fit_hands(self.model, job.points_m, job.subject.points, job.subject)
+        if job.measured is not None:
+            depths = job.measured.read()
+            known = self.model, job.subject, fit, job.points_m
+            fit = fit_to_depth(*known, depths, LABEL_CAMERA)
         job.path.parent.mkdir(parents=True, exist_ok=True)
         with written(job.folder), work_area(job.folder) as area:
             for number, depth in zip(job.numbers, self._draw(fit), strict=True):

@@ -19,7 +19,12 @@ from train.hands.pairs import pair_hands
 from train.options import RunConfig
 
 # Added to the seed for simulated real frames: no scene of theirs is one of the synthetic images'.
-SIMULATED_SEEDS = {"train": 1_000_003, "test": 2_000_003, "film": 3_000_003}
+SIMULATED_SEEDS = {
+    "train": 1_000_003,
+    "test": 2_000_003,
+    "film": 3_000_003,
+    "unlabelled": 4_000_003,
+}
 FILMED = 120  # frames of a film
 
 
@@ -47,6 +52,10 @@ def make_sources(config: Mapping[str, Any], out: Path, seed: int, workers: int) 
         _simulate(config["run"].simulated, data, root, seed, workers)
         pair_hands(config["pair"].hand, root, "train", out / "twins", workers)
         data = replace(data, dataset=str(root), twins=str(out / "twins"))
+        if config["run"].has_unlabelled and not data.unlabelled:
+            unlabelled = out / "simulated_unlabelled"
+            _simulate_unlabelled(config["run"].simulated, data, unlabelled, seed, workers)
+            data = replace(data, unlabelled=str(unlabelled))
     if config["render"].hand is not None:
         folder, ranges = out / "synthetic_hands", config["hand_scene"]
         generate_hands(config["render"], ranges, folder, seed, workers, config["sensor"])
@@ -112,6 +121,17 @@ def _simulate(preset: str, data: HandDataConfig, root: Path, seed: int, workers:
     for split in ("train", "test"):
         part = replace(render, split=split, frames=_simulated_frames(data, split))
         generate_hands(part, scene, root, seed + SIMULATED_SEEDS[split], workers, sensor)
+
+
+def _simulate_unlabelled(
+    preset: str, data: HandDataConfig, root: Path, seed: int, workers: int
+) -> None:
+    """Render more frames of the same kind, whose joints are not to be read."""
+    if not data.unlabelled_frames:
+        raise InputError("hand.unlabelled_frames: say how many simulated frames to render")
+    render, scene, sensor = _simulated(preset)
+    part = replace(render, split="train", frames=data.unlabelled_frames)
+    generate_hands(part, scene, root, seed + SIMULATED_SEEDS["unlabelled"], workers, sensor)
 
 
 def _simulated_frames(data: HandDataConfig, split: str) -> int:

@@ -1,6 +1,6 @@
 """Hands in NYU's depth images, as `run`, `train` and `study` ask for them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -20,6 +20,7 @@ from train.hands.data import (
     at_palm,
     find_nyu,
     find_splits,
+    find_unlabelled,
     load_frames,
 )
 from train.hands.evaluate import evaluate_hand, load_test
@@ -30,9 +31,11 @@ from train.hands.report import extreme_sheet, hand_sheet, pair_sheet
 from train.hands.results import HandTest, write_hand_results
 from train.hands.score import joint_errors, summarize
 from train.hands.sources import make_motion, make_sources, refuse_object_options
+from train.hands.unlabelled import Labeller
 from train.learn.batches import Inputs
 from train.learn.checkpoint import Checkpoint
 from train.learn.distributed import first_alone
+from train.learn.rounds import Pairs
 from train.learn.stream import Live
 from train.learn.targets import HandInfo
 from train.learn.task import Fold, Folders, Found, Material, Record
@@ -161,6 +164,22 @@ class HandSubject:
 
     def kept(self, fold: Fold) -> set[Any]:
         return set(self.frames) - set(self.frames[fold[1] :: fold[0]])
+
+    def label(
+        self, checkpoint: Checkpoint, frames: Collection[Any], folder: Path, device: torch.device
+    ) -> Pairs:
+        assert self.splits.real is not None
+        places = [i for i, number in enumerate(self.frames) if number in frames]
+        labelled = _part(self.splits.real, places)
+        hand = self.config["pair"].hand
+        labeller = Labeller(hand, self._crops, *self.unlabelled, labelled)
+        return labeller.label(checkpoint, folder, device)
+
+    @cached_property
+    def unlabelled(self) -> tuple[NyuSplit, list[HandFrame]]:
+        """The frames whose joints are not read, where the localiser finds them."""
+        split = find_unlabelled(self.data)
+        return split, load_frames(split, self.crop, lambda _, d: self.localiser.locate(d))
 
     def test(self, checkpoint: Checkpoint, device: torch.device, fold: Fold | None) -> Record:
         if fold is None:

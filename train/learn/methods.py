@@ -1,6 +1,6 @@
 """Every method trained from one start, as they are always compared."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -15,18 +15,27 @@ from train.learn.distributed import count, rank
 from train.learn.stream import death_of_worker
 from train.learn.trainer import Training, train
 from train.learn.validation import Validation, held_out
-from train.options import COMPOSITION
+from train.options import COMPOSITION, WITH_UNLABELLED
+
+# How methods with unlabelled frames are trained otherwise -> what on, and words for its frames.
+WithUnlabelled = Callable[[Training], tuple[Inputs, tuple[str, ...] | None]]
 
 
 def train_methods(
-    methods: Sequence[str], first: Training, inputs: Inputs, folder: Path, device: torch.device
+    methods: Sequence[str],
+    first: Training,
+    inputs: Inputs,
+    folder: Path,
+    device: torch.device,
+    with_unlabelled: WithUnlabelled,
 ) -> Iterator[tuple[str, Checkpoint]]:
     """Pre-train once, then train every method from there; `real` starts from nothing.
 
     Args:
         first: what is trained, how, and by which seed; its method, steps and start are replaced.
+        with_unlabelled: asked once, if a method is one with unlabelled frames.
     """
-    options, pretrained = first.config, None
+    options, pretrained, enlarged = first.config, None, None
     if options.pretrain_steps:
         training = replace(first, method="synthetic", steps=options.pretrain_steps, start=None)
         pretrained = train_network(training, inputs, folder / "pretrained", device)
@@ -38,7 +47,11 @@ def train_methods(
             seed=first.seed + 1,
             start=None if method == "real" else pretrained,
         )
-        file = train_network(training, inputs, folder / method, device)
+        used = inputs
+        if method in WITH_UNLABELLED:
+            enlarged = enlarged or with_unlabelled(training)
+            used, training = enlarged[0], replace(training, frames=enlarged[1])
+        file = train_network(training, used, folder / method, device)
         yield method, Checkpoint.load(file, device)
 
 

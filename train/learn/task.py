@@ -4,7 +4,7 @@ A `Task` is one kind of thing under one set of options. It has subjects, each wi
 own: every object is one, the hand is the only one of its kind.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
@@ -13,6 +13,7 @@ import torch
 
 from train.learn.batches import Inputs
 from train.learn.checkpoint import Checkpoint
+from train.learn.rounds import Pairs
 from train.learn.targets import Target
 
 Record = dict[str, Any]  # what a network's file in a study holds
@@ -83,6 +84,12 @@ class Subject(Protocol):
 
     def kept(self, fold: Fold) -> set[Any]:
         """The frames to train on that are not held out."""
+
+    def label(
+        self, checkpoint: Checkpoint, frames: Collection[Any], folder: Path, device: torch.device
+    ) -> Pairs:
+        """What a network reads in real frames without labels, as far as it is believed; see
+        `rounds.Label`. `frames` are those to train on that it may learn from."""
 
     def test(self, checkpoint: Checkpoint, device: torch.device, fold: Fold | None) -> Record:
         """Errors of a network on the test frames, or on those held out: plain data, from which

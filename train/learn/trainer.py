@@ -27,7 +27,7 @@ from train.learn.networks import PoseNet
 from train.learn.start import begin, freeze, parameters
 from train.learn.targets import Target
 from train.learn.validation import Validation
-from train.options import COMPOSITION, TrainConfig
+from train.options import COMPOSITION, MAPPING, TrainConfig
 
 log = logging.getLogger(__name__)
 
@@ -57,7 +57,7 @@ def losses(net: PoseNet, batch: Batch, config: TrainConfig, method: str) -> dict
         terms["synthetic"] = pose_loss(of_synthetic, targets, config.huber_delta)
     if sizes[0]:
         terms["real"] = config.gamma * pose_loss(of_real, batch.real_targets, config.huber_delta)
-    if method == "mapping":
+    if method in MAPPING:
         goal = twins.detach() if config.detach_twin else twins
         terms["mapping"] = config.beta * mapping_loss(mapped[: sizes[1]].float(), goal.float())
     return terms
@@ -192,11 +192,11 @@ def train(
             if writer is not None and logs:
                 curves = {f"loss/{name}": term.item() for name, term in terms.items()}
                 writer.add({**curves, "lr": lr}, step + 1)
-            if writer is not None and method == "mapping":
+            if writer is not None and method in MAPPING:
                 gallery.add(batch)
             if writer is not None and saves:
                 save(step + 1, writer)
-                if method == "mapping":
+                if method in MAPPING:
                     writer.show("neighbours", gallery.sheet(net, batch), step + 1)
     wait()  # until the checkpoint is there
     log.info("%s: %d steps in %.0f s", method, steps - first, time.monotonic() - since)

@@ -35,6 +35,13 @@ class DataConfig:
     split_file: str = option(
         "", "JSON with lists of [scene, image] under train and test; beside the dataset or a path"
     )
+    unlabelled: str = option(
+        "",
+        "Real frames whose poses nobody knows, for the methods ..._unlabelled: a folder of pictures"
+        " by the camera of the others, or a split's folder of BOP scenes; none: the images that"
+        " split_file has under unlabelled, whose poses are not read",
+        later=True,
+    )
     train_fraction: float | None = option(
         None,
         "Share of frames to train on where no split file is given, one at least; 0: none, for tests"

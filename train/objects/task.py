@@ -1,6 +1,6 @@
 """Objects in BOP's colour images, as `run`, `train` and `study` ask for them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -14,6 +14,7 @@ from render.mesh.names import ids_of, names_in
 from train.learn.batches import Inputs
 from train.learn.checkpoint import Checkpoint
 from train.learn.distributed import first_alone
+from train.learn.rounds import Pairs
 from train.learn.stream import Live
 from train.learn.task import Fold, Folders, Found, Material, Record
 from train.objects.crops import ObjectCrops
@@ -52,6 +53,7 @@ from train.objects.sources import (
 )
 from train.objects.split import SPLIT, choose_images, write_split
 from train.objects.symmetry import load_object, with_symmetries
+from train.objects.unlabelled.stage import Place, label_frames
 from train.options import COMPOSITION, DETECTOR
 
 HELD_OUT = "held-out SYNTHETIC frames; how real ones are read was not tested"
@@ -131,7 +133,7 @@ class ObjectTask:
             model, _ = self._model(subject)
             folder = self.folder(subject)
             prepare(config, self.root, model, folder, self.seed, self.workers)
-            if config["run"].detect:
+            if config["run"].detect or config["run"].has_unlabelled:
                 prepare_detector(config, self.root, model, folder, self.seed, self.workers, device)
 
     def load(self, subject: str, device: torch.device) -> "ObjectSubject":
@@ -197,6 +199,7 @@ class ObjectSubject:
 
     def __init__(self, task: ObjectTask, subject: str) -> None:
         self.config, self.root, self.seed = task._config(subject), task.root, task.seed
+        self.out, self.folder = task.out, task.folder(subject)
         self.data: DataConfig = self.config["data"]
         self.model, proposed = task._model(subject)
         measured = measured_model(self.root, self.model.obj_id)
@@ -220,6 +223,13 @@ class ObjectSubject:
 
     def kept(self, fold: Fold) -> set[Any]:
         return set(choose_images(self._held_out(fold), self.root, "train", self.seed))
+
+    def label(
+        self, checkpoint: Checkpoint, frames: Collection[Any], folder: Path, device: torch.device
+    ) -> Pairs:
+        real = [i for i in self.material.inputs.real if i.key[:2] in frames]
+        at = Place(self.config, self.root, self.out, self.folder, self.seed)
+        return label_frames(at, self.model, self.measured, real, checkpoint, folder, device)
 
     def test(self, checkpoint: Checkpoint, device: torch.device, fold: Fold | None) -> Record:
         tests, data = self.tests, self.data

@@ -7,16 +7,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from train.options import METHODS, REFINED
+from train.options import METHODS, OURS, REFINED
 
 Curve = tuple[list[int], list[float]]  # steps and values
 Logs = dict[str, dict[str, Curve]]  # method -> term -> curve
 
 GROUPS = 6  # plots of curves on a page; a study may have hundreds
 # Of METHODS in their order, then of other networks.
-COLORS = ("#7f8794", "#2c8fd6", "#e08214", "#3a9d5d", "#17a2b0", "#9a6fc4")
+COLORS = (
+    *("#7f8794", "#2c8fd6", "#e08214", "#3a9d5d", "#17a2b0", "#9a6fc4"),
+    *("#a85b00", "#1f6b3a"),
+)
 OTHERS = ("#c9a227", "#8c6d5a", "#b05fa8")
-OURS, OUR_COLOR = "mapping", "#d6404e"
+OUR_COLOR, WITH_MORE = "#d6404e", "#7a1fa2"  # of mapping, and of that with unlabelled frames
 PALE = "80"  # opacity, of ff
 DARK, NARROW = "(prefers-color-scheme: dark)", "(max-width: 40rem)"
 INK, DARK_INK = "#333a44", "#d5dae2"
@@ -138,7 +141,7 @@ def _draw_curves(figure: Any, logs: Logs, narrow: bool) -> None:
     for panel, term in zip(axes, terms, strict=False):
         for method, scalars in logs.items():
             if term in scalars:
-                style = {"color": colors[method], "linewidth": 2.2 if method == OURS else 1.3}
+                style = {"color": colors[method], "linewidth": 2.2 if method in OURS else 1.3}
                 marker = "o" if len(scalars[term][0]) == 1 else None
                 panel.plot(*scalars[term], label=method, marker=marker, **style)
         panel.set_title(TITLES[term], fontsize=10)
@@ -195,8 +198,9 @@ def _plain(panel: Any, axis: str) -> None:
 
 def method_colors(names: Iterable[str]) -> dict[str, str]:
     """A colour for each, on every plot the same; red for the mapping, paler where refined."""
-    known = dict(zip((method for method in METHODS if method != OURS), COLORS, strict=False))
-    known[OURS] = OUR_COLOR
+    others = [method for method in METHODS if method not in OURS]
+    known = dict(zip(others, COLORS, strict=True))
+    known |= dict(zip(OURS, (WITH_MORE, OUR_COLOR), strict=True))
     known |= {method + REFINED: color + PALE for method, color in known.items()}
     others = [name for name in names if name not in known]
     return known | {name: OTHERS[i % len(OTHERS)] for i, name in enumerate(others)}

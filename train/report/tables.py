@@ -5,6 +5,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from train.options import OURS
+
 LESS, MORE = "less", "more"
 # Key in results.json -> title, what it means, which of two values is better.
 METRICS: dict[str, tuple[str, str, str | None]] = {
@@ -60,7 +62,6 @@ BOXES = {  # what results.json calls the source of boxes -> caption
     "detector": "boxes of the detector that was trained beside; what it missed has failed",
 }
 MAIN = ("corner_px", "joint_mm", "center_mm")  # the measure that methods are compared by
-OURS = "mapping"
 
 
 @dataclass(frozen=True)
@@ -158,10 +159,11 @@ def summary(results: Mapping[str, Any]) -> str | None:
     best = min(errors, key=lambda m: errors[m])
     unit = title[-1]
     text = f"Least mean {title[0]} error: {best}, {errors[best]:.1f} {unit}."
-    if OURS in errors and best != OURS:
-        text += f" {OURS}: {errors[OURS]:.1f} {unit}."
+    ours = next((method for method in OURS if method in errors), None)
+    if ours is not None and best != ours:
+        text += f" {ours}: {errors[ours]:.1f} {unit}."
     rivals = {m: e for m, e in errors.items() if m != best}
-    if best == OURS and rivals:
+    if best == ours and rivals:
         next_best = min(rivals, key=lambda m: rivals[m])
         text += f" Next: {next_best}, {rivals[next_best]:.1f} {unit}."
     if results.get("tested_on"):
@@ -209,7 +211,8 @@ def _study_table(table: Mapping[str, Any]) -> Table:
     columns += [("over seeds", "95 % interval of these objects, over seeds, by width")]
     columns += [METRICS[key][:2] for key in others]
     if ratios:
-        columns += [("mapping / it", "ratio of the errors; below 1 mapping's is smaller")]
+        ours = table.get("ours", OURS[-1])
+        columns += [(f"{ours} / it", f"ratio of the errors; below 1 that of {ours} is smaller")]
         columns += [("ratio over objects", "95 % interval of the ratio, by width")]
         columns += [("ratio over seeds", "95 % interval of the ratio, by width")]
     rows = []

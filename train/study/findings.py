@@ -52,7 +52,8 @@ class Findings:
         """All of them, pre-trainings first."""
         jobs = [*(job for runs in self.tuning.values() for job in runs), *self.cells]
         starts = [job.start for job in jobs] if self.setup.train.pretrain_steps else []
-        return list(dict.fromkeys([*starts, *jobs]))
+        readings = [job.labelled for job in jobs if job.labelled is not None]
+        return list(dict.fromkeys([*starts, *readings, *jobs]))
 
     def of(self, job: Job, visib: float) -> dict[str, Any] | None:
         """Figures of a network; None where there are none yet, or no instance so visible."""

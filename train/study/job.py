@@ -17,14 +17,15 @@ from render.json_file import read_json, write_text
 from train.learn.batches import Inputs
 from train.learn.checkpoint import Checkpoint
 from train.learn.methods import train_network
+from train.learn.rounds import Pairs, self_trained
 from train.learn.task import Subject, Task
 from train.learn.trainer import Training
-from train.options import COMPOSITION, TrainConfig
+from train.options import COMPOSITION, TEACHER, WITH_UNLABELLED, TrainConfig
 from train.study.config import StudyConfig
 
 log = logging.getLogger(__name__)
 
-PRETRAINED = "pretrained"
+PRETRAINED, LABELLED = "pretrained", "labelled"  # what others start from, and learn from
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,8 @@ class Setup:
 class Job:
     """A network of a study: `result.json` in its folder says what came of it, or `error.txt`.
 
-    method: PRETRAINED for the start of all others. frames: real ones, 0 is all; None where none is
+    method: PRETRAINED for the start of all others; LABELLED for the unlabelled frames that a number
+    of methods share, which are read in rounds. frames: real ones, 0 is all; None where none is
     trained on. candidate, fold: of a tuning run. options: of TrainConfig, in place of the study's.
     """
 
@@ -79,6 +81,14 @@ class Job:
         assert self.setup is not None
         seed = self.setup.task.seed if self.setup.study.share_start else self.seed
         return Job(self.subject, seed, PRETRAINED, setup=self.setup)
+
+    @property
+    def labelled(self) -> "Job | None":
+        """What reads the unlabelled frames that it learns from, if it does."""
+        if self.method not in WITH_UNLABELLED:
+            return None
+        shared = None if self.candidate is None else 0  # by all candidates
+        return replace(self, method=LABELLED, candidate=shared, options=())
 
     @property
     def name(self) -> str:
@@ -131,7 +141,7 @@ class JobMaker:
             write_text(file, (" ".join(str(error).split()) or type(error).__name__) + "\n")
             return
         if job.candidate is not None:
-            (job.folder / "checkpoint.pt").unlink()
+            (job.folder / "checkpoint.pt").unlink(missing_ok=True)
 
     def _result(self, job: Job) -> dict[str, Any]:
         subject, setup = self._subject(job), job.setup
@@ -158,12 +168,34 @@ class JobMaker:
             material.frames,
             material.around,
         )
+        if job.method == LABELLED or job.labelled is not None:
+            inputs, frames = self._with_unlabelled(job, training, inputs, chosen)
+            training = replace(training, frames=frames)
+        if job.method == LABELLED:
+            return {}
         file = train_network(training, inputs, job.folder, self.device)
         if pretraining:
             return {}
         used = sorted(chosen) if COMPOSITION[job.method][0] else []
         record = subject.test(Checkpoint.load(file, self.device), self.device, fold)
         return {"options": dict(job.options), "real_frames": used, **record}
+
+    def _with_unlabelled(
+        self, job: Job, training: Training, inputs: Inputs, chosen: set[Any]
+    ) -> tuple[Inputs, tuple[str, ...] | None]:
+        """The inputs with unlabelled frames, read under the study's own options."""
+        assert job.setup is not None
+        subject, setup, of_all = self._subject(job), job.setup, job.labelled or job
+
+        def label(reader: Checkpoint, of_round: Path) -> Pairs:
+            return subject.label(reader, chosen, of_round, self.device)
+
+        training = replace(training, config=setup.train, steps=setup.train.steps)
+        rounds, folder = setup.task.config["run"].rounds, of_all.folder
+        teacher = folder / TEACHER
+        if not setup.study.tuning:  # then it is the same network
+            teacher = replace(of_all, method=TEACHER).folder
+        return self_trained(training, inputs, label, teacher, folder, rounds, self.device)
 
     def _subject(self, job: Job) -> Subject:
         if self.loaded is None or self.loaded[0] != job.subject:

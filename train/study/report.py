@@ -10,10 +10,10 @@ import numpy as np
 
 from render.json_file import write_text
 from render.whole_file import whole_file
+from train.options import OURS
 from train.study.findings import Findings
 from train.study.intervals import Estimate, Interval, estimate, ratio
 
-OURS = "mapping"
 TITLES = {  # what tables show, in order
     "corner_px": "corner px",
     "joint_mm": "joint mm",
@@ -106,10 +106,12 @@ def _table(findings: Findings, apart: bool, visib: float, frames: int) -> dict[s
             for method in findings.methods
         },
     }
-    rivals = [method for method in findings.methods if method != OURS]
-    if OURS in findings.methods and rivals:
+    ours = next((method for method in OURS if method in findings.methods), None)
+    rivals = [method for method in findings.methods if method != ours]
+    if ours is not None and rivals:
+        table["ours"] = ours
         table["rival"] = min(rivals, key=lambda method: means[method].mean)
-        table["ratios"] = {m: asdict(ratio(errors[OURS], errors[m])) for m in rivals}
+        table["ratios"] = {m: asdict(ratio(errors[ours], errors[m])) for m in rivals}
     return table
 
 
@@ -150,7 +152,8 @@ def _text(findings: Findings, record: Mapping[str, Any]) -> str:
     if record["tables"]:
         parts.append(
             "Intervals are at 95 %: [over objects, as a sample of objects] (these objects, over"
-            " seeds). A ratio below 1 says that mapping's error is smaller. '-': too few for one."
+            " seeds). A ratio below 1 says that the error of the method before / is smaller. '-':"
+            " too few for one."
         )
     if record["failed"]:
         lines = [f"  {name}: {error}" for name, error in record["failed"].items()]
@@ -181,7 +184,7 @@ def _table_text(findings: Findings, table: Mapping[str, Any]) -> str:
     header = ["method", TITLES[findings.measure], "over objects", "over seeds"]
     header += [TITLES[key] for key in keys]
     lines, ratios = [], table.get("ratios", {})
-    header += ["mapping / it", "over objects", "over seeds"] if ratios else []
+    header += [f"{table['ours']} / it", "over objects", "over seeds"] if ratios else []
     for method, found in table["methods"].items():
         line = [method + (" (rival)" if method == table.get("rival") else "")]
         line += _cells(found[findings.measure], 1) + [_number(found[key], 1) for key in keys]
@@ -242,7 +245,7 @@ def _plot(tables: Sequence[Mapping[str, Any]], findings: Findings, file: Path) -
         style: dict[str, Any] = {
             "marker": "o",
             "capsize": 3,
-            "linewidth": 2.5 if method == OURS else 1.3,
+            "linewidth": 2.5 if method in OURS else 1.3,
         }
         shift = 0.03 * (i - (len(findings.methods) - 1) / 2)  # apart, so that bars do not hide
         axes.errorbar(places + shift, means, yerr=np.array(reach).T, label=method, **style)

@@ -60,9 +60,10 @@ def run_study(
         InputError: the study was begun with other settings or is running, an option is wrong, or
             parts failed; then all others are finished.
     """
-    config = {name: section for name, section in config.items() if name != DETECTOR}
-    config["run"] = replace(config["run"], detect=False)  # its networks read annotated boxes
     methods = config["run"].methods
+    config = dict(config, run=replace(config["run"], detect=False))  # annotated boxes are read
+    if not config["run"].has_unlabelled:
+        del config[DETECTOR]
     unknown = [method for method in methods if method not in METHODS]
     if unknown or len(set(methods)) < len(methods):
         raise InputError(f"run.methods: must be different ones of {', '.join(METHODS)}")
@@ -197,14 +198,18 @@ def _runs(setup: Setup, grid: Mapping[str, Sequence[Options]]) -> dict[str, list
 def _is_ready(job: Job, findings: Findings) -> bool:
     """Whether what a job needs is there."""
     steps = findings.setup.train.pretrain_steps
-    return job.method == "real" or not steps or job.start.is_done
+    return (job.method == "real" or not steps or job.start.is_done) and (
+        job.labelled is None or job.labelled.is_done
+    )
 
 
 def _make_with_starts(jobs: Sequence[Job], findings: Findings) -> None:
-    """Do jobs, and before them the pre-trainings that they start from."""
+    """Do jobs, and before them what they start from and what unlabelled frames they learn from."""
     jobs = [job for job in jobs if job.subject not in findings.failed]
     if findings.setup.train.pretrain_steps:
         _make(list(dict.fromkeys(job.start for job in jobs)), findings)
+    first = list(dict.fromkeys(job.labelled for job in jobs if job.labelled is not None))
+    _make([job for job in first if _is_ready(job, findings)], findings)
     _make([job for job in jobs if _is_ready(job, findings)], findings)
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from render.unused import Unused, lacks
+from render.unused import Unused, both, lacks
 from train.options import DETECTOR
 
 
@@ -15,7 +15,18 @@ def _is_network(_: Mapping[str, Any], arguments: Mapping[str, Any]) -> bool:
     return arguments["method"] != DETECTOR
 
 
-IN_RUN = (Unused("detector.*", "belongs to run.detect; set that, too", lacks("run.detect")),)
+def _needs_none(config: Mapping[str, Any], arguments: Mapping[str, Any]) -> bool:
+    """Whether no method has unlabelled frames, in which a detector finds the object."""
+    return not config["run"].has_unlabelled
+
+
+IN_RUN = (
+    Unused(
+        "detector.*",
+        "belongs to run.detect; set that, too",
+        both(lacks("run.detect"), _needs_none),
+    ),
+)
 IN_STUDY = (Unused("run.detect", "belongs to run; study trains no detectors", is_refused=False),)
 IN_TRAIN = (
     Unused("run.detect", "belongs to run; here --method detector trains one", is_refused=False),

@@ -5,7 +5,7 @@ object is, its contour shows best. No network is trained for this: colours are c
 training frames.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -19,12 +19,12 @@ from render.contour.contour import contour_of, offsets
 from render.draw.renderer import RenderConfig, Renderer, make_renderer
 from render.errors import InputError
 from render.formats.bop import read_split
-from render.frame import Frame
+from render.frame import Box, Frame
 from render.mesh.mesh import Mesh, ObjectModel, load_models
 from render.scene.spec import Placed, SceneSpec, near_of, rows
 from render.transforms import apply, rigid
 from train.objects.crops import Pictured, cut, square_crop
-from train.objects.data import DataConfig, Instance, load_instances
+from train.objects.data import DataConfig, ImageKey, Instance, load_instances
 from train.objects.predict import Prediction
 from train.objects.refine.colors import learn_colors
 from train.objects.split import choose_images
@@ -109,7 +109,7 @@ class Refiner:
         """Draw the object once and move it; None where it cannot be seen or drawn."""
         if not self._is_ahead(found):
             return None
-        crop = self._crop(seen.camera, found)
+        crop = square_crop(drawn_box(self.model, seen.camera, found), CROP)
         camera = seen.camera.crop(crop, CROP.size, CROP.size)
         frame = self._draw(camera, found)
         contour = contour_of(frame)
@@ -128,7 +128,7 @@ class Refiner:
             weighted = weight[:, None] * across
             towards = weighted.T @ beyond - self._motion(estimate, found) / UNSURE**2
             motion = np.linalg.solve(weighted.T @ across + np.diag(1 / UNSURE**2), towards)
-            found = self._moved(found, motion)
+            found = self.moved(found, motion)
             if not self._is_ahead(found):
                 return None
         return found
@@ -137,12 +137,6 @@ class Refiner:
         """Whether all of the object is before the camera."""
         vertices = apply(cam_from_obj, self.model.mesh.vertices)
         return bool(np.isfinite(vertices).all() and vertices[:, 2].min() > 0)
-
-    def _crop(self, camera: Camera, cam_from_obj: np.ndarray) -> np.ndarray:
-        """crop_from_image (2, 3) around where the object is drawn."""
-        px = camera.project(apply(cam_from_obj, self.model.mesh.vertices))
-        low, high = px.min(axis=0), px.max(axis=0)
-        return square_crop((*low.tolist(), *(high - low).tolist()), CROP)
 
     def _draw(self, camera: Camera, cam_from_obj: np.ndarray) -> Frame:
         placed = (Placed(self.model.obj_id, rows(cam_from_obj)),)
@@ -155,7 +149,7 @@ class Refiner:
         middle: np.ndarray = cam_from_obj[:3, :3] @ self._middle + cam_from_obj[:3, 3]
         return middle
 
-    # A motion is (6,): what UNSURE is of. The object turns about the middle of its box.
+    # A motion is what UNSURE is of, see `moved`.
 
     def _jacobian(self, camera: Camera, cam_from_obj: np.ndarray, points: np.ndarray) -> np.ndarray:
         """(n, 2, 6) pixels that points (n, 3) of the object move by a motion."""
@@ -173,7 +167,9 @@ class Refiner:
         )  # (n, 2, 3)
         return by_point @ by_motion
 
-    def _moved(self, cam_from_obj: np.ndarray, motion: np.ndarray) -> np.ndarray:
+    def moved(self, cam_from_obj: np.ndarray, motion: np.ndarray) -> np.ndarray:
+        """A pose moved by a motion (6,): turns about three axes, radians; to the right and down, of
+        the diameter; away, of the distance. The object turns about the middle of its box."""
         middle = self._middle_at(cam_from_obj)
         sideways = self.model.diameter * np.array([motion[3], motion[4], 0])
         rotation = cv2.Rodrigues(motion[:3])[0] @ cam_from_obj[:3, :3]
@@ -189,14 +185,27 @@ class Refiner:
         return np.array([*turn, *sideways, away])
 
 
+def drawn_box(model: ObjectModel, camera: Camera, cam_from_obj: np.ndarray) -> Box:
+    """The box around where an object ahead of the camera is seen, hidden parts of it and those
+    beyond the image as well."""
+    px = camera.project(apply(cam_from_obj, model.mesh.vertices))
+    low, high = px.min(axis=0), px.max(axis=0)
+    return (*low.tolist(), *(high - low).tolist())
+
+
 @contextmanager
 def open_refiner(
-    rounds: int, data: DataConfig, root: Path, obj_id: int, seed: int
+    rounds: int,
+    data: DataConfig,
+    root: Path,
+    obj_id: int,
+    seed: int,
+    among: Collection[ImageKey] | None = None,
 ) -> Iterator[Refiner | None]:
     """A refiner for an object that has learnt from a dataset's training frames.
 
     Args:
-        rounds: `run.refine`.
+        rounds: `run.refine`. among: those of the training frames that it may see; None: all.
 
     Yields:
         None where that is 0.
@@ -207,7 +216,9 @@ def open_refiner(
     if not rounds:
         yield None
         return
-    images = read_split(root, data.split, choose_images(data, root, "train", seed))
+    chosen = choose_images(data, root, "train", seed)
+    keys = [key for key in chosen if among is None or key in among]
+    images = read_split(root, data.split, keys)
     models = load_models([root / "models"])
     with closing(make_renderer(models, RenderConfig(exact=True))) as renderer:
         colors = learn_colors(images, obj_id, renderer)

@@ -2,11 +2,12 @@
 
 import math
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -18,7 +19,7 @@ from render.errors import InputError
 from render.formats.bop import BopImage, read_split, require_objects
 from render.formats.bop_writer import write_scene
 from render.frame import Frame
-from render.mesh.mesh import load_models
+from render.mesh.mesh import ObjectModel, load_models
 from render.progress import progress
 from render.scene.lighting import Lighting
 from render.scene.randomize import Randomizer, SceneConfig
@@ -95,24 +96,50 @@ def pair(
         if annotation.obj_id not in models:
             raise InputError(f"{root / config.models} has no mesh of object {annotation.obj_id}")
 
+    about = {
+        "dataset": str(root),
+        "split": data.split,
+        "images": [[frame.scene_id, frame.im_id] for frame in frames],
+    }
+    draw_twins(config, scene, sensor, models, frames, obj_ids, about, out, seed)
+    if (root / "camera.json").is_file() and not (out / "camera.json").is_file():
+        shutil.copyfile(root / "camera.json", out / "camera.json")
+    return f"{out}: {len(frames)} frames, {config.variants} twins each"
+
+
+def draw_twins(
+    config: PairConfig,
+    scene: SceneConfig,
+    sensor: SensorConfig,
+    models: Mapping[int, ObjectModel],
+    frames: Sequence[BopImage],
+    obj_ids: set[int],
+    about: Mapping[str, Any],
+    out: Path,
+    seed: int,
+) -> None:
+    """Draw objects of frames at their poses, into the frames: what `pair` leaves; what is there
+    already is kept.
+
+    Args:
+        about: what generation.json says of the frames.
+
+    Raises:
+        InputError: a panorama is unusable, or `out` was made otherwise.
+    """
     settings = {
         "pair": to_dict(config),
         "scene": to_dict(scene),
         "sensor": to_dict(sensor),
-        "dataset": str(root),
-        "split": data.split,
-        "images": [[frame.scene_id, frame.im_id] for frame in frames],
+        **about,
         "objects": sorted(obj_ids),
         "seed": seed,
         **Lighting(_of_light(scene), 1.0).record(),
     }
     with closing(make_renderer(models, RenderConfig(exact=True, normals=True))) as renderer:
         begin_dataset(out, settings, renderer.name)
-        if (root / "camera.json").is_file():
-            shutil.copyfile(root / "camera.json", out / "camera.json")
         maker = _TwinMaker(renderer, config, scene, obj_ids, seed, sensor)
         _write_twins(maker, frames, config.variants, out)
-    return f"{out}: {len(frames)} frames, {config.variants} twins each"
 
 
 def _write_twins(maker: "_TwinMaker", frames: Sequence[BopImage], variants: int, out: Path) -> None:

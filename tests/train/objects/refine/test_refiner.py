@@ -96,7 +96,7 @@ def test_a_motion_moves_points_as_its_derivative_says(refiner):
     said = refiner._jacobian(CAMERA, pose, points)
     for i in range(6):
         step = 1e-6 * np.eye(6)[i]
-        ends = [CAMERA.project(apply(refiner._moved(pose, s * step), points)) for s in (1, -1)]
+        ends = [CAMERA.project(apply(refiner.moved(pose, s * step), points)) for s in (1, -1)]
         np.testing.assert_allclose(said[..., i], (ends[0] - ends[1]) / 2e-6, atol=1e-4)
 
 
@@ -104,7 +104,7 @@ def test_a_motion_between_poses_leads_from_one_to_the_other(refiner):
     rng = np.random.default_rng(5)
     start = rigid(random_rotation(rng), [0.03, -0.02, 0.4])
     end = off(start, rng)
-    np.testing.assert_allclose(refiner._moved(start, refiner._motion(start, end)), end, atol=1e-12)
+    np.testing.assert_allclose(refiner.moved(start, refiner._motion(start, end)), end, atol=1e-12)
 
 
 def test_a_rim_that_photographs_show_further_out_is_measured(root, renderer, refiner):

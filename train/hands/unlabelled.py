@@ -1,0 +1,133 @@
+"""Depth images of a hand without labels -> joints that a network reads there, and the twins of
+those that a drawing agrees with."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from render.formats.nyu import joints_from_uvd, uvd_from_joints
+from render.formats.nyu_dataset import SYNTHETIC, NyuSplit, read_split
+from render.formats.nyu_joints import EVALUATED, LABEL_CAMERA, NYU_JOINTS, lift_labels
+from render.hand.file import load_hand
+from render.hand.fit import fit_subject
+from render.hand.nyu_points import nyu_points
+from render.hand.subject import Subject
+from render.json_file import write_text
+from train.hands.crops import HandCrops, HandFrame
+from train.hands.data import at_centers_of, load_frames
+from train.hands.pairs import Measured, fit_and_draw
+from train.hands.predict import predict_joints
+from train.hands.report import pair_sheet
+from train.hands.score import joint_errors
+from train.learn.checkpoint import Checkpoint
+from train.learn.rounds import LABELS, Pairs
+
+BELIEVED = 50  # percent of the frames: those whose drawing agrees best
+WORST_MM = 40.0  # a pixel's depth is never farther off than this, nor what was not seen
+TRUTH = "truth.json"
+
+
+@dataclass(frozen=True, eq=False)
+class Labeller:
+    """Labels frames of one person.
+
+    frames: without labels; split: where they come from. labelled: those whose labels may be read.
+    """
+
+    hand: str
+    crops: HandCrops
+    split: NyuSplit
+    frames: Sequence[HandFrame]
+    labelled: NyuSplit
+
+    def label(self, checkpoint: Checkpoint, folder: Path, device: torch.device) -> Pairs:
+        """The frames whose joints are believed, and their twins; in `folder`, where what is
+        finished is left, stay LABELS, believed.png, refused.png and twins/."""
+        read = predict_joints(checkpoint, self.frames, device)
+        points_m = lift_labels(uvd_from_joints(read))
+        drawn = folder / "twins" / "train"
+        centers = np.array([frame.center for frame in self.frames])
+        measured = Measured(self.split, centers, self.crops.config.cube_mm / 2000)
+        fitted = fit_and_draw(self.hand, self._subject(), points_m, measured, drawn)
+        joints = joints_from_uvd(_uvd(fitted))  # (n, 14, 3)
+        real = [
+            replace(frame, joints=of_it) for frame, of_it in zip(self.frames, joints, strict=True)
+        ]
+        split = replace(self.split, folder=drawn, stream=SYNTHETIC, uvd=_spread(_uvd(fitted)))
+        twins = load_frames(split, self.crops.config, at_centers_of(real))
+        away_mm = np.array([self._disagreement(r, t) for r, t in zip(real, twins, strict=True)])
+        threshold = float(np.percentile(away_mm, BELIEVED))
+        believed = away_mm <= threshold
+        self._leave(folder, threshold, away_mm, joints)
+        for name, which in (("believed", believed), ("refused", ~believed)):
+            some = np.flatnonzero(which)
+            if len(some):
+                shown, drawn_there = [real[i] for i in some], [[twins[i]] for i in some]
+                pair_sheet(shown, drawn_there, [], self.crops, folder / f"{name}.png", name)
+        chosen = np.flatnonzero(believed)
+        return Pairs([real[i] for i in chosen], [[twins[i]] for i in chosen])
+
+    def _subject(self) -> Subject:
+        """The person, from the labelled frames."""
+        model, uvd = load_hand(self.hand), self.labelled.uvd
+        joints = np.flatnonzero((np.isfinite(uvd).all(axis=2) & (uvd[..., 2] > 0)).all(axis=0))
+        names = tuple(NYU_JOINTS[j] for j in joints)
+        return fit_subject(model, lift_labels(uvd[:, joints]), nyu_points(model, names))
+
+    def _disagreement(self, real: HandFrame, twin: HandFrame) -> float:
+        """Mean difference of depth over the drawn hand, mm: what an image shows there that is
+        nearer or farther, or nothing at all, is WORST_MM off at most."""
+        crop = self.crops.plain(real)
+        seen, drawn = self.crops.image(real, crop), self.crops.image(twin, crop)
+        is_hand = drawn < 1
+        if not is_hand.any():
+            return WORST_MM
+        away_mm = 1000 * crop.half * np.abs(seen - drawn)[is_hand]
+        return float(np.minimum(away_mm, WORST_MM).mean())
+
+    def _leave(
+        self, folder: Path, threshold: float, away_mm: np.ndarray, joints: np.ndarray
+    ) -> None:
+        rows = [
+            {"frame": number, "disagreement_mm": round(mm, 3)}
+            for number, mm in zip(self.split.numbers, away_mm.tolist(), strict=True)
+        ]
+        write_text(folder / LABELS, json.dumps({"threshold_mm": threshold, "frames": rows}) + "\n")
+        compare_with_truth(self.split, joints, away_mm <= threshold, folder)
+
+
+def compare_with_truth(
+    split: NyuSplit, joints: np.ndarray, believed: np.ndarray, folder: Path
+) -> None:
+    """Leave TRUTH in a folder, where the dataset knows the joints: how far off what was read is,
+    believed and refused. For the reader of a run, never for its training.
+
+    Args:
+        joints: (n, 14, 3) metres, camera frame. believed: (n,) bool.
+    """
+    if not (split.folder / "joint_data.mat").is_file():
+        return
+    true = read_split(split.folder.parent, split.folder.name, split.stream, split.numbers).joints
+    errors = joint_errors(uvd_from_joints(joints), uvd_from_joints(true)).mean(axis=1)
+    record: dict[str, Any] = {"frames": len(joints)}
+    for name, chosen in (("believed", believed), ("refused", ~believed)):
+        mean = float(errors[chosen].mean()) if chosen.any() else None
+        record[name] = {"n": int(chosen.sum()), "joint_mm": mean}
+    write_text(folder / TRUTH, json.dumps(record, indent=2) + "\n")
+
+
+def _uvd(points_m: np.ndarray) -> np.ndarray:
+    """(..., 3) metres in the camera of the labels -> px, px, mm."""
+    return np.concatenate([LABEL_CAMERA.project(points_m), 1000 * points_m[..., 2:]], axis=-1)
+
+
+def _spread(uvd: np.ndarray) -> np.ndarray:
+    """(n, 14, 3) evaluated joints at their places among NYU's, NaN elsewhere."""
+    spread = np.full((len(uvd), len(NYU_JOINTS), 3), np.nan)
+    spread[:, [NYU_JOINTS.index(name) for name in EVALUATED]] = uvd
+    return spread
