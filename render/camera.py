@@ -1,23 +1,27 @@
-"""The pinhole camera: OpenCV axes, pixel centres at integers. OpenGL's axes live here only."""
+"""The camera: OpenCV axes, pixel centres at integers. OpenGL's axes live here only."""
 
 import math
 from dataclasses import dataclass
 
 import numpy as np
 
+from render.distortion import Lens, bend, reach, straight_rays
+
 
 @dataclass(frozen=True, eq=False)
 class Camera:
-    """A pinhole camera without lens distortion.
+    """A pinhole camera, or one with a lens distortion, which neither crops nor draws.
 
     K: (3, 3) float64 intrinsics in pixels, last row 0 0 1; skew and rotation in the upper left are
         allowed, so that a rotated crop is a camera too.
     width, height: image size in pixels.
+    distortion: OpenCV's k1, k2, p1, p2, k3; None of a pinhole.
     """
 
     K: np.ndarray
     width: int
     height: int
+    distortion: Lens | None = None
 
     def __post_init__(self) -> None:
         K = np.array(self.K, np.float64)
@@ -49,8 +53,19 @@ class Camera:
 
     def project(self, points: np.ndarray) -> np.ndarray:
         """Project points in the camera frame: (..., 3) metres -> (..., 2) pixels."""
+        if self.distortion is not None:
+            return bend(np.asarray(points, np.float64), self.K, self.distortion)
         uvw = np.asarray(points, np.float64) @ self.K.T
         return uvw[..., :2] / uvw[..., 2:]
+
+    def before(self, points: np.ndarray) -> np.ndarray:
+        """Whether (..., 3) points are where `project` means anything: before the camera, and
+        within the reach of its lens; (...) bool."""
+        before = points[..., 2] > 0
+        if self.distortion is None:
+            return before
+        away = np.linalg.norm(points[..., :2], axis=-1)
+        return before & (away <= reach(self.distortion) * points[..., 2])
 
     def unproject(self, depth: np.ndarray) -> np.ndarray:
         """Lift a depth map to points in the camera frame.
@@ -64,7 +79,11 @@ class Camera:
         if depth.shape != (self.height, self.width):
             raise ValueError(f"depth must be {(self.height, self.width)}, got {depth.shape}")
         v, u = np.mgrid[: self.height, : self.width].astype(np.float64)
-        rays = np.stack([u, v, np.ones_like(u)], axis=-1) @ np.linalg.inv(self.K).T
+        if self.distortion is not None:
+            xy = straight_rays(np.stack([u, v], axis=-1), self.K, self.distortion)
+            rays = np.concatenate([xy, np.ones_like(u)[..., None]], axis=-1)
+        else:
+            rays = np.stack([u, v, np.ones_like(u)], axis=-1) @ np.linalg.inv(self.K).T
         return rays * depth[..., None]
 
     def crop(self, crop_from_image: np.ndarray, width: int, height: int) -> "Camera":
@@ -74,6 +93,7 @@ class Camera:
             crop_from_image: (2, 3) affine map of pixel positions (shift, scale, in-plane rotation).
             width, height: size of the crop in pixels.
         """
+        self._require_pinhole()
         affine = np.vstack([crop_from_image, [0, 0, 1]])
         return Camera(affine @ self.K, width, height)
 
@@ -86,6 +106,7 @@ class Camera:
         Args:
             near, far: clipping planes, metres.
         """
+        self._require_pinhole()
         if not 0 < near < far:
             raise ValueError(f"need 0 < near < far, got {near} and {far}")
         clip_from_cam = np.zeros((4, 4))
@@ -95,6 +116,10 @@ class Camera:
         clip_from_cam[2, 2:] = [(far + near) / (far - near), -2 * far * near / (far - near)]
         clip_from_cam[3, 2] = 1
         return clip_from_cam
+
+    def _require_pinhole(self) -> None:
+        if self.distortion is not None:
+            raise ValueError(f"a camera with lens distortion {self.distortion} is no pinhole")
 
 
 def gl_from_cam() -> np.ndarray:

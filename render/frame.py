@@ -39,6 +39,9 @@ class Frame:
     side, camera frame. coordinates: (H, W, 3) float32, the point of the mesh that is seen, in the
     object's frame, metres (before a spec's stretch). Both are 0 where nothing was drawn, and hold
     un-annotated objects too.
+
+    drawn_depth: (H, W) float32 metres, what there is, where `depth` is what a depth camera makes
+    of it.
     """
 
     camera: Camera
@@ -48,3 +51,4 @@ class Frame:
     instance: np.ndarray | None = None
     normals: np.ndarray | None = None
     coordinates: np.ndarray | None = None
+    drawn_depth: np.ndarray | None = None

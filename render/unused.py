@@ -129,6 +129,7 @@ def _depth(name: str) -> When:
 
 COLOR = "gain white_balance gamma blur_px noise motion_px full_well_e read_noise_e bayer"
 COLOR = " ".join(f"sensor.{name}" for name in (*COLOR.split(), "jpeg_quality"))
+LENS = "sensor.k1 sensor.k2 sensor.p1 sensor.p2 sensor.k3"
 LIGHT = "lights ambient light light_color light_kinds light_distance spot_deg shadow_chance"
 LIGHT += " tint tint_spread gloss shininess environment roughness metallic_chance"
 LIGHT = " ".join(f"scene.{name}" for name in LIGHT.split())
@@ -216,6 +217,11 @@ OF_KINDS = (
         lambda c, _: c["sensor"].color == "perfect",
     ),
     Unused(
+        LENS,
+        "belongs to full frames; scene.layout=crop shows none",
+        lambda c, _: c["scene"].layout == "crop",
+    ),
+    Unused(
         "sensor.read_noise_e",
         "is counted in electrons of sensor.full_well_e; set that, too",
         lambda c, _: not c["sensor"].full_well_e[1],
@@ -256,7 +262,9 @@ def of_hands(alone: When) -> tuple[Unused, ...]:
             lambda c, _: not c["render"].hand,
         ),
         Unused("scene.*", "belongs to objects; hands alone have hand_scene", alone),
-        Unused(f"sensor.color {COLOR}", "has no effect on hands alone, seen in depth", alone),
+        Unused(
+            f"sensor.color {COLOR} {LENS}", "has no effect on hands alone, seen in depth", alone
+        ),
         Unused(
             f"hand_scene.distance hand_scene.place hand_scene.joints hand_scene.images {AROUND}",
             "belongs to --format nyu, a hand alone; among objects it has no effect",

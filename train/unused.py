@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from render.unused import COLOR, LIGHT, OF_KINDS, Unused, When, all_but, of_hands
+from render.unused import COLOR, LENS, LIGHT, OF_KINDS, Unused, When, all_but, of_hands
 from render.unused import both as _both
 from render.unused import has as _has
 from render.unused import lacks as _lacks
@@ -41,6 +41,9 @@ _held_out = _has("run.held_out")
 WITH_REAL = tuple(method for method, shares in COMPOSITION.items() if shares[0])
 WITH_TWINS = tuple(method for method, shares in COMPOSITION.items() if shares[1])
 
+STRAIGHT = Unused(
+    LENS, "belongs to `render`: networks are trained on images without a lens distortion; leave it"
+)
 FRAMES = (
     Unused(
         "data.train_fraction",
@@ -170,6 +173,7 @@ _RUN = (
     *METHODS,
     *LIVE,
     *of_hands(_hand),
+    STRAIGHT,
     *OF_KINDS,
 )
 OF_RUN = "run data render scene hand_scene sensor pair crop hand hand_crop localiser train"
@@ -213,7 +217,7 @@ PAIR = (
     ),
     Unused(
         "sensor.*",
-        "has no effect on twins, which have no depth; leave it",
+        "has no effect on twins, which have no depth, and the real frames' straight lens; leave it",
         but=f"sensor.color {COLOR}",
     ),
     *FRAMES,
@@ -254,5 +258,6 @@ TRAIN = (
     *NETWORKS,
     *METHODS,
     *LIVE,
+    STRAIGHT,
     *OF_KINDS,
 )

@@ -17,7 +17,14 @@ from render.dataset.folder import as_begun, is_begun, join_dataset
 from render.dataset.inputs import DEFAULT_HAND_SCENE, SceneInputs
 from render.dataset.missing import make_missing
 from render.dataset.parts import Scene, cut, part_size, sweep_parts, write_part_records
-from render.draw.renderer import VAL, RenderConfig, keep_levels, make_renderer, see
+from render.draw.renderer import (
+    VAL,
+    RenderConfig,
+    keep_levels,
+    make_renderer,
+    see,
+    silhouettes,
+)
 from render.errors import InputError
 from render.formats.bop_writer import measure, write_camera_json, write_images
 from render.formats.coco_split import write_split
@@ -159,7 +166,8 @@ class _SceneMaker:
             specs = [self.guest.join(*pair) for pair in zip(specs, frame_ids, strict=True)]
         check_backgrounds(specs)
         if job.first == 0:
-            write_camera_json(job.out, specs[0].camera, self.depth_scale)
+            one_lens = all(low == high for low, high in self.randomizer.sensor_config.lens)
+            write_camera_json(job.out, specs[0].camera, self.depth_scale, one_lens)
         with whole_folder(job.scene.part(job.first), named=job.scene.path) as folder:
             images = self._frames(specs, job.first - job.scene.first)
             records = write_images(folder, images, self.depth_scale, models=self.models)
@@ -173,7 +181,7 @@ class _SceneMaker:
         for start in range(0, len(specs), batch):
             part = specs[start : start + batch]
             for i, (spec, frame) in enumerate(zip(part, see(self.renderer, part), strict=True)):
-                masks = self.renderer.full_masks(spec, 3, frame.instance)
+                masks = silhouettes(self.renderer, spec, 3, frame)
                 yield first + start + i, measure(frame, masks), masks
 
 

@@ -8,6 +8,7 @@ from typing import Literal, Protocol
 import numpy as np
 
 from render.config import option
+from render.draw.bent import bend_of
 from render.draw.level import Level
 from render.draw.level_of_detail import load_levels
 from render.frame import Frame
@@ -155,17 +156,44 @@ def keep_levels(models: Mapping[int, ObjectModel]) -> None:
     load_levels({i: model.mesh for i, model in models.items()})
 
 
+def silhouettes(renderer: Renderer, spec: SceneSpec, canvas: int, frame: Frame) -> np.ndarray:
+    """`Renderer.full_masks` of a spec whose frame is there, through its lens, too."""
+    if spec.distortion is None:
+        return renderer.full_masks(spec, canvas, frame.instance)
+    bend = bend_of(spec)
+    return bend.masks(renderer.full_masks(bend.spec(spec), canvas), canvas)
+
+
 def see(renderer: Renderer, specs: Sequence[SceneSpec]) -> list[Frame]:
-    """Draw specs before their backgrounds and through their colour and depth cameras."""
+    """Draw specs before their backgrounds and through their lenses, colour and depth cameras."""
+    if any(spec.distortion is not None for spec in specs):
+        # One after another: a straight drawing has many times the pixels of its frame.
+        return [_seen_bent(renderer, spec) for spec in specs]
     backgrounds = [draw_behind(spec) for spec in specs]
     frames = renderer.render(specs, backgrounds)
     return [
-        replace(
-            frame,
-            rgb=None if frame.rgb is None else apply_color_sensor(frame.rgb, spec.sensor),
-            depth=None
-            if frame.depth is None
-            else apply_depth_sensor(frame.depth, frame.camera.K, spec.depth_sensor),
-        )
-        for spec, frame in zip(specs, frames, strict=True)
+        _colored(_measured(frame, spec), spec) for spec, frame in zip(specs, frames, strict=True)
     ]
+
+
+def _seen_bent(renderer: Renderer, spec: SceneSpec) -> Frame:
+    """Depth is measured straight, as depth cameras do, and seen from the colour camera."""
+    if spec.distortion is None:
+        return see(renderer, [spec])[0]
+    bend = bend_of(spec)
+    straight = bend.spec(spec)
+    (frame,) = renderer.render([straight], [draw_behind(straight)])
+    return _colored(bend.frame(_measured(frame, straight)), spec)
+
+
+def _measured(frame: Frame, spec: SceneSpec) -> Frame:
+    if frame.depth is None:
+        return frame
+    measured = apply_depth_sensor(frame.depth, frame.camera.K, spec.depth_sensor)
+    return replace(frame, depth=measured, drawn_depth=frame.depth)
+
+
+def _colored(frame: Frame, spec: SceneSpec) -> Frame:
+    if frame.rgb is None:
+        return frame
+    return replace(frame, rgb=apply_color_sensor(frame.rgb, spec.sensor))

@@ -116,7 +116,10 @@ class BopImage:
 
 
 def read_split(
-    root: Path, split: str, images: Collection[tuple[int, int]] | None = None
+    root: Path,
+    split: str,
+    images: Collection[tuple[int, int]] | None = None,
+    lens: bool = False,
 ) -> list[BopImage]:
     """Read what a split of a BOP dataset says of its images; pixels are left for later.
 
@@ -124,6 +127,7 @@ def read_split(
         root: the dataset's folder.
         split: name of the split's folder, such as "test".
         images: (scene id, image id) of those to read; None reads all.
+        lens: take images with a lens distortion, which their `camera` has; else they are refused.
 
     Returns:
         The images, sorted by scene and image id.
@@ -132,13 +136,13 @@ def read_split(
         InputError: something is missing or contradicts the format; the message names the file.
     """
     scene_dirs = _scene_dirs(root, split)
-    sensor = _read_sensor(root)
+    sensor = _read_sensor(root, lens)
     nearest = nearest_mm(root)
     found = []
     for scene_id, scene_dir in scene_dirs.items():
         im_ids = None if images is None else {im for scene, im in images if scene == scene_id}
         if im_ids is None or im_ids:
-            found += _read_scene(scene_dir, scene_id, im_ids, sensor, nearest)
+            found += _read_scene(scene_dir, scene_id, im_ids, sensor, nearest, lens)
 
     missing = set(images or ()) - {(image.scene_id, image.im_id) for image in found}
     if missing:
@@ -172,10 +176,12 @@ def require_objects(images: Iterable[BopImage], obj_ids: Iterable[int]) -> None:
         raise InputError(f"no image shows object {missing[0]}; there are {sorted(present)}")
 
 
-def _read_sensor(root: Path) -> dict[str, Any]:
+def _read_sensor(root: Path, lens: bool = False) -> dict[str, Any]:
     """The dataset's camera.json, {} where there is none."""
     path = root / "camera.json"
     sensor = read_json(path) if path.is_file() else {}
+    if lens:  # as each image's record says
+        sensor.pop("distortion", None)
     refuse_distortion(sensor, str(path))
     return sensor
 
@@ -202,6 +208,7 @@ def _read_scene(
     im_ids: Collection[int] | None,
     sensor: Mapping[str, Any],
     nearest: float,
+    lens: bool,
 ) -> list[BopImage]:
     camera_path, gt_path = scene_dir / "scene_camera.json", scene_dir / "scene_gt.json"
     info_path = scene_dir / "scene_gt_info.json"
@@ -225,7 +232,7 @@ def _read_scene(
         ]
 
         where = f"{camera_path}, image {im_id}"
-        camera = parse_camera(record, _image_size(scene_dir, im_id, sensor), where)
+        camera = parse_camera(record, _image_size(scene_dir, im_id, sensor), where, lens)
         for i, annotation in enumerate(annotations):
             require_boxes(annotation, camera.size, f"{info_path}, image {im_id}, gt {i}")
         depth_scale = parse_depth_scale(record, where)

@@ -37,7 +37,8 @@ def points_records(
 
     Returns:
         box_corners: [u, v] of the box's 8 corners, in the order of `box_corners`; keypoints: name
-        -> [u, v]. Pixels, outside the image too; null for a point that is not before the camera.
+        -> [u, v]. Pixels, outside the image too; null for a point that is not before the camera,
+        or farther out than its lens shows.
     """
     records = []
     for annotation in annotations:
@@ -53,6 +54,6 @@ def points_records(
 
 def _project(points: np.ndarray, camera: Camera) -> list[list[float] | None]:
     """[u, v] of (n, 3) points in the camera frame, to a thousandth of a pixel."""
-    before = points[:, 2] > 0
+    before = camera.before(points)
     pixels = iter(np.round(camera.project(points[before]), 3).tolist())
     return [next(pixels) if seen else None for seen in before]

@@ -26,6 +26,8 @@ ROTATION_SLACK = 0.05
 LARGEST_BOX = 100
 NO_BOX = (-1, -1, -1, -1)  # BOP's box of what is not seen
 MOST_DIGITS = 15  # of an id
+DISTORTION = "cam_dist"  # of an image's camera: OpenCV's k1, k2, p1, p2, k3
+EACH = f"{DISTORTION} of each image, in scene_camera.json"  # stands for it in camera.json
 DISTORTION_KEY = re.compile(r"k[1-6]|p[12]|.*dist.*")
 
 
@@ -55,13 +57,21 @@ def write_records(path: Path, records: Mapping[int, Any]) -> None:
     write_text(path, "{\n" + ",\n".join(lines) + "\n}\n")
 
 
-def parse_camera(record: Any, size: tuple[int, int], where: str) -> Camera:
-    """The camera of a scene_camera.json record, for images of size (width, height)."""
+def parse_camera(record: Any, size: tuple[int, int], where: str, lens: bool = False) -> Camera:
+    """The camera of a scene_camera.json record, for images of size (width, height).
+
+    Args:
+        lens: take one with a lens distortion, too, of the kind that is written.
+    """
     _require_object(record, where)
+    distortion = None
+    if lens and DISTORTION in record:
+        distortion = tuple(numbers(record, DISTORTION, 5, where).tolist())
+        record = {key: value for key, value in record.items() if key != DISTORTION}
     refuse_distortion(record, where)
     K = numbers(record, "cam_K", 9, where).reshape(3, 3)
     try:
-        return Camera(K, *size)
+        return Camera(K, *size, distortion if any(distortion or ()) else None)
     except ValueError as error:
         raise InputError(f"{where}: cam_K is no pinhole camera: {error}") from None
 

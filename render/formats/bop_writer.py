@@ -13,7 +13,7 @@ from render.camera import Camera
 from render.errors import InputError
 from render.formats.bop import depth_path, mask_path
 from render.formats.bop_points import points_records
-from render.formats.bop_records import gt_record, info_record, write_records
+from render.formats.bop_records import DISTORTION, EACH, gt_record, info_record, write_records
 from render.formats.coco import COCO, coco_annotations, coco_image, write_coco
 from render.formats.surface import encode_nocs, encode_normals, nocs_path, normals_path
 from render.frame import Box, Frame
@@ -123,13 +123,21 @@ def write_images(
     return records
 
 
-def write_camera_json(root: Path, camera: Camera, depth_scale: float = DEPTH_SCALE) -> None:
-    """Write a dataset's camera.json: the sensor its scenes were rendered for."""
+def write_camera_json(
+    root: Path, camera: Camera, depth_scale: float = DEPTH_SCALE, one_lens: bool = True
+) -> None:
+    """Write a dataset's camera.json: the sensor its scenes were rendered for.
+
+    Args:
+        one_lens: whether all images have the camera's lens distortion; else each has its own.
+    """
     (fx, skew, cx), (skew_y, fy, cy) = camera.K[:2].tolist()
     if skew or skew_y:
         raise ValueError(f"camera.json has no place for a skew, got K {camera.K.tolist()}")
     sensor = {"cx": cx, "cy": cy, "depth_scale": depth_scale, "fx": fx, "fy": fy}
     sensor |= {"height": camera.height, "width": camera.width}
+    if camera.distortion is not None:
+        sensor["distortion"] = list(camera.distortion) if one_lens else EACH
     write_text(root / "camera.json", json.dumps(sensor, indent=2) + "\n")
 
 
@@ -157,6 +165,8 @@ class SceneRecords:
         camera: dict[str, Any] = {"cam_K": frame.camera.K.ravel().tolist()}
         if depth_scale is not None:
             camera["depth_scale"] = depth_scale
+        if frame.camera.distortion is not None:
+            camera[DISTORTION] = list(frame.camera.distortion)
         self.cameras[im_id] = {**camera, **self.camera_records.get(im_id, {})}
         self.gts[im_id] = [gt_record(annotation) for annotation in frame.annotations]
         self.infos[im_id] = [info_record(annotation) for annotation in frame.annotations]

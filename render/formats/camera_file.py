@@ -155,7 +155,7 @@ def _camera(K: np.ndarray, size: Sequence[int]) -> Camera:
     """A camera; ValueError if it is none, or has images of no size that is read here."""
     if not all(1 <= side <= LARGEST for side in size):
         raise ValueError(f"images of {shown(tuple(size))} pixels; sides are from 1 to {LARGEST}")
-    return Camera(K, *size)
+    return Camera(K, size[0], size[1])
 
 
 def _first(storage: Any, names: Sequence[str]) -> np.ndarray:

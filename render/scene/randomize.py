@@ -9,6 +9,7 @@ import numpy as np
 
 from render.camera import Camera
 from render.config import option
+from render.errors import InputError
 from render.mesh.mesh import SMALL, ObjectModel
 from render.scene.background import background_files, random_crop
 from render.scene.layout import Body, Range, Stage, crop, upright
@@ -22,9 +23,18 @@ from render.scene.surroundings import SETTLED, SettledConfig, in_room
 from render.scene.tabletop import Tabletop, from_above
 from render.scene.view import scene_camera
 from render.scene.views import read_views
-from render.sensor.config import DEFAULT_SENSOR, SensorConfig, draw_sensors
+from render.sensor.config import (
+    DEFAULT_SENSOR,
+    SensorConfig,
+    check_lens,
+    draw_lens,
+    draw_sensors,
+)
 
-PURPOSES = ("pose", "clutter", "light", "material", "background", "sensor", "props", "environment")
+PURPOSES = (
+    *("pose", "clutter", "light", "material", "background", "sensor", "props", "environment"),
+    "lens",
+)
 
 
 @dataclass(frozen=True)
@@ -152,6 +162,12 @@ class Randomizer:
         self.distractors = distractors
         self._stage = Stage(config, models, self.obj_ids, camera, size, self.views, distractors)
         check_ranges(config, self._stage)
+        if sensor.has_lens and config.layout == "crop":
+            raise InputError(
+                "sensor.k1, k2, p1, p2, k3: crops are cut from images without a lens distortion;"
+                " leave these, or use another scene.layout"
+            )
+        check_lens(sensor, camera)
         self._tabletop = Tabletop(self._stage, config.stretch)
         self._settled = SettledScenes(
             self._stage, config, seed, config.stretch, self.material, self._prop, self.lighting
@@ -188,6 +204,7 @@ class Randomizer:
             depth_sensor=depth_sensor,
             near=self.near,
             environment=shown.environment,
+            distortion=draw_lens(self.sensor_config, rng["lens"]),
         )
 
     def _own_scene(self, frame_id: int, rng: Mapping[str, np.random.Generator]) -> Shown:

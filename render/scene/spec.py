@@ -16,7 +16,7 @@ from render.sensor.spec import DEPTH_SENSORS, ColorSensor, DepthSensor, Vector
 
 NEAR = 0.01  # metres; what is nearer to the camera is cut off, unless objects are small
 # Fields that older specs do not have; they are not written down where they are None.
-YOUNG = ("environment", "roughness", "metallic")
+YOUNG = ("environment", "roughness", "metallic", "distortion")
 NEAREST_SHARE = 0.2  # of an annotated object's distance: what is drawn of it is no nearer
 LIGHT_KINDS = ("directional", "point", "spot")
 
@@ -135,7 +135,7 @@ class SceneSpec:
     sensor: the colour camera. depth_sensor: the depth camera, None for a perfect one. near: metres;
     what is nearer to the camera is cut off. environment: where the ambient light comes from; with
     one, all is shaded physically, see `render/draw/shaders/physical.frag`. None is from everywhere
-    alike, and Blinn-Phong.
+    alike, and Blinn-Phong. distortion: of the lens, OpenCV's k1, k2, p1, p2, k3; None of a pinhole.
     """
 
     K: tuple[Vector, ...]
@@ -148,11 +148,12 @@ class SceneSpec:
     depth_sensor: DepthSensor | None = None
     near: float = NEAR
     environment: Environment | None = None
+    distortion: Vector | None = None
 
     @property
     def camera(self) -> Camera:
         """The spec's camera."""
-        return Camera(np.array(self.K), *self.size)
+        return Camera(np.array(self.K), *self.size, self.distortion)
 
     def to_json(self) -> str:
         """The spec as one line of JSON; `from_json` gives back an equal spec, bit for bit."""

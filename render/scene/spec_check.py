@@ -174,6 +174,7 @@ _SPEC: Check = record(
         "depth_sensor": optional(_depth_sensor),
         "near": number(1e-7, 1e3),
         "environment": optional(_environment),
+        "distortion": optional(array(5, least=-1e3, most=1e3)),
     },
 )
 

@@ -1,11 +1,14 @@
 """The ranges of the `[sensor]` section, and the cameras drawn from them."""
 
 from dataclasses import dataclass
+from itertools import product
 from typing import Literal
 
 import numpy as np
 
+from render.camera import Camera
 from render.config import option
+from render.distortion import Lens, farthest_ray, reach
 from render.errors import InputError
 from render.sensor.spec import ColorSensor, DepthSensor, StructuredLight, TimeOfFlight
 
@@ -52,6 +55,18 @@ class SensorConfig:
         minimum=0,
         maximum=100,
     )
+    k1: Range = option(
+        (0.0, 0.0),
+        "Lens distortion of colour, depth and masks alike, OpenCV's k1; 0,0: none, below 0 a"
+        " barrel, -0.3 that of a wide-angle lens, above 0 a cushion",
+        later=True,
+    )
+    k2: Range = option((0.0, 0.0), "The same, OpenCV's k2, of the fourth power", later=True)
+    p1: Range = option(
+        (0.0, 0.0), "The same, OpenCV's p1, of a lens that is not centred, downwards", later=True
+    )
+    p2: Range = option((0.0, 0.0), "The same, OpenCV's p2, rightwards", later=True)
+    k3: Range = option((0.0, 0.0), "The same, OpenCV's k3, of the sixth power", later=True)
     depth: Literal["perfect", "structured-light", "time-of-flight"] = option(
         "perfect", "What kind of depth camera measures; perfect: what is drawn"
     )
@@ -99,6 +114,16 @@ class SensorConfig:
     def __post_init__(self) -> None:
         if self.baseline == 0:
             raise InputError("sensor.baseline: a projector at the camera sees no disparity; not 0")
+
+    @property
+    def lens(self) -> tuple[Range, ...]:
+        """The ranges of k1, k2, p1, p2, k3."""
+        return self.k1, self.k2, self.p1, self.p2, self.k3
+
+    @property
+    def has_lens(self) -> bool:
+        """Whether there is any lens distortion."""
+        return any(end for ends in self.lens for end in ends)
 
 
 DEFAULT_SENSOR = SensorConfig()
@@ -169,6 +194,29 @@ def draw_color_sensor(config: SensorConfig, rng: np.random.Generator) -> ColorSe
         jpeg_quality=int(rng.integers(*config.jpeg_quality, endpoint=True)),
     )
     return seen if config.color == "camera" else ColorSensor()
+
+
+def draw_lens(config: SensorConfig, rng: np.random.Generator) -> Lens | None:
+    """A random lens distortion; None is a pinhole."""
+    return tuple(rng.uniform(*ends) for ends in config.lens) if config.has_lens else None
+
+
+def check_lens(config: SensorConfig, camera: Camera) -> None:
+    """Refuse ranges of lenses that do not show a whole image of a camera.
+
+    Raises:
+        InputError: a lens of the ranges' ends folds within the image.
+    """
+    ends = list(dict.fromkeys(product(*config.lens))) if config.has_lens else []
+    widest = [farthest_ray(camera.K, camera.size, lens) for lens in ends]
+    for lens in ends:
+        # As far out as any of them shows rays; so no lens between them folds there, either.
+        if not reach(lens) >= max(widest):
+            given = ", ".join(f"{value:g}" for value in lens)
+            raise InputError(
+                f"sensor.k1, k2, p1, p2, k3: a lens of {given} folds within the {camera.width}x"
+                f"{camera.height} image; give such as are nearer to 0, or a longer focal length"
+            )
 
 
 def _structured_light(config: SensorConfig, rng: np.random.Generator) -> StructuredLight:

@@ -75,7 +75,7 @@ def _shard_tiles(split: Path, frames: Sequence[Any], boxes: Boxes) -> list[Tile]
             if faults:
                 raise InputError(f"{shard}, {': '.join(faults[0])}")
             try:
-                images = read_split(Path(name), split.name)
+                images = read_split(Path(name), split.name, lens=True)
                 tiles += _object_tiles(split, images, boxes)
             except InputError as error:
                 scene = f"{Path(name) / split.name}/"
@@ -104,7 +104,7 @@ def _list_hands(split: Path) -> list[Any]:
 
 # How a split's frames are listed, and what draws some of them.
 LISTS: Mapping[str, Callable[[Path], list[Any]]] = {
-    BOP: lambda split: list(read_split(split.parent, split.name)),
+    BOP: lambda split: list(read_split(split.parent, split.name, lens=True)),
     SHARDS: _list_shards,
     NYU: _list_hands,
 }
@@ -153,7 +153,7 @@ def _corners(annotation: Annotation, boxes: Boxes, camera: Camera) -> np.ndarray
     if annotation.obj_id not in boxes:
         return None
     corners = apply(annotation.cam_from_obj, box_corners(boxes[annotation.obj_id]))
-    return camera.project(corners) if corners[:, 2].min() > 0 else None
+    return camera.project(corners) if camera.before(corners).all() else None
 
 
 def _color(obj_id: int) -> Color:

@@ -67,7 +67,7 @@ class Beside:
             if box is None or pose is None or camera is None or gt_id in frame.wrong_pose:
                 continue
             corners = apply(pose, box_corners(box))
-            before = corners[:, 2] > 0
+            before = camera.before(corners)
             said = _corners(records[gt_id], before, f"{where}, gt {gt_id}")
             off = np.abs(said - camera.project(corners[before])).max(initial=0)
             if not off <= PIXEL_SLACK:

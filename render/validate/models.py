@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from render.camera import Camera
+from render.draw.bent import draw_bent
 from render.errors import InputError
 from render.formats.bop_records import parse_float, read_records
 from render.frame import Frame
@@ -121,7 +123,11 @@ class PoseDrawer:
                 obj_id, posture = postures.get(i, (a.obj_id, None))
                 placed = Placed(obj_id, rows(a.cam_from_obj), posture=posture)
                 near = near_of([placed])
-                specs[i] = SceneSpec(rows(camera.K), camera.size, (placed,), near=near)
-        frames = self._rasterizer.render(list(specs.values()))
+                alone = SceneSpec(rows(camera.K), camera.size, (placed,), near=near)
+                specs[i] = replace(alone, distortion=camera.distortion)
+        if camera.distortion is None:
+            frames = self._rasterizer.render(list(specs.values()))
+        else:
+            frames = [draw_bent(self._rasterizer, spec) for spec in specs.values()]
         drawn = dict(zip(specs, frames, strict=True))
         return [drawn.get(i) for i in range(len(instances))]

@@ -7,7 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from render.camera import Camera
 from render.formats.bop_records import (
+    DISTORTION,
     INFO_PARSERS,
     nearest_mm,
     parse_annotation,
@@ -48,11 +50,11 @@ class InstanceRecord:
 class ImageRecord:
     """What is sound of an image's records; None stands for what is not.
 
-    K: (3, 3) intrinsics. depth_scale: mm. instances: index = BOP's gt id; None if scene_gt.json
-    does not tell how many there are.
+    camera: of an image of one pixel. depth_scale: mm. instances: index = BOP's gt id; None if
+    scene_gt.json does not tell how many there are.
     """
 
-    K: np.ndarray | None
+    camera: Camera | None
     depth_scale: float | None
     instances: tuple[InstanceRecord, ...] | None
 
@@ -81,14 +83,14 @@ def check_records(
 
     checked = {}
     for im_id in im_ids:
-        K, depth_scale = None, None
+        camera, depth_scale = None, None
         if cameras is not None and im_id in cameras:
-            K, depth_scale = _check_camera(paths[0], im_id, cameras[im_id], has_depth, faults)
+            camera, depth_scale = _check_camera(paths[0], im_id, cameras[im_id], has_depth, faults)
         instances = None
         if gts is not None and im_id in gts:
             info = None if infos is None else infos.get(im_id)
             instances = _check_instances(scene_dir, im_id, gts[im_id], info, faults)
-        checked[im_id] = ImageRecord(K, depth_scale, instances)
+        checked[im_id] = ImageRecord(camera, depth_scale, instances)
     return checked
 
 
@@ -101,21 +103,21 @@ def _read(path: Path, faults: Faults) -> dict[int, Any] | None:
 
 def _check_camera(
     path: Path, im_id: int, record: Any, has_depth: bool, faults: Faults
-) -> tuple[np.ndarray | None, float | None]:
-    """K and depth_scale of a scene_camera.json record."""
-    K, depth_scale, where = None, None, f"image {im_id}"
+) -> tuple[Camera | None, float | None]:
+    """Camera and depth_scale of a scene_camera.json record."""
+    camera, depth_scale, where = None, None, f"image {im_id}"
     if not isinstance(record, dict):
         faults.add(path, f"{where}: expected a JSON object, got {record!r}")
         return None, None
     with faults.caught(path):
-        refuse_distortion(record, where)
+        refuse_distortion({k: v for k, v in record.items() if k != DISTORTION}, where)
     with faults.caught(path):
-        K = parse_camera(_only(record, "cam_K"), (1, 1), where).K
+        camera = parse_camera(_only(record, "cam_K", DISTORTION), (1, 1), where, lens=True)
     with faults.caught(path):
         depth_scale = parse_depth_scale(record, where)
         if depth_scale is None and has_depth:
             faults.add(path, f"{where}: no depth_scale, but the scene has depth images")
-    return K, depth_scale
+    return camera, depth_scale
 
 
 def _check_instances(

@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from render.camera import Camera
+from render.distortion import farthest_ray, reach
 from render.frame import Frame
 from render.validate.beside import Beside
 from render.validate.dataset import SeenObjects, check_finite
@@ -78,9 +79,7 @@ class SceneCheck:
             instances, postures = record.instances or (), hands.postures.get(im_id, {})
             paths = image_paths(self.folder, im_id, len(instances), self.present)
             pixels = read_pixels(paths, len(instances), self.sensor_size, self.faults)
-            camera = None
-            if record.K is not None and pixels.size is not None:
-                camera = Camera(record.K, *pixels.size)
+            camera = self._camera(im_id, record.camera, pixels.size)
             frames: list[Frame | None] = [None] * len(instances)
             if drawer is not None and camera is not None:
                 frames = drawer.draw(camera, instances, postures)
@@ -101,6 +100,19 @@ class SceneCheck:
             if record.instances is not None:
                 check_nocs(frame, self.models.box)
                 beside.check(frame, self.models.box)
+
+    def _camera(
+        self, im_id: int, camera: Camera | None, size: tuple[int, int] | None
+    ) -> Camera | None:
+        """The camera of an image of a size; None, and a fault, if its lens is none."""
+        if camera is None or size is None:
+            return None
+        camera, lens = replace(camera, width=size[0], height=size[1]), camera.distortion
+        if lens is not None and not reach(lens) >= farthest_ray(camera.K, size, lens):
+            message = f"image {im_id}: cam_dist {list(lens)} folds within the image"
+            self.faults.add(self.folder / "scene_camera.json", message)
+            return None
+        return camera
 
     def _check_strays(self, records: dict[int, ImageRecord]) -> None:
         """Report images that no record speaks of, unless a damaged one may."""

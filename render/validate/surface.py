@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from render.camera import Camera
+from render.draw.bent import OVERSAMPLE
 from render.formats.surface import nocs_path, normals_path, points_from_nocs
 from render.sensor.config import depth_spread, edge_reach_px
 from render.transforms import apply
@@ -52,7 +53,8 @@ def check_normals(frame: FrameCheck, drawn: Sequence[np.ndarray | None]) -> None
     if camera is not None:
         rays = camera.unproject(np.ones(there.shape))
         towards = np.einsum("hwc,hwc->hw", normals, rays) / _length(rays)
-        said["point away from the camera"] = towards > BEHIND_SLACK
+        behind = BEHIND_SLACK + _beside(camera) / camera.K[0, 0]
+        said["point away from the camera"] = towards > behind
     reasons = [f"{np.count_nonzero(px)} px {what}" for what, px in said.items() if px.any()]
 
     for gt_id, mask in _sound_masks(frame).items():
@@ -111,12 +113,21 @@ def _misfits(
         return []
     points = apply(pose, points)
     off = _off_px(points, seen, camera)
-    allowed = PIXEL_SLACK + np.abs(camera.K[:2, :2]).sum() * ROUNDING * diagonal / points[:, 2]
+    allowed = (
+        PIXEL_SLACK
+        + _beside(camera)
+        + np.abs(camera.K[:2, :2]).sum() * ROUNDING * diagonal / points[:, 2]
+    )
     wrong = ~(off <= allowed)
     if wrong.any():
         count, worst = np.count_nonzero(wrong), float(off[wrong].max())
         return [f"at its pose, {count} of {len(off)} points are up to {worst:.2g} px off"]
     return _off_depth(frame, gt_id, points[:, 2], seen, ROUNDING * diagonal)
+
+
+def _beside(camera: Camera) -> float:
+    """How far from a pixel's ray that of what it shows may be, pixels."""
+    return 0.0 if camera.distortion is None else 0.75 / OVERSAMPLE
 
 
 def _off_px(points: np.ndarray, seen: np.ndarray, camera: Camera) -> np.ndarray:

@@ -9,7 +9,7 @@ import click
 
 from render.config import fill
 from render.errors import InputError
-from render.formats.bop_records import parse_integer, refuse_distortion
+from render.formats.bop_records import EACH, numbers, parse_integer, refuse_distortion
 from render.formats.splits import BOP, NYU, find_splits, scene_dirs, shard_files
 from render.json_file import read_json
 from render.sensor.config import SensorConfig
@@ -97,6 +97,11 @@ def _sensor_size(path: Path, faults: Faults) -> tuple[int, int] | None:
     if path.is_file():
         with faults.caught(path):
             sensor = read_json(path)
+            if sensor.get("distortion") == EACH:
+                del sensor["distortion"]
+            elif "distortion" in sensor:
+                numbers(sensor, "distortion", 5, "")
+                del sensor["distortion"]
             refuse_distortion(sensor, "")
             if "width" in sensor and "height" in sensor:
                 size = parse_integer(sensor, "width", ""), parse_integer(sensor, "height", "")

@@ -125,7 +125,7 @@ def render_images(
     render, scene = _render_config(config, root, model), _scene(config, root, model, folder, seed)
     images, hands = folder / "synthetic_images", config["hand_scene"]
     render = render if frames is None else replace(render, frames=frames)
-    generate(render, scene, images, seed, workers, config["sensor"], hand_scene=hands)
+    generate(render, scene, images, seed, workers, _sensor(config), hand_scene=hands)
     return images
 
 
@@ -136,13 +136,23 @@ def live_images(
     source = ObjectSource(
         _render_config(config, root, model),
         _scene(config, root, model, folder, seed),
-        config["sensor"],
+        _sensor(config),
         model.obj_id,
         config["data"].min_visib,
     )
     with first_alone():  # levels of detail are made once
         source.check()
     return Live(source, config["run"].live_workers)
+
+
+def _sensor(config: Mapping[str, Any]) -> SensorConfig:
+    """What synthetic training images are seen through: as networks see them, without a lens."""
+    if config["sensor"].has_lens:
+        raise InputError(
+            "sensor.k1, k2, p1, p2, k3: networks are trained on images without a lens distortion;"
+            " leave these, or render a dataset apart"
+        )
+    return config["sensor"]
 
 
 def _render_config(config: Mapping[str, Any], root: Path, model: ObjectModel) -> RenderConfig:
