@@ -20,8 +20,8 @@ from render.dataset.convert import FORMATS, ConvertConfig
 from render.draw.renderer import RenderConfig
 from render.errors import one_line
 from render.option_help import explain, preset_summary, summary_of
-from render.unused import RENDER
 from render.unused_capture import CAPTURE
+from render.unused_render import RENDER
 
 
 @click.command(

@@ -40,6 +40,9 @@ class Frame:
     object's frame, metres (before a spec's stretch). Both are 0 where nothing was drawn, and hold
     un-annotated objects too.
 
+    flow_forward, flow_backward: (H, W, 2) pixels to where what is seen is in a film's next frame,
+    and in the one before; NaN where it is unknown.
+
     drawn_depth: (H, W) float32 metres, what there is, where `depth` is what a depth camera makes
     of it.
     """
@@ -52,3 +55,5 @@ class Frame:
     normals: np.ndarray | None = None
     coordinates: np.ndarray | None = None
     drawn_depth: np.ndarray | None = None
+    flow_forward: np.ndarray | None = None
+    flow_backward: np.ndarray | None = None

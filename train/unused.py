@@ -3,10 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
-from render.unused import COLOR, LENS, LIGHT, OF_KINDS, Unused, When, all_but, of_hands
+from render.unused import Unused, When, all_but
 from render.unused import both as _both
 from render.unused import has as _has
 from render.unused import lacks as _lacks
+from render.unused_render import COLOR, LENS, LIGHT, OF_KINDS, of_hands
 from train.objects.detect.unused import IN_RUN, IN_STUDY, IN_TRAIN
 from train.options import COMPOSITION, DETECTOR, MAPPING, PUPIL, WITH_TRUNK, WITH_UNLABELLED
 
@@ -88,7 +89,7 @@ LIVE = (
     ),
     Unused(
         "render.split render.frames_per_scene render.format render.hand"
-        " render.normals render.coordinates",
+        " render.normals render.coordinates render.flow",
         "has no effect with run.live, which shows training colour images of objects; leave one",
         _live,
     ),

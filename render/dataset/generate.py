@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
+import numpy as np
+
 from render.dataset.backgrounds import (
     BACKGROUND_SETTINGS,
     check_backgrounds,
@@ -13,6 +15,7 @@ from render.dataset.backgrounds import (
     read_list,
     write_list,
 )
+from render.dataset.film import Seen, with_flow
 from render.dataset.folder import as_begun, is_begun, join_dataset
 from render.dataset.inputs import DEFAULT_HAND_SCENE, SceneInputs
 from render.dataset.missing import make_missing
@@ -26,6 +29,7 @@ from render.draw.renderer import (
     silhouettes,
 )
 from render.errors import InputError
+from render.formats.bop_records import world_record
 from render.formats.bop_writer import measure, write_camera_json, write_images
 from render.formats.coco_split import write_split
 from render.formats.splits import scene_dirs
@@ -36,7 +40,7 @@ from render.mesh.mesh import write_models
 from render.mesh.names import read_names
 from render.scene.randomize import SceneConfig
 from render.scene.spec import SceneSpec
-from render.scene.surroundings import SETTLED
+from render.scene.surroundings import SETTLED, has_path
 from render.sensor.config import DEFAULT_SENSOR, SensorConfig
 from render.whole_file import whole_folder
 
@@ -161,6 +165,7 @@ class _SceneMaker:
 
     def _draw(self, job: _Job) -> None:
         frame_ids = range(job.first, job.first + job.frames)
+        film = self._film(job)
         specs = [self.randomizer.scene(frame_id) for frame_id in frame_ids]
         if self.guest is not None:
             specs = [self.guest.join(*pair) for pair in zip(specs, frame_ids, strict=True)]
@@ -169,20 +174,51 @@ class _SceneMaker:
             one_lens = all(low == high for low, high in self.randomizer.sensor_config.lens)
             write_camera_json(job.out, specs[0].camera, self.depth_scale, one_lens)
         with whole_folder(job.scene.part(job.first), named=job.scene.path) as folder:
-            images = self._frames(specs, job.first - job.scene.first)
-            records = write_images(folder, images, self.depth_scale, models=self.models)
+            first = job.first - job.scene.first
+            images = self._frames(specs, first, film)
+            places = {
+                first + i: world_record(np.array(spec.cam_from_world))
+                for i, spec in enumerate(specs)
+                if spec.cam_from_world is not None
+            }
+            records = write_images(folder, images, self.depth_scale, places, self.models)
             hands = []
             if self.guest is not None and self.hand is not None:
                 hands = [hand_records(spec, self.guest.model, self.hand) for spec in specs]
             plain = [json.loads(spec.to_json()) for spec in specs]
             write_part_records(folder, records, plain, hands)
 
-    def _frames(self, specs: Sequence[SceneSpec], first: int, batch: int = 16):
+    def _film(self, job: _Job) -> tuple[list[SceneSpec], list[SceneSpec]] | None:
+        """The frames of a film just before and just after a part of it, none where it ends; None
+        where flow is not asked for."""
+        if not job.config.flow:
+            return None
+        scene, end = job.scene, job.first + job.frames
+        before = [job.first - 1] if job.first > scene.first else []
+        after = [end] if end < scene.first + scene.frames else []
+        return [self.randomizer.scene(i) for i in before], [self.randomizer.scene(i) for i in after]
+
+    def _frames(
+        self,
+        specs: Sequence[SceneSpec],
+        first: int,
+        film: tuple[list[SceneSpec], list[SceneSpec]] | None,
+    ):
+        """Image ids from `first` on, frames and silhouettes."""
+        if film is None:
+            seen = self._seen(specs)
+        else:
+            before, after = film
+            shown = range(len(before), len(before) + len(specs))
+            seen = with_flow(self._seen([*before, *specs, *after]), shown)
+        for im_id, (spec, frame) in enumerate(seen, first):
+            masks = silhouettes(self.renderer, spec, 3, frame)
+            yield im_id, measure(frame, masks), masks
+
+    def _seen(self, specs: Sequence[SceneSpec], batch: int = 16) -> Iterator[Seen]:
         for start in range(0, len(specs), batch):
             part = specs[start : start + batch]
-            for i, (spec, frame) in enumerate(zip(part, see(self.renderer, part), strict=True)):
-                masks = silhouettes(self.renderer, spec, 3, frame)
-                yield first + start + i, measure(frame, masks), masks
+            yield from zip(part, see(self.renderer, part), strict=True)
 
 
 def _jobs(
@@ -206,7 +242,16 @@ def _jobs(
 
 def _check_parts(config: RenderConfig, scene: SceneConfig) -> None:
     """Raise InputError for a split val that is none, or there is twice, or shows scenes of the
-    other."""
+    other; for scenes that are no films; and for flow without films."""
+    if has_path(scene) and (scene.cameras < 2 or config.frames_per_scene != scene.cameras):
+        raise InputError(
+            f"scene.path: each scene folder is a film of two frames or more; scene.cameras is"
+            f" {scene.cameras}, render.frames_per_scene {config.frames_per_scene}; make them equal"
+        )
+    if config.flow and not has_path(scene):
+        raise InputError(
+            "render.flow: there is flow in films only; set scene.layout=pile or bin, and scene.path"
+        )
     if config.val and len(config.parts) < 2:
         fault = f"{config.val:g} of {config.frames} frames is none; give more of them"
         if config.split == VAL:

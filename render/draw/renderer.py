@@ -88,6 +88,12 @@ class RenderConfig:
     )
     normals: bool = option(False, "Write surface normals too: normals/, 16-bit PNG")
     coordinates: bool = option(False, "Write object coordinates (NOCS): nocs/, 16-bit PNG")
+    flow: bool = option(
+        False,
+        "Write optical flow to the next and the last frame, too: flow_forward/, flow_backward/,"
+        " 16-bit PNG as KITTI's; of films, scene.path",
+        later=True,
+    )
     exact: bool = option(
         False, "Draw every face, also where a coarser mesh is the same to a quarter of a pixel"
     )

@@ -129,6 +129,20 @@ def parse_annotation(gt: Any, info: Any, where: str, nearest: float = NEAREST_MM
     return Annotation(parse_integer(gt, "obj_id", where), cam_from_obj, **measured)
 
 
+def world_record(cam_from_world: np.ndarray) -> dict[str, Any]:
+    """What scene_camera.json says of where a camera is in its scene, (4, 4) metres."""
+    R, t_mm = pose_to_mm(cam_from_world)
+    return {"cam_R_w2c": R.ravel().tolist(), "cam_t_w2c": t_mm.tolist()}
+
+
+def parse_world(record: Mapping[str, Any], where: str) -> np.ndarray | None:
+    """cam_from_world, (4, 4) metres, of a scene_camera.json record; None where it has none."""
+    if "cam_R_w2c" not in record and "cam_t_w2c" not in record:
+        return None
+    R, t_mm = numbers(record, "cam_R_w2c", 9, where), numbers(record, "cam_t_w2c", 3, where)
+    return pose_from_mm(R.reshape(3, 3), t_mm, where)
+
+
 def gt_record(annotation: Annotation) -> dict[str, Any]:
     """The annotation's record in scene_gt.json."""
     R, t_mm = pose_to_mm(annotation.cam_from_obj)

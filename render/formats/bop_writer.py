@@ -15,6 +15,7 @@ from render.formats.bop import depth_path, mask_path
 from render.formats.bop_points import points_records
 from render.formats.bop_records import DISTORTION, EACH, gt_record, info_record, write_records
 from render.formats.coco import COCO, coco_annotations, coco_image, write_coco
+from render.formats.flow import encode_flow, flow_path
 from render.formats.surface import encode_nocs, encode_normals, nocs_path, normals_path
 from render.frame import Box, Frame
 from render.image_file import write_png
@@ -84,7 +85,7 @@ def write_scene(
     """Write a scene, image by image as they come; scene_camera.json comes last and marks the end.
 
     What a frame lacks is not written: rgb/, depth/, mask_visib/ (from instance), scene_gt_info,
-    normals/ and nocs/ (see surface.py). Where there are both kinds of masks,
+    normals/ and nocs/ (see surface.py), flow (see flow.py). Where there are both kinds of masks,
     scene_gt_coco.json has them too.
 
     Args:
@@ -234,13 +235,16 @@ def _write_pixels(
 def _write_surface(
     scene_dir: Path, im_id: int, frame: Frame, models: Mapping[int, ObjectModel]
 ) -> None:
-    """Write an image's normals and object coordinates, if it has them."""
+    """Write an image's normals, object coordinates and flow, if it has them."""
     pngs: dict[Path, np.ndarray] = {}
     if frame.normals is not None:
         pngs[normals_path(scene_dir, im_id)] = encode_normals(frame.normals)
     if frame.coordinates is not None:
         boxes = {obj_id: model.box for obj_id, model in models.items()}
         pngs[nocs_path(scene_dir, im_id)] = encode_nocs(frame, boxes)
+    for way, flow in (("forward", frame.flow_forward), ("backward", frame.flow_backward)):
+        if flow is not None:
+            pngs[flow_path(scene_dir, im_id, way)] = encode_flow(flow)
     for path, image in pngs.items():
         path.parent.mkdir(parents=True, exist_ok=True)
         write_png(path, image)

@@ -11,6 +11,7 @@ from typing import Any
 
 from render.errors import InputError
 from render.formats.coco import decode_rle
+from render.formats.flow import FOLDERS
 from render.formats.webdataset import RECORDS
 from render.image_file import write_png
 
@@ -19,7 +20,7 @@ KEY = re.compile(r"(\d{6,9})_(\d{6,9})")
 IMAGES = {
     **{f"{kind}{suffix}": kind for kind in ("rgb", "gray") for suffix in (".png", ".jpg", ".tif")},
     **{"depth.png": "depth", "depth.tif": "depth"},
-    **{"normals.png": "normals", "nocs.png": "nocs"},
+    **{f"{kind}.png": kind for kind in ("normals", "nocs", *FOLDERS.values())},
 }
 MASKS = {"mask.json": "mask", "mask_visib.json": "mask_visib"}
 LONGEST = 80  # characters of the name of what is none of an image's files

@@ -14,6 +14,7 @@ from render.errors import InputError
 from render.formats.bop import depth_path, mask_path, rgb_path
 from render.formats.bop_records import read_records
 from render.formats.coco import encode_rle
+from render.formats.flow import FOLDERS, flow_path
 from render.formats.surface import nocs_path, normals_path
 from render.image_file import read_mask
 from render.json_file import write_text
@@ -115,6 +116,7 @@ def _samples(scene_dir: Path) -> Iterator[tuple[int, dict[str, bytes]]]:
             ("depth", depth_path(scene_dir, im_id)),
             ("normals", normals_path(scene_dir, im_id)),
             ("nocs", nocs_path(scene_dir, im_id)),
+            *((FOLDERS[way], flow_path(scene_dir, im_id, way)) for way in FOLDERS),
         ):
             if path.parent.is_dir():
                 members[ending + path.suffix] = path.read_bytes()

@@ -188,7 +188,7 @@ def upright(stage: Stage, pose_rng: np.random.Generator) -> tuple[Camera, list[B
 
     centers = scatter(pose_rng, radii, fits)
     centers -= centers.mean(axis=0)
-    R = facing(stage, view_rotation(stage.config, pose_rng))
+    R = facing(stage, view_matrix(*view_angles(stage.config, pose_rng)))
     reach = (np.linalg.norm(centers, axis=1) + radii).max()
     corners = np.concatenate([_ring(reach, 0.0), _ring(reach, max(b[1, 2] for b in boxes))])
     depth = view_distance(stage, pose_rng, corners @ R.T)
@@ -204,16 +204,19 @@ def upright(stage: Stage, pose_rng: np.random.Generator) -> tuple[Camera, list[B
 
 def choose_objects(stage: Stage, rng: np.random.Generator) -> list[int]:
     """The annotated objects of a full frame; none twice while others are left."""
-    low, high = stage.config.objects_per_frame
-    count = int(rng.integers(low, high + 1))
+    count = int(rng.integers(*stage.config.objects_per_frame, endpoint=True))
     return rng.choice(stage.obj_ids, count, replace=count > len(stage.obj_ids)).tolist()
 
 
-def view_rotation(config: LayoutConfig, rng: np.random.Generator) -> np.ndarray:
-    """(3, 3) camera from object: uniform in area on the band of elevations, then rolled."""
+def view_angles(config: LayoutConfig, rng: np.random.Generator) -> tuple[float, float, float]:
+    """Azimuth, elevation and roll, degrees: uniform in area on the band of elevations."""
     low, high = np.sin(np.radians(config.elevation_deg))
-    elevation = np.degrees(np.arcsin(rng.uniform(low, high)))
-    azimuth, roll = rng.uniform(0, 360), rng.uniform(*config.inplane_deg)
+    elevation = float(np.degrees(np.arcsin(rng.uniform(low, high))))
+    return rng.uniform(0, 360), elevation, rng.uniform(*config.inplane_deg)
+
+
+def view_matrix(azimuth: float, elevation: float, roll: float) -> np.ndarray:
+    """(3, 3) camera from object, of degrees."""
     return Rotation.from_euler("zxz", [azimuth, 90 + elevation, roll], degrees=True).as_matrix()
 
 
@@ -274,7 +277,7 @@ def _placed_at(
     turn, _ = Rotation.align_vectors([ray], [[0.0, 0.0, 1.0]])
     views = stage.views.get(model.obj_id)
     if views is None:
-        R = turn.as_matrix() @ view_rotation(config, rng)
+        R = turn.as_matrix() @ view_matrix(*view_angles(config, rng))
     else:
         R = turn.as_matrix() @ near_view(views, config.views_deg, rng)
     nearest, farthest = config.distance or np.multiply(CROP_DISTANCE, model.diameter)
@@ -293,5 +296,5 @@ def _crop_camera(stage: Stage, rng, full: Camera, model: ObjectModel, cam_from_o
 
 
 def _ring(radius: float, height: float) -> np.ndarray:
-    angles = np.linspace(0, 2 * np.pi, 16, endpoint=False)
-    return np.stack([*(radius * f(angles) for f in (np.cos, np.sin)), np.full(16, height)], axis=1)
+    turn = np.linspace(0, 2 * np.pi, 16, endpoint=False)
+    return np.column_stack([radius * np.cos(turn), radius * np.sin(turn), np.full(16, height)])

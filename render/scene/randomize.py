@@ -19,7 +19,7 @@ from render.scene.ranges import check_ranges
 from render.scene.settled import SettledScenes
 from render.scene.shown import Shown
 from render.scene.spec import Background, Material, Placed, SceneSpec, near_plane, rows
-from render.scene.surroundings import SETTLED, SettledConfig, in_room
+from render.scene.surroundings import SETTLED, SettledConfig, has_path, in_room
 from render.scene.tabletop import Tabletop, from_above
 from render.scene.view import scene_camera
 from render.scene.views import read_views
@@ -31,10 +31,8 @@ from render.sensor.config import (
     draw_sensors,
 )
 
-PURPOSES = (
-    *("pose", "clutter", "light", "material", "background", "sensor", "props", "environment"),
-    "lens",
-)
+OLDEST = ("pose", "clutter", "light", "material", "background", "sensor", "props")
+PURPOSES = (*OLDEST, "environment", "lens")
 
 
 @dataclass(frozen=True)
@@ -184,28 +182,39 @@ class Randomizer:
 
     def scene(self, frame_id: int) -> SceneSpec:
         """The scene of one frame."""
-        rng = {
-            purpose: np.random.default_rng([self.seed, frame_id, number])
-            for number, purpose in enumerate(PURPOSES)
-        }
+        rng = self._streams(frame_id)
         if self.config.layout in SETTLED:
             shown = self._settled.frame(frame_id, rng["pose"])
         else:
             shown = self._own_scene(frame_id, rng)
-        sensor, depth_sensor = draw_sensors(self.sensor_config, rng["sensor"])
+        # A film is of one camera before one background, in new noise.
+        first = self._first_of_film(frame_id)
+        of_film = rng if first == frame_id else self._streams(first)
+        sensor, depth_sensor = draw_sensors(self.sensor_config, of_film["sensor"], rng["sensor"])
         return SceneSpec(
             K=rows(shown.camera.K),
             size=shown.camera.size,
             objects=shown.objects,
             ambient=shown.ambient,
             lights=shown.lights,
-            background=self._background(frame_id, rng["background"]),
+            background=self._background(first, of_film["background"]),
             sensor=sensor,
             depth_sensor=depth_sensor,
             near=self.near,
             environment=shown.environment,
-            distortion=draw_lens(self.sensor_config, rng["lens"]),
+            distortion=draw_lens(self.sensor_config, of_film["lens"]),
+            cam_from_world=None if shown.cam_from_world is None else rows(shown.cam_from_world),
         )
+
+    def _streams(self, frame_id: int) -> dict[str, np.random.Generator]:
+        return {
+            purpose: np.random.default_rng([self.seed, frame_id, number])
+            for number, purpose in enumerate(PURPOSES)
+        }
+
+    def _first_of_film(self, frame_id: int) -> int:
+        """The first frame of the film that a frame is of; itself where it is of none."""
+        return frame_id - frame_id % self.config.cameras if has_path(self.config) else frame_id
 
     def _own_scene(self, frame_id: int, rng: Mapping[str, np.random.Generator]) -> Shown:
         """What a frame shows that shares its scene with no other."""
@@ -286,4 +295,5 @@ class Randomizer:
         if not self.backgrounds or in_room(self.config):
             return None
         number = PURPOSES.index("background")
-        return self._drawn_image(np.random.default_rng([self.seed, frame_id, number]))
+        first = self._first_of_film(frame_id)
+        return self._drawn_image(np.random.default_rng([self.seed, first, number]))

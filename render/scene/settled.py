@@ -13,17 +13,19 @@ from render.scene.layout import (
     asked_distance,
     facing,
     half_field,
+    view_angles,
     view_distance,
-    view_rotation,
+    view_matrix,
 )
 from render.scene.lighting import Lighting
+from render.scene.orbit import View, orbit
 from render.scene.shown import Shown
 from render.scene.spec import Light, Placed, rows
-from render.scene.surroundings import PLAIN_BOXES, Look, Room, SettledConfig, room, table
+from render.scene.surroundings import PLAIN_BOXES, Look, Room, SettledConfig, has_path, room, table
 from render.transforms import apply, invert, rigid
 
 # Streams of randomness of a whole scene; frames have those of lower numbers.
-NAMES = ("objects", "clutter", "drop", "look", "light", "around", "environment")
+NAMES = ("objects", "clutter", "drop", "look", "light", "around", "environment", "path")
 PURPOSES = {name: 60 + i for i, name in enumerate(NAMES)}
 VIEWS = 200  # that are tried for one frame
 KEPT = 256  # scenes in memory, of some 10 kB: what is drawn anew meanwhile drives none out
@@ -35,7 +37,8 @@ class SettledScene:
     """All of a scene but its cameras, in the world's frame: poses are world_from_obj, lights too.
 
     corners: (n, 8, 3) of the things' boxes. seen: of the annotated ones among them, the first ones.
-    rim: of the bin, (3,) half sides and height, None without.
+    rim: of the bin, (3,) half sides and height, None without. path: cam_from_world of each frame,
+    (4, 4), where one camera goes from frame to frame; empty else.
     """
 
     placed: tuple[Placed, ...]
@@ -46,6 +49,7 @@ class SettledScene:
     rim: np.ndarray | None
     around: Room
     environment: Environment | None
+    path: tuple[np.ndarray, ...] = ()
 
 
 class SettledScenes:
@@ -76,13 +80,16 @@ class SettledScenes:
         _ = self._heaps.pieces
 
     def frame(self, frame_id: int, rng: np.random.Generator) -> Shown:
-        """What one frame shows; rng: of the camera."""
+        """What one frame shows; rng: of a camera of its own."""
         scene = self.scene(frame_id // self._config.cameras)
-        T = self._cam_from_world(scene, rng)
+        has_path = bool(scene.path)
+        number = frame_id % self._config.cameras
+        T = scene.path[number] if has_path else self._cam_from_world(scene, rng)
         placed = tuple(replace(p, cam_from_obj=rows(T @ p.matrix)) for p in scene.placed)
         lights = tuple(_moved(light, T) for light in scene.lights)
         environment = _turned(scene.environment, T)
-        return Shown(self._stage.camera, placed, scene.ambient, lights, environment)
+        cam_from_world = T if has_path else None
+        return Shown(self._stage.camera, placed, scene.ambient, lights, environment, cam_from_world)
 
     def scene(self, scene_id: int) -> SettledScene:
         """A scene, from memory if it was one of the last."""
@@ -120,9 +127,12 @@ class SettledScenes:
         environment = self._lighting.environment(
             np.random.default_rng(seeds["environment"]), np.array([0.0, 0.0, 1.0])
         )
-        return SettledScene(
+        scene = SettledScene(
             (*placed, *around.parts), ambient, lit, corners, seen, rim, around, environment
         )
+        if not has_path(self._config):
+            return scene
+        return replace(scene, path=self._path(scene, np.random.default_rng(seeds["path"])))
 
     @property
     def _known(self) -> set[int]:
@@ -159,25 +169,65 @@ class SettledScenes:
 
     def _cam_from_world(self, scene: SettledScene, rng: np.random.Generator) -> np.ndarray:
         """A camera that looks at the middle of some of the objects, and sees it."""
-        objects, hidden = scene.corners[: scene.seen], 0
+        hidden = False
         for _ in range(VIEWS):
-            some = rng.choice(scene.seen, (scene.seen + 1) // 2, replace=False)
-            target = objects[some].reshape(-1, 3).mean(axis=0)
-            R = facing(self._stage, view_rotation(self._config, rng))
-            points = (scene.corners.reshape(-1, 3) - target) @ R.T
-            if self._config.distance is None:
-                depth = view_distance(self._stage, rng, points)
-            elif (asked := asked_distance(self._stage, rng, points)) is not None:
-                depth = asked
-            else:
+            view = self._view(scene, rng)
+            if view is None:
                 continue
-            T = rigid(R, [*(self._stage.aim * depth), depth] - R @ target)
-            eye = invert(T)[:3, 3]
-            if _is_apart(scene, eye):
-                if _sees(scene, eye, target):
-                    return T
-                hidden += 1
-        raise self._no_view(scene, bool(hidden))
+            T = self._looking(view)
+            found = _is_clear(scene, T, view.target)
+            if found:
+                return T
+            hidden |= found is False
+        raise self._no_view(scene, hidden)
+
+    def _path(self, scene: SettledScene, rng: np.random.Generator) -> tuple[np.ndarray, ...]:
+        """Cameras on their way around the scene, all of which see it."""
+        hidden = False
+
+        def point(rng: np.random.Generator) -> View:
+            nonlocal hidden
+            for _ in range(VIEWS):
+                view = self._view(scene, rng)
+                if view is None:
+                    continue
+                found = _is_clear(scene, self._looking(view), view.target)
+                if found:
+                    return view
+                hidden |= found is False
+            raise self._no_view(scene, hidden)
+
+        for _ in range(VIEWS):
+            views = orbit(point, self._config.cameras, self._config.path_deg, rng)
+            path = tuple(self._looking(view) for view in views)
+            clear = (_is_clear(scene, T, v.target) for T, v in zip(path, views, strict=True))
+            if all(clear):
+                return path
+        raise InputError(
+            f"scene.path: none of {VIEWS} ways around a scene is clear of what lies there and of"
+            " its walls; give larger distances, or a smaller scene.path_deg"
+        )
+
+    def _view(self, scene: SettledScene, rng: np.random.Generator) -> View | None:
+        """A random view of the middle of some of the objects; None if it would be within things."""
+        some = rng.choice(scene.seen, (scene.seen + 1) // 2, replace=False)
+        target = scene.corners[some].reshape(-1, 3).mean(axis=0)
+        angles = view_angles(self._config, rng)
+        R = facing(self._stage, view_matrix(*angles))
+        points = (scene.corners.reshape(-1, 3) - target) @ R.T
+        if self._config.distance is None:
+            depth = view_distance(self._stage, rng, points)
+        elif (asked := asked_distance(self._stage, rng, points)) is not None:
+            depth = asked
+        else:
+            return None
+        return View(*angles, depth, target)
+
+    def _looking(self, view: View) -> np.ndarray:
+        """cam_from_world of a view."""
+        R = facing(self._stage, view_matrix(view.azimuth, view.elevation, view.roll))
+        depth = view.depth
+        return rigid(R, [*(self._stage.aim * depth), depth] - R @ view.target)
 
     def _no_view(self, scene: SettledScene, hidden: bool) -> InputError:
         """Why no camera was found. hidden: by the walls of a bin, some of those that were apart."""
@@ -210,6 +260,12 @@ def _is_apart(scene: SettledScene, eye: np.ndarray) -> bool:
     if (away < (1 + CLEAR) * radii).any() or eye[2] <= 0:
         return False
     return scene.around.half is None or bool((np.abs(eye) < scene.around.half).all())
+
+
+def _is_clear(scene: SettledScene, cam_from_world: np.ndarray, target: np.ndarray) -> bool | None:
+    """Whether a camera sees its target: None within things, False behind a bin's wall."""
+    eye = invert(cam_from_world)[:3, 3]
+    return _sees(scene, eye, target) if _is_apart(scene, eye) else None
 
 
 def _sees(scene: SettledScene, eye: np.ndarray, target: np.ndarray) -> bool:

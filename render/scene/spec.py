@@ -16,7 +16,7 @@ from render.sensor.spec import DEPTH_SENSORS, ColorSensor, DepthSensor, Vector
 
 NEAR = 0.01  # metres; what is nearer to the camera is cut off, unless objects are small
 # Fields that older specs do not have; they are not written down where they are None.
-YOUNG = ("environment", "roughness", "metallic", "distortion")
+YOUNG = ("environment", "roughness", "metallic", "distortion", "cam_from_world")
 NEAREST_SHARE = 0.2  # of an annotated object's distance: what is drawn of it is no nearer
 LIGHT_KINDS = ("directional", "point", "spot")
 
@@ -136,6 +136,7 @@ class SceneSpec:
     what is nearer to the camera is cut off. environment: where the ambient light comes from; with
     one, all is shaded physically, see `render/draw/shaders/physical.frag`. None is from everywhere
     alike, and Blinn-Phong. distortion: of the lens, OpenCV's k1, k2, p1, p2, k3; None of a pinhole.
+    cam_from_world: 4x4 row-major, metres, of a camera that goes from frame to frame of a scene.
     """
 
     K: tuple[Vector, ...]
@@ -149,6 +150,7 @@ class SceneSpec:
     near: float = NEAR
     environment: Environment | None = None
     distortion: Vector | None = None
+    cam_from_world: tuple[Vector, ...] | None = None
 
     @property
     def camera(self) -> Camera:

@@ -175,6 +175,7 @@ _SPEC: Check = record(
         "near": number(1e-7, 1e3),
         "environment": optional(_environment),
         "distortion": optional(array(5, least=-1e3, most=1e3)),
+        "cam_from_world": optional(_pose),
     },
 )
 

@@ -40,12 +40,31 @@ class SettledConfig(LayoutConfig):
         maximum=1000,
         later=True,
     )
+    path: Literal["none", "orbit"] = option(
+        "none",
+        "pile, bin: how the cameras of a scene follow one another. none: each is on its own; orbit:"
+        " one camera goes around the scene, a film in each scene folder, so that"
+        " render.frames_per_scene is scene.cameras",
+        later=True,
+    )
+    path_deg: float = option(
+        2.0,
+        "path: how far around the scene from frame to frame, degrees; 0.5: slow, 10: in jumps",
+        minimum=0.01,
+        maximum=90,
+        later=True,
+    )
     surroundings: Literal["table", "room"] = option(
         "table",
         "pile, bin: what objects lie on; table: a table before the background; room: the floor of a"
         " closed room, whose lights hang in it",
         later=True,
     )
+
+
+def has_path(config: SettledConfig) -> bool:
+    """Whether the frames of a scene are a film."""
+    return config.layout in SETTLED and config.path != "none"
 
 
 def in_room(config: SettledConfig) -> bool:

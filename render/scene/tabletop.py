@@ -15,8 +15,9 @@ from render.scene.layout import (
     facing,
     half_field,
     sheared,
+    view_angles,
     view_distance,
-    view_rotation,
+    view_matrix,
 )
 from render.scene.packing import DIRECTIONS, slide
 from render.scene.props import TABLES, props, surface_kind
@@ -153,7 +154,7 @@ class Tabletop:
             ]
         )
         target = (corners.min(axis=0) + corners.max(axis=0)) / 2
-        R = facing(self.stage, view_rotation(self.stage.config, rng))
+        R = facing(self.stage, view_matrix(*view_angles(self.stage.config, rng)))
         points = (corners - target) @ R.T
         distance = view_distance(self.stage, rng, points)
         # What of the frame's half sides, at the target, the points leave free.

@@ -1,6 +1,6 @@
 """The ranges of the `[sensor]` section, and the cameras drawn from them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from typing import Literal
 
@@ -165,13 +165,22 @@ def edge_reach_px(config: SensorConfig, focal_px: float) -> int:
 
 
 def draw_sensors(
-    config: SensorConfig, rng: np.random.Generator
+    config: SensorConfig, rng: np.random.Generator, noise_rng: np.random.Generator | None = None
 ) -> tuple[ColorSensor, DepthSensor | None]:
     """A random colour camera and a random depth camera; None is a perfect one.
 
     The draws for colour come first and are always the same number, so that neither camera's kind
     changes the other.
+
+    Args:
+        noise_rng: gives the cameras of `rng` the noise of those of its own; `rng` itself, or None,
+            leaves them as they are.
     """
+    if noise_rng is not None and noise_rng is not rng:
+        (color, depth), (other, another) = (draw_sensors(config, r) for r in (rng, noise_rng))
+        if depth is not None and another is not None:
+            depth = replace(depth, seed=another.seed)
+        return replace(color, seed=other.seed), depth
     color = draw_color_sensor(config, rng)
     if config.depth == "structured-light":
         return color, _structured_light(config, rng)

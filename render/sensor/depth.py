@@ -52,7 +52,7 @@ def cos_incidence(depth: np.ndarray, K: np.ndarray) -> np.ndarray:
         (H, W) float32 in 0..1; 0 where there is nothing.
     """
     inverse = 1 / np.maximum(depth, NOWHERE)
-    a, b = _slope(inverse, 1), _slope(inverse, 0)
+    a, b = slope(inverse, 1), slope(inverse, 0)
     u, v, length = _rays(depth.shape, K)
     (k00, k01, k02), (_, k11, k12), _ = K.astype(np.float32)
     z = inverse - a * (u - k02)
@@ -88,8 +88,8 @@ def _see_time_of_flight(depth: np.ndarray, K: np.ndarray, sensor: TimeOfFlight) 
     return depth * (seen & (depth > 0))
 
 
-def _slope(inverse: np.ndarray, axis: int) -> np.ndarray:
-    """(H, W) difference along an axis, to the neighbour that is nearer in 1 / z."""
+def slope(inverse: np.ndarray, axis: int) -> np.ndarray:
+    """(H, W) difference of 1 / z along an axis, to the neighbour that is nearer in it."""
     lines = np.swapaxes(inverse, 0, axis)
     step = lines[1:] - lines[:-1]
     size = np.abs(step)

@@ -11,6 +11,7 @@ import numpy as np
 
 from render.formats.bop import depth_path, mask_path, rgb_path
 from render.formats.bop_writer import NOTHING_VISIBLE, bounding_box
+from render.formats.flow import FOLDERS, flow_path, read_flow
 from render.formats.surface import nocs_path, normals_path, read_nocs, read_normals
 from render.image_file import read_gray16, read_mask, read_rgb
 from render.sensor.config import DEFAULT_SENSOR, SensorConfig
@@ -25,6 +26,7 @@ READERS: Mapping[str, Callable[[Path], np.ndarray]] = {
     "mask_visib": read_mask,
     "normals": read_normals,
     "nocs": read_nocs,
+    **dict.fromkeys(FOLDERS.values(), read_flow),
 }
 FEW_PIXELS = 10
 
@@ -38,13 +40,14 @@ class Slack:
     the same surface. Our own come from the same pixels and differ by none.
 
     box_px: pixels. count: share of the pixels. overlap: share of the smaller visible mask. sensor:
-    what the depth was seen with.
+    what the depth was seen with. film: whether the images of a scene are a film.
     """
 
     box_px: int
     count: float
     overlap: float
     sensor: SensorConfig = DEFAULT_SENSOR
+    film: bool = False
 
     @property
     def exact(self) -> bool:
@@ -61,7 +64,7 @@ class ImagePixels:
 
     size: (width, height), None if nothing could be read. depth: (H, W) uint16 as it stands in the
     file. whole, visible: one (H, W) bool mask an annotation. normals, nocs: (H, W, 3) float32, as
-    surface.py of render/formats has them.
+    surface.py of render/formats has them. forward, backward: (H, W, 2) float32 flow, as flow.py.
     """
 
     size: tuple[int, int] | None
@@ -70,6 +73,12 @@ class ImagePixels:
     visible: Sequence[np.ndarray | None]
     normals: np.ndarray | None = None
     nocs: np.ndarray | None = None
+    forward: np.ndarray | None = None
+    backward: np.ndarray | None = None
+
+    def flow(self, way: str) -> np.ndarray | None:
+        """`forward` or `backward`."""
+        return self.forward if way == "forward" else self.backward
 
 
 def image_paths(
@@ -88,6 +97,7 @@ def image_paths(
         "mask_visib": [mask_path(scene_dir, im_id, i, visible=True) for i in range(count)],
         "normals": [normals_path(scene_dir, im_id)],
         "nocs": [nocs_path(scene_dir, im_id)],
+        **{FOLDERS[way]: [flow_path(scene_dir, im_id, way)] for way in FOLDERS},
     }
     return {kind: paths for kind, paths in every.items() if kind in present}
 
@@ -127,7 +137,8 @@ def read_pixels(
         return images.get(paths[kind][0]) if kind in paths else None
 
     masks = those_of("mask"), those_of("mask_visib")
-    return ImagePixels(size, that_of("depth"), *masks, that_of("normals"), that_of("nocs"))
+    flows = [that_of(kind) for kind in FOLDERS.values()]
+    return ImagePixels(size, that_of("depth"), *masks, that_of("normals"), that_of("nocs"), *flows)
 
 
 def full_mask_differences(

@@ -15,6 +15,7 @@ from render.formats.bop_records import (
     parse_annotation,
     parse_camera,
     parse_depth_scale,
+    parse_world,
     read_records,
     refuse_distortion,
 )
@@ -51,12 +52,13 @@ class ImageRecord:
     """What is sound of an image's records; None stands for what is not.
 
     camera: of an image of one pixel. depth_scale: mm. instances: index = BOP's gt id; None if
-    scene_gt.json does not tell how many there are.
+    scene_gt.json does not tell how many there are. cam_from_world: (4, 4) metres.
     """
 
     camera: Camera | None
     depth_scale: float | None
     instances: tuple[InstanceRecord, ...] | None
+    cam_from_world: np.ndarray | None = None
 
 
 def check_records(
@@ -83,14 +85,16 @@ def check_records(
 
     checked = {}
     for im_id in im_ids:
-        camera, depth_scale = None, None
+        camera, depth_scale, world = None, None, None
         if cameras is not None and im_id in cameras:
-            camera, depth_scale = _check_camera(paths[0], im_id, cameras[im_id], has_depth, faults)
+            camera, depth_scale, world = _check_camera(
+                paths[0], im_id, cameras[im_id], has_depth, faults
+            )
         instances = None
         if gts is not None and im_id in gts:
             info = None if infos is None else infos.get(im_id)
             instances = _check_instances(scene_dir, im_id, gts[im_id], info, faults)
-        checked[im_id] = ImageRecord(camera, depth_scale, instances)
+        checked[im_id] = ImageRecord(camera, depth_scale, instances, world)
     return checked
 
 
@@ -103,12 +107,14 @@ def _read(path: Path, faults: Faults) -> dict[int, Any] | None:
 
 def _check_camera(
     path: Path, im_id: int, record: Any, has_depth: bool, faults: Faults
-) -> tuple[Camera | None, float | None]:
-    """Camera and depth_scale of a scene_camera.json record."""
-    camera, depth_scale, where = None, None, f"image {im_id}"
+) -> tuple[Camera | None, float | None, np.ndarray | None]:
+    """Camera, depth_scale and cam_from_world of a scene_camera.json record."""
+    camera, depth_scale, world, where = None, None, None, f"image {im_id}"
     if not isinstance(record, dict):
         faults.add(path, f"{where}: expected a JSON object, got {record!r}")
-        return None, None
+        return None, None, None
+    with faults.caught(path):
+        world = parse_world(record, where)
     with faults.caught(path):
         refuse_distortion({k: v for k, v in record.items() if k != DISTORTION}, where)
     with faults.caught(path):
@@ -117,7 +123,7 @@ def _check_camera(
         depth_scale = parse_depth_scale(record, where)
         if depth_scale is None and has_depth:
             faults.add(path, f"{where}: no depth_scale, but the scene has depth images")
-    return camera, depth_scale
+    return camera, depth_scale, world
 
 
 def _check_instances(

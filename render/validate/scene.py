@@ -11,6 +11,7 @@ from render.frame import Frame
 from render.validate.beside import Beside
 from render.validate.dataset import SeenObjects, check_finite
 from render.validate.fault import Faults
+from render.validate.film import Film
 from render.validate.frame import FrameCheck
 from render.validate.hands import SceneHands
 from render.validate.models import Models, PoseDrawer
@@ -75,6 +76,7 @@ class SceneCheck:
         self, records: dict[int, ImageRecord], drawer: PoseDrawer | None, hands: SceneHands
     ) -> None:
         tables, beside = read_tables(self.folder, self.faults), Beside(self.folder, self.faults)
+        film = Film(self.slack.film)
         for im_id, record in records.items():
             instances, postures = record.instances or (), hands.postures.get(im_id, {})
             paths = image_paths(self.folder, im_id, len(instances), self.present)
@@ -100,6 +102,8 @@ class SceneCheck:
             if record.instances is not None:
                 check_nocs(frame, self.models.box)
                 beside.check(frame, self.models.box)
+            film.check(frame, record.cam_from_world)
+        film.end()
 
     def _camera(
         self, im_id: int, camera: Camera | None, size: tuple[int, int] | None

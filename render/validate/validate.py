@@ -12,6 +12,8 @@ from render.errors import InputError
 from render.formats.bop_records import EACH, numbers, parse_integer, refuse_distortion
 from render.formats.splits import BOP, NYU, find_splits, scene_dirs, shard_files
 from render.json_file import read_json
+from render.scene.randomize import SceneConfig
+from render.scene.surroundings import has_path
 from render.sensor.config import SensorConfig
 from render.validate.dataset import SeenObjects, check_finite
 from render.validate.fault import Fault, Faults
@@ -122,7 +124,9 @@ def _slack(path: Path, faults: Faults) -> Slack:
         if "render" not in settings:
             return OTHERS
         try:
-            return replace(OURS, sensor=fill(SensorConfig, settings.get("sensor", {}), "sensor"))
+            sensor = fill(SensorConfig, settings.get("sensor", {}), "sensor")
+            film = has_path(fill(SceneConfig, settings.get("scene", {}), "scene"))
+            return replace(OURS, sensor=sensor, film=film)
         except (click.UsageError, TypeError, AttributeError) as error:
             raise InputError(f"settings: {error}") from None
     return OTHERS

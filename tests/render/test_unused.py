@@ -7,7 +7,8 @@ from click.testing import CliRunner
 
 from pipeline import SECTIONS, main
 from render.config import OptionError, parse_set, resolve
-from render.unused import RENDER, Unused, refuse_unused
+from render.unused import Unused, refuse_unused
+from render.unused_render import RENDER
 
 HAND = ["--hand", "bundled", "--format", "nyu"]
 

@@ -85,7 +85,7 @@ def test_every_option_of_render_is_of_what_is_drawn_or_of_how():
         "format",
         "hand",
     }
-    how |= {"antialias", "normals", "coordinates", "exact", "renderer"}
+    how |= {"antialias", "normals", "coordinates", "flow", "exact", "renderer"}
     assert {field.name for field in fields(RenderConfig)} - how == set(OF_MESHES)
 
 
