@@ -61,6 +61,11 @@ OF_KINDS = (
         _HEAPS,
     ),
     Unused(
+        "scene.baseline",
+        "belongs to full frames; scene.layout=crop is cut for one camera",
+        lambda c, _: c["scene"].layout == "crop",
+    ),
+    Unused(
         "scene.path_deg",
         "belongs to scene.path; set that, too",
         lambda c, _: c["scene"].path == "none",

@@ -40,6 +40,7 @@ from render.mesh.mesh import write_models
 from render.mesh.names import read_names
 from render.scene.randomize import SceneConfig
 from render.scene.spec import SceneSpec
+from render.scene.stereo import right_of, right_split
 from render.scene.surroundings import SETTLED, has_path
 from render.sensor.config import DEFAULT_SENSOR, SensorConfig
 from render.whole_file import whole_folder
@@ -76,6 +77,7 @@ def generate(
     if inputs.as_listed:
         inputs.settings = as_begun(out, inputs.settings, BACKGROUND_SETTINGS)
     is_begun(out, inputs.settings)
+    splits = _splits(config, scene)
     jobs = list(_jobs(config, scene, out, inputs.size, part))
     left = [job for job in jobs if not job.is_made()]
     draw = inputs.randomizer
@@ -85,14 +87,14 @@ def generate(
     check_images(path for path in shown if path is not None)
     if config.renderer == "moderngl" and not config.exact and left:
         keep_levels({**inputs.models, **inputs.distractors})  # once, rather than in every worker
-    folders = [out / split for split in config.parts]
+    folders = [out / split for split in splits]
     open_maker, swept = partial(_SceneMaker, inputs), (out, *folders)
     try:
         make_missing(open_maker, jobs, "render, frames", workers, cluster, swept)
     finally:
         for folder in folders:
             sweep_parts(folder)
-    for split, (_, frames) in config.parts.items():
+    for split, (_, frames, _) in splits.items():
         scenes = -(-frames // config.frames_per_scene)
         if config.format == "bop-webdataset":
             write_key_to_shard(out / split, scenes)
@@ -104,7 +106,10 @@ def generate(
 
 @dataclass(frozen=True)
 class _Job:
-    """A part of a scene: so many frames, from `first` on."""
+    """A part of a scene: so many frames, from `first` on.
+
+    baseline: metres to the right of the camera that sees them; 0 is the camera itself.
+    """
 
     config: RenderConfig
     layout: str
@@ -113,6 +118,7 @@ class _Job:
     scene: Scene
     first: int
     frames: int
+    baseline: float = 0.0
 
     @property
     def name(self) -> str:
@@ -166,9 +172,7 @@ class _SceneMaker:
     def _draw(self, job: _Job) -> None:
         frame_ids = range(job.first, job.first + job.frames)
         film = self._film(job)
-        specs = [self.randomizer.scene(frame_id) for frame_id in frame_ids]
-        if self.guest is not None:
-            specs = [self.guest.join(*pair) for pair in zip(specs, frame_ids, strict=True)]
+        specs = [self._spec(job, frame_id) for frame_id in frame_ids]
         check_backgrounds(specs)
         if job.first == 0:
             one_lens = all(low == high for low, high in self.randomizer.sensor_config.lens)
@@ -188,6 +192,12 @@ class _SceneMaker:
             plain = [json.loads(spec.to_json()) for spec in specs]
             write_part_records(folder, records, plain, hands)
 
+    def _spec(self, job: _Job, frame_id: int) -> SceneSpec:
+        spec = self.randomizer.scene(frame_id)
+        if self.guest is not None:
+            spec = self.guest.join(spec, frame_id)
+        return right_of(spec, job.baseline) if job.baseline else spec
+
     def _film(self, job: _Job) -> tuple[list[SceneSpec], list[SceneSpec]] | None:
         """The frames of a film just before and just after a part of it, none where it ends; None
         where flow is not asked for."""
@@ -196,7 +206,7 @@ class _SceneMaker:
         scene, end = job.scene, job.first + job.frames
         before = [job.first - 1] if job.first > scene.first else []
         after = [end] if end < scene.first + scene.frames else []
-        return [self.randomizer.scene(i) for i in before], [self.randomizer.scene(i) for i in after]
+        return [self._spec(job, i) for i in before], [self._spec(job, i) for i in after]
 
     def _frames(
         self,
@@ -221,6 +231,16 @@ class _SceneMaker:
             yield from zip(part, see(self.renderer, part), strict=True)
 
 
+def _splits(config: RenderConfig, ranges: SceneConfig) -> dict[str, tuple[int, int, float]]:
+    """Name of each split -> its first frame id, how many frames it has, and their baseline."""
+    splits = {}
+    for split, part in config.parts.items():
+        splits[split] = (*part, 0.0)
+        if ranges.baseline:
+            splits[right_split(split)] = (*part, ranges.baseline)
+    return splits
+
+
 def _jobs(
     config: RenderConfig,
     ranges: SceneConfig,
@@ -230,19 +250,29 @@ def _jobs(
 ) -> Iterator[_Job]:
     """The parts of every scene that this command shall make."""
     each, most = config.frames_per_scene, part_size(config.frames, size)
-    for split, (begin, count) in config.parts.items():
+    kind, cameras = (config, ranges.layout, ranges.background, out), ranges.cameras
+    for split, (begin, count, baseline) in _splits(config, ranges).items():
         for scene_id in range(part[0] - 1, -(-count // each), part[1]):
             first = begin + scene_id * each
             frames = min(each, begin + count - first)
-            cameras = ranges.cameras
             scene = Scene(out / split, scene_id, config.format, first, frames, most, cameras)
             for start, number in cut(first, frames, most, cameras):
-                yield _Job(config, ranges.layout, ranges.background, out, scene, start, number)
+                yield _Job(*kind, scene, start, number, baseline)
 
 
 def _check_parts(config: RenderConfig, scene: SceneConfig) -> None:
     """Raise InputError for a split val that is none, or there is twice, or shows scenes of the
     other; for scenes that are no films; and for flow without films."""
+    if scene.baseline and scene.layout == "crop":
+        raise InputError(
+            "scene.baseline: a crop is cut around its object for one camera; leave it, or use"
+            " another scene.layout"
+        )
+    if scene.baseline and {right_split(split) for split in config.parts} & set(config.parts):
+        raise InputError(
+            f"scene.baseline: render.split={config.split} is the right cameras' of another split;"
+            " give another name"
+        )
     if has_path(scene) and (scene.cameras < 2 or config.frames_per_scene != scene.cameras):
         raise InputError(
             f"scene.path: each scene folder is a film of two frames or more; scene.cameras is"

@@ -13,6 +13,7 @@ from render.config import option
 from render.mesh.box import box_corners
 from render.mesh.mesh import ObjectModel
 from render.scene.distractors import draw_distractor
+from render.scene.orbit import view_angles, view_matrix
 from render.scene.packing import scatter
 from render.scene.views import near_view
 from render.transforms import apply, random_rotation, rigid
@@ -49,6 +50,14 @@ class LayoutConfig:
         "From the camera to the object or the middle of the objects, m; where they would reach the"
         " camera by their size, in pile and bin not at all  [default: always by their size]",
         minimum=0.01,
+    )
+    baseline: float = option(
+        0.0,
+        "All but crop: from the camera to a second one at its right, m, whose images of the same"
+        " moment are the split NAME_right; 0: none, 0.06: as eyes",
+        minimum=0,
+        maximum=100,
+        later=True,
     )
     elevation_deg: Range = option(
         (15.0, 75.0),
@@ -206,18 +215,6 @@ def choose_objects(stage: Stage, rng: np.random.Generator) -> list[int]:
     """The annotated objects of a full frame; none twice while others are left."""
     count = int(rng.integers(*stage.config.objects_per_frame, endpoint=True))
     return rng.choice(stage.obj_ids, count, replace=count > len(stage.obj_ids)).tolist()
-
-
-def view_angles(config: LayoutConfig, rng: np.random.Generator) -> tuple[float, float, float]:
-    """Azimuth, elevation and roll, degrees: uniform in area on the band of elevations."""
-    low, high = np.sin(np.radians(config.elevation_deg))
-    elevation = float(np.degrees(np.arcsin(rng.uniform(low, high))))
-    return rng.uniform(0, 360), elevation, rng.uniform(*config.inplane_deg)
-
-
-def view_matrix(azimuth: float, elevation: float, roll: float) -> np.ndarray:
-    """(3, 3) camera from object, of degrees."""
-    return Rotation.from_euler("zxz", [azimuth, 90 + elevation, roll], degrees=True).as_matrix()
 
 
 def facing(stage: Stage, R: np.ndarray) -> np.ndarray:

@@ -12,6 +12,7 @@ from render.environment.panorama import digest_of, panorama_files
 from render.environment.spec import DRAWN_KINDS, Environment
 from render.errors import InputError
 from render.scene.spec import LIGHT_KINDS, Light, rows
+from render.transforms import apply
 
 NONE, ANY = "none", "any"
 SEEDS = 2**63
@@ -117,3 +118,14 @@ def _check_light_kinds(kinds: Sequence[str]) -> None:
     if unknown or not kinds:
         got = f"no kind {unknown[0]!r}" if unknown else "none is named"
         raise InputError(f"scene.light_kinds: {got}; there are {', '.join(LIGHT_KINDS)}")
+
+
+def moved_light(light: Light, dst_from_src: np.ndarray) -> Light:
+    """A light in another frame."""
+    R = dst_from_src[:3, :3]
+    vector, direction = np.array(light.vector), R @ np.array(light.direction)
+    if light.kind == "directional":
+        return replace(light, vector=tuple((R @ vector).tolist()))
+    moved = apply(dst_from_src, vector[None])[0]
+    light = replace(light, vector=tuple(moved.tolist()))
+    return replace(light, direction=tuple(direction.tolist())) if light.kind == "spot" else light

@@ -1,18 +1,34 @@
-"""A camera that goes around a scene at rest: a smooth way through drawn way-points."""
+"""From where a camera looks: a random view, or a smooth way around a scene through many."""
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from scipy.interpolate import PchipInterpolator
+from scipy.spatial.transform import Rotation
+
+if TYPE_CHECKING:
+    from render.scene.layout import LayoutConfig
 
 APART_DEG = 45.0  # between way-points, around the scene
+
+
+def view_angles(config: "LayoutConfig", rng: np.random.Generator) -> tuple[float, float, float]:
+    """Azimuth, elevation and roll, degrees: uniform in area on the band of elevations."""
+    low, high = np.sin(np.radians(config.elevation_deg))
+    elevation = float(np.degrees(np.arcsin(rng.uniform(low, high))))
+    return rng.uniform(0, 360), elevation, rng.uniform(*config.inplane_deg)
+
+
+def view_matrix(azimuth: float, elevation: float, roll: float) -> np.ndarray:
+    """(3, 3) camera from object, of degrees."""
+    return Rotation.from_euler("zxz", [azimuth, 90 + elevation, roll], degrees=True).as_matrix()
 
 
 class View(NamedTuple):
     """Where a camera is that looks at a target, in the world's frame.
 
-    azimuth, elevation, roll: degrees, as `view_matrix` of layout.py takes them. depth: metres of
+    azimuth, elevation, roll: degrees, as `view_matrix` takes them. depth: metres of
     the target. target: (3,).
     """
 

@@ -13,12 +13,10 @@ from render.scene.layout import (
     asked_distance,
     facing,
     half_field,
-    view_angles,
     view_distance,
-    view_matrix,
 )
-from render.scene.lighting import Lighting
-from render.scene.orbit import View, orbit
+from render.scene.lighting import Lighting, moved_light
+from render.scene.orbit import View, orbit, view_angles, view_matrix
 from render.scene.shown import Shown
 from render.scene.spec import Light, Placed, rows
 from render.scene.surroundings import PLAIN_BOXES, Look, Room, SettledConfig, has_path, room, table
@@ -86,7 +84,7 @@ class SettledScenes:
         number = frame_id % self._config.cameras
         T = scene.path[number] if has_path else self._cam_from_world(scene, rng)
         placed = tuple(replace(p, cam_from_obj=rows(T @ p.matrix)) for p in scene.placed)
-        lights = tuple(_moved(light, T) for light in scene.lights)
+        lights = tuple(moved_light(light, T) for light in scene.lights)
         environment = _turned(scene.environment, T)
         cam_from_world = T if has_path else None
         return Shown(self._stage.camera, placed, scene.ambient, lights, environment, cam_from_world)
@@ -121,7 +119,7 @@ class SettledScenes:
         ambient, lights = self._lighting.lamps(
             np.random.default_rng(seeds["light"]), apply(DOWN, middle[None])[0]
         )
-        lit = tuple(around.lit(_moved(light, DOWN), middle) for light in lights)
+        lit = tuple(around.lit(moved_light(light, DOWN), middle) for light in lights)
         seen = sum(thing.annotated for thing in heap.things)
         rim = np.array([*heap.inner, 2 * heap.walls[0].size[2]]) / 2 if heap.walls else None
         environment = self._lighting.environment(
@@ -175,7 +173,7 @@ class SettledScenes:
             if view is None:
                 continue
             T = self._looking(view)
-            found = _is_clear(scene, T, view.target)
+            found = self._is_clear(scene, T, view.target)
             if found:
                 return T
             hidden |= found is False
@@ -191,7 +189,7 @@ class SettledScenes:
                 view = self._view(scene, rng)
                 if view is None:
                     continue
-                found = _is_clear(scene, self._looking(view), view.target)
+                found = self._is_clear(scene, self._looking(view), view.target)
                 if found:
                     return view
                 hidden |= found is False
@@ -200,7 +198,7 @@ class SettledScenes:
         for _ in range(VIEWS):
             views = orbit(point, self._config.cameras, self._config.path_deg, rng)
             path = tuple(self._looking(view) for view in views)
-            clear = (_is_clear(scene, T, v.target) for T, v in zip(path, views, strict=True))
+            clear = (self._is_clear(scene, T, v.target) for T, v in zip(path, views, strict=True))
             if all(clear):
                 return path
         raise InputError(
@@ -228,6 +226,14 @@ class SettledScenes:
         R = facing(self._stage, view_matrix(view.azimuth, view.elevation, view.roll))
         depth = view.depth
         return rigid(R, [*(self._stage.aim * depth), depth] - R @ view.target)
+
+    def _is_clear(self, scene: SettledScene, T: np.ndarray, target: np.ndarray) -> bool | None:
+        """Whether a camera, cam_from_world, and one to its right see the target: None within
+        things, False behind a bin's wall."""
+        eyes = apply(invert(T), np.array([[0.0, 0, 0], [self._config.baseline, 0, 0]]))
+        if not all(_is_apart(scene, eye) for eye in eyes):
+            return None
+        return all(_sees(scene, eye, target) for eye in eyes)
 
     def _no_view(self, scene: SettledScene, hidden: bool) -> InputError:
         """Why no camera was found. hidden: by the walls of a bin, some of those that were apart."""
@@ -262,12 +268,6 @@ def _is_apart(scene: SettledScene, eye: np.ndarray) -> bool:
     return scene.around.half is None or bool((np.abs(eye) < scene.around.half).all())
 
 
-def _is_clear(scene: SettledScene, cam_from_world: np.ndarray, target: np.ndarray) -> bool | None:
-    """Whether a camera sees its target: None within things, False behind a bin's wall."""
-    eye = invert(cam_from_world)[:3, 3]
-    return _sees(scene, eye, target) if _is_apart(scene, eye) else None
-
-
 def _sees(scene: SettledScene, eye: np.ndarray, target: np.ndarray) -> bool:
     """Whether no wall of a bin hides the target."""
     if scene.rim is None:
@@ -285,14 +285,3 @@ def _turned(environment: Environment | None, cam_from_world: np.ndarray) -> Envi
         return None
     env_from_world = np.array(environment.env_from_cam)
     return replace(environment, env_from_cam=rows(env_from_world @ cam_from_world[:3, :3].T))
-
-
-def _moved(light: Light, dst_from_src: np.ndarray) -> Light:
-    """A light in another frame."""
-    R = dst_from_src[:3, :3]
-    vector, direction = np.array(light.vector), R @ np.array(light.direction)
-    if light.kind == "directional":
-        return replace(light, vector=tuple((R @ vector).tolist()))
-    moved = apply(dst_from_src, vector[None])[0]
-    light = replace(light, vector=tuple(moved.tolist()))
-    return replace(light, direction=tuple(direction.tolist())) if light.kind == "spot" else light

@@ -15,10 +15,9 @@ from render.scene.layout import (
     facing,
     half_field,
     sheared,
-    view_angles,
     view_distance,
-    view_matrix,
 )
+from render.scene.orbit import view_angles, view_matrix
 from render.scene.packing import DIRECTIONS, slide
 from render.scene.props import TABLES, props, surface_kind
 from render.scene.resting import Rest, hull_of, lift_of, rest, stable_poses

@@ -41,8 +41,8 @@ class Film:
         else:
             if self._is_film:
                 _check_tracks(last, world, frame, cam_from_world)
-            _check_flow(last, frame, "forward")
-            _check_flow(frame, last, "backward")
+            _check_flow(last, frame, "forward", _step(world, cam_from_world))
+            _check_flow(frame, last, "backward", _step(cam_from_world, world))
         self._last, self._last_world = frame, cam_from_world
 
     def end(self) -> None:
@@ -85,8 +85,17 @@ def _check_tracks(
             frame.faults.add(path, f"{where}, gt {gt_id}: {message}")
 
 
-def _check_flow(frame: FrameCheck, other: FrameCheck, way: str) -> None:
-    """Report flow from an image that does not lead to where its objects are in another."""
+def _step(here: np.ndarray | None, there: np.ndarray | None) -> np.ndarray | None:
+    """(4, 4) from one camera to another, of their cam_from_world; None if one is unknown."""
+    return None if here is None or there is None else there @ invert(here)
+
+
+def _check_flow(frame: FrameCheck, other: FrameCheck, way: str, step: np.ndarray | None) -> None:
+    """Report flow from an image that does not lead to where its objects are in another.
+
+    Args:
+        step: from the one camera to the other, while all is at rest; None if that is not known.
+    """
     flow, camera = frame.pixels.flow(way), frame.camera
     if flow is None or camera is None or other.camera is None:
         return
@@ -96,10 +105,31 @@ def _check_flow(frame: FrameCheck, other: FrameCheck, way: str) -> None:
     outside = np.abs(to - (np.array(other.camera.size) - 1) / 2) > np.array(other.camera.size) / 2
     if outside.any():
         reasons.append(f"{np.count_nonzero(outside.any(axis=1))} px lead out of the other image")
+    if not reasons and step is not None:
+        reasons += _off_depth(frame, other.camera, flow, step)
     for gt_id in range(min(len(frame.instances), len(other.instances))):
         reasons += _misled(frame, other, gt_id, flow)
     if reasons:
         frame.faults.add(path, "; ".join(reasons))
+
+
+def _off_depth(frame: FrameCheck, there: Camera, flow: np.ndarray, step: np.ndarray) -> list[str]:
+    """What is wrong with flow by the depth image, where that has what was drawn."""
+    depth, camera = frame.pixels.depth, frame.camera
+    if depth is None or frame.depth_scale is None or camera is None or not frame.slack.exact:
+        return []
+    v, u = np.nonzero(~np.isnan(flow[..., 0]))
+    if not (depth[v, u] > 0).all():
+        return [f"{np.count_nonzero(depth[v, u] == 0)} px have flow, where nothing has depth"]
+    to = np.stack([u, v], axis=-1) + flow[v, u]
+    metres = depth * (frame.depth_scale / 1000)
+    ends = []
+    for rounding in (-0.5, 0.5):  # of the depth image
+        lifted = camera.unproject(metres + rounding * frame.depth_scale / 1000)[v, u]
+        ends.append(there.project(apply(step, lifted)))
+    low, high = np.minimum(*ends) - FLOW_SLACK, np.maximum(*ends) + FLOW_SLACK
+    wrong = ((to < low) | (to > high)).any(axis=1)
+    return [f"{np.count_nonzero(wrong)} px lead elsewhere than by their depth"] * bool(wrong.any())
 
 
 def _misled(frame: FrameCheck, other: FrameCheck, gt_id: int, flow: np.ndarray) -> list[str]:

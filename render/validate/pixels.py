@@ -40,7 +40,8 @@ class Slack:
     the same surface. Our own come from the same pixels and differ by none.
 
     box_px: pixels. count: share of the pixels. overlap: share of the smaller visible mask. sensor:
-    what the depth was seen with. film: whether the images of a scene are a film.
+    what the depth was seen with. film: whether the images of a scene are a film. baseline: metres
+    from a split's cameras to those of its right split, 0 where there is none.
     """
 
     box_px: int
@@ -48,6 +49,7 @@ class Slack:
     overlap: float
     sensor: SensorConfig = DEFAULT_SENSOR
     film: bool = False
+    baseline: float = 0.0
 
     @property
     def exact(self) -> bool:

@@ -13,6 +13,7 @@ from render.formats.bop_records import EACH, numbers, parse_integer, refuse_dist
 from render.formats.splits import BOP, NYU, find_splits, scene_dirs, shard_files
 from render.json_file import read_json
 from render.scene.randomize import SceneConfig
+from render.scene.stereo import right_split
 from render.scene.surroundings import has_path
 from render.sensor.config import SensorConfig
 from render.validate.dataset import SeenObjects, check_finite
@@ -22,6 +23,7 @@ from render.validate.nyu import check_nyu, survey_nyu
 from render.validate.pixels import OTHERS, OURS, Slack
 from render.validate.scene import INFO, SceneCheck, image_files, present_kinds
 from render.validate.shards import check_shards, present_in_shards
+from render.validate.stereo import check_stereo
 
 
 def validate(root: Path, split: str | None, render: bool = True) -> list[Fault]:
@@ -92,6 +94,9 @@ def _check_objects(root: Path, splits: Mapping[str, str], render: bool, faults: 
         else:
             check_shards(root / name, check, faults)
         seen.report(root / name, faults)
+    for name, kind in splits.items():
+        if slack.baseline and kind == BOP and splits.get(right_split(name)) == BOP:
+            check_stereo(root / name, root / right_split(name), slack.baseline, faults)
 
 
 def _sensor_size(path: Path, faults: Faults) -> tuple[int, int] | None:
@@ -125,8 +130,8 @@ def _slack(path: Path, faults: Faults) -> Slack:
             return OTHERS
         try:
             sensor = fill(SensorConfig, settings.get("sensor", {}), "sensor")
-            film = has_path(fill(SceneConfig, settings.get("scene", {}), "scene"))
-            return replace(OURS, sensor=sensor, film=film)
+            scene = fill(SceneConfig, settings.get("scene", {}), "scene")
+            return replace(OURS, sensor=sensor, film=has_path(scene), baseline=scene.baseline)
         except (click.UsageError, TypeError, AttributeError) as error:
             raise InputError(f"settings: {error}") from None
     return OTHERS

@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from render.scene.layout import LayoutConfig, view_angles
-from render.scene.orbit import APART_DEG, View, orbit
+from render.scene.layout import LayoutConfig
+from render.scene.orbit import APART_DEG, View, orbit, view_angles
 from render.scene.spec import SceneSpec
 from render.sensor.config import SensorConfig
 from render.transforms import invert
