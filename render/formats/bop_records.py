@@ -28,6 +28,7 @@ NO_BOX = (-1, -1, -1, -1)  # BOP's box of what is not seen
 MOST_DIGITS = 15  # of an id
 DISTORTION = "cam_dist"  # of an image's camera: OpenCV's k1, k2, p1, p2, k3
 EACH = f"{DISTORTION} of each image, in scene_camera.json"  # stands for it in camera.json
+MOST_DISTORTION = 1e3  # whose powers no number overflows
 DISTORTION_KEY = re.compile(r"k[1-6]|p[12]|.*dist.*")
 
 
@@ -67,6 +68,8 @@ def parse_camera(record: Any, size: tuple[int, int], where: str, lens: bool = Fa
     distortion = None
     if lens and DISTORTION in record:
         distortion = tuple(numbers(record, DISTORTION, 5, where).tolist())
+        if max(map(abs, distortion)) > MOST_DISTORTION:
+            raise InputError(f"{where}: {DISTORTION} = {shown(list(distortion))} is no lens'")
         record = {key: value for key, value in record.items() if key != DISTORTION}
     refuse_distortion(record, where)
     K = numbers(record, "cam_K", 9, where).reshape(3, 3)

@@ -58,7 +58,7 @@ class SensorConfig:
     k1: Range = option(
         (0.0, 0.0),
         "Lens distortion of colour, depth and masks alike, OpenCV's k1; 0,0: none, below 0 a"
-        " barrel, -0.3 that of a wide-angle lens, above 0 a cushion",
+        " barrel, such as -0.2, above 0 a cushion",
         later=True,
     )
     k2: Range = option((0.0, 0.0), "The same, OpenCV's k2, of the fourth power", later=True)
@@ -223,8 +223,9 @@ def check_lens(config: SensorConfig, camera: Camera) -> None:
         if not reach(lens) >= max(widest):
             given = ", ".join(f"{value:g}" for value in lens)
             raise InputError(
-                f"sensor.k1, k2, p1, p2, k3: a lens of {given} folds within the {camera.width}x"
-                f"{camera.height} image; give such as are nearer to 0, or a longer focal length"
+                f"sensor.k1, k2, p1, p2, k3: a lens of {given} folds within the"
+                f" {camera.width}x{camera.height} image; give such as are nearer to 0, k2 above 0,"
+                " or a longer focal length"
             )
 
 

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from shutil import copytree
 
 import numpy as np
 import pytest
@@ -13,8 +14,8 @@ from render.dataset import generate as module
 from render.dataset.generate import generate
 from render.draw.renderer import RenderConfig
 from render.errors import InputError
-from render.formats.bop import read_split
-from render.formats.bop_records import read_records
+from render.formats.bop import read_camera, read_split
+from render.formats.bop_records import parse_camera, read_records
 from render.formats.camera_file import read_calibration
 from render.json_file import read_json
 from render.mesh.box import box_corners
@@ -88,8 +89,6 @@ def test_boxes_and_corners_are_where_the_lens_shows_them(bent):
 
 
 def test_a_fault_in_a_mask_or_a_lens_is_found(bent, render, tmp_path):
-    from shutil import copytree
-
     for name in ("straight", "folding"):
         copytree(bent, tmp_path / name)
         path = tmp_path / name / "train/000000/scene_camera.json"
@@ -154,6 +153,21 @@ def test_what_reads_straight_images_refuses_it_in_one_line(bent, tmp_path, comma
     assert result.exit_code == 1, result.output
     assert "is a lens distortion; undistort the images first" in result.output
     assert result.output.strip().count("\n") == 0
+
+
+def test_readers_that_do_not_ask_for_a_lens_refuse_it(bent):
+    scene = bent / "train/000000"
+    with pytest.raises(InputError, match=r"camera\.json: distortion .* is a lens distortion"):
+        read_split(bent, "train")
+    with pytest.raises(InputError, match=r"camera\.json: distortion .* is a lens distortion"):
+        read_camera(scene, 0, (96, 72))
+    with pytest.raises(InputError, match="distortion must be a list of numbers"):
+        read_calibration(bent / "camera.json")
+    record = read_records(scene / "scene_camera.json")[0]
+    with pytest.raises(InputError, match=r"here: cam_dist = .* is a lens distortion"):
+        parse_camera(record, (96, 72), "here")
+    with pytest.raises(InputError, match=r"here: cam_dist = .* is no lens'"):
+        parse_camera({**record, "cam_dist": [1e200, 0, 0, 0, 0]}, (96, 72), "here", lens=True)
 
 
 def test_crops_and_lenses_that_fold_are_refused(render, tmp_path):
