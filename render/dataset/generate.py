@@ -225,7 +225,9 @@ class _SceneMaker:
             masks = silhouettes(self.renderer, spec, 3, frame)
             yield im_id, measure(frame, masks), masks
 
-    def _seen(self, specs: Sequence[SceneSpec], batch: int = 16) -> Iterator[Seen]:
+    def _seen(self, specs: Sequence[SceneSpec]) -> Iterator[Seen]:
+        # Of lenses the last one is kept, for the frame's silhouettes.
+        batch = 16 if all(spec.distortion is None for spec in specs) else 1
         for start in range(0, len(specs), batch):
             part = specs[start : start + batch]
             yield from zip(part, see(self.renderer, part), strict=True)

@@ -8,17 +8,22 @@ import pytest
 from click.testing import CliRunner
 
 from pipeline import main
+from render.draw.renderer import RenderConfig
+from render.errors import InputError
 from render.formats.bop import read_split
 from render.formats.bop_records import read_records
 from render.image_file import read_rgb
 from render.json_file import read_json
 from render.mesh.mesh import load_models
 from render.scene.randomize import SceneConfig
+from render.sensor.config import SensorConfig
 from tests.small_dataset import cuboids, random_frames, write_dataset
 from train.learn.checkpoint import Checkpoint
 from train.objects.backgrounds import before_real_frames
 from train.objects.data import DataConfig
+from train.objects.sources import live_images, render_images
 from train.objects.split import choose_images
+from train.options import RunConfig
 
 RUN = [
     *("run", "--preset", "demo", "--device", "cpu", "--workers", "1"),
@@ -152,3 +157,21 @@ def test_where_they_cannot_be_used_is_said(root, tmp_path, command, more, what):
     settings = [f"--set={setting}" for setting in (*more, f"data.dataset={root}")]
     result = CliRunner().invoke(main, [command, *RUN[1:], *settings, "--out", str(tmp_path)])
     assert result.exit_code and what in result.output
+
+
+def test_training_images_through_a_lens_are_refused_before_any_is_drawn(root, tmp_path):
+    """Also where a file of settings asks for it, which no rule of --set sees."""
+    (model,) = load_models([root / "models"]).values()
+    sections = {
+        "run": RunConfig(real_views=False, real_background=False),
+        "render": RenderConfig(size=(48, 48)),
+        "scene": SceneConfig(),
+        "data": config(root),
+        "sensor": SensorConfig(k1=(-0.2, 0.0)),
+        "hand_scene": None,
+    }
+    for make in (render_images, live_images):
+        more = (0, 1) if make is render_images else (0,)
+        with pytest.raises(InputError, match="trained on images without a lens distortion"):
+            make(sections, root, model, tmp_path, *more)
+    assert not any(tmp_path.iterdir())
