@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 
@@ -43,8 +44,15 @@ class Wanted:
     finite: bool = True
 
 
-def read_npz(path: Path, wanted: Mapping[str, Wanted]) -> dict[str, np.ndarray]:
+def read_npz(
+    path: Path,
+    wanted: Mapping[str, Wanted],
+    also: Mapping[str, Wanted] = MappingProxyType({}),
+) -> dict[str, np.ndarray]:
     """Read some arrays of an .npz file; others are passed over.
+
+    Args:
+        also: what else is read where it is there.
 
     Raises:
         InputError: the file is missing or damaged, an array is missing, not of plain numbers or
@@ -54,14 +62,17 @@ def read_npz(path: Path, wanted: Mapping[str, Wanted]) -> dict[str, np.ndarray]:
     try:
         with zipfile.ZipFile(io.BytesIO(read_bytes(path))) as archive:
             members = {member.filename: member for member in archive.infolist()}
-            for name in wanted:
+            for name in (*wanted, *also):
                 if f"{name}.npy" not in members:
+                    if name in also:
+                        continue
                     raise InputError(f"{path}: has no {name}")
                 arrays[name] = _member(archive, members[f"{name}.npy"])
     # zipfile raises RuntimeError for what is encrypted, and all the others for what is damaged.
     except (zipfile.BadZipFile, zlib.error, OSError, EOFError, ValueError, RuntimeError) as error:
         raise InputError(f"{path}: not an .npz of plain arrays ({clipped(error)})") from None
-    check_arrays(arrays, wanted, str(path))
+    every = {**wanted, **also}
+    check_arrays(arrays, {name: every[name] for name in arrays}, str(path))
     return arrays
 
 

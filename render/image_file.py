@@ -19,6 +19,7 @@ from render.whole_file import check_file, write_whole
 log = logging.getLogger(__name__)
 
 PNG_START, PNG_END = b"\x89PNG\r\n\x1a\n", b"IEND\xaeB`\x82"
+PNG_KINDS = {(): 0, (3,): 2, (4,): 6}  # of the shape of a pixel
 STORED = 16  # bytes at the start that are not compressed
 # What is decoded, whatever a file's name says. Pillow knows forty more: some start another program
 # (EPS starts Ghostscript), others are decoded in slow Python.
@@ -200,18 +201,19 @@ def write_png(path: Path, image: np.ndarray, level: int | None = None) -> None:
     """Write a PNG, whole or not at all: a reader never meets a half-written file.
 
     Args:
-        image: (H, W, 3) RGB or (H, W), uint8 or uint16; or (H, W) bool, written as 0 and 255.
+        image: (H, W, 3) RGB, (H, W, 4) with alpha or (H, W), uint8 or uint16; or (H, W) bool,
+            written as 0 and 255.
         level: zlib's 0..9. None is for speed: ISA-L, in a quarter (colours) to a seventh (masks) of
             the time of OpenCV's fastest setting, for files up to a sixth larger.
     """
-    color = image.ndim == 3 and image.shape[2] == 3
-    if not (color or image.ndim == 2) or image.dtype not in (np.bool_, np.uint8, np.uint16):
+    kind = PNG_KINDS.get(image.shape[2:])
+    if image.ndim < 2 or kind is None or image.dtype not in (np.bool_, np.uint8, np.uint16):
         raise ValueError(
-            "image must be (H, W, 3) uint8 or uint16, or (H, W) uint8, uint16 or bool,"
+            "image must be (H, W, 3 or 4) uint8 or uint16, or (H, W) uint8, uint16 or bool,"
             f" got {image.shape} {image.dtype}"
         )
     (height, width), bits = image.shape[:2], 8 * image.dtype.itemsize
-    header = struct.pack(">IIBBBBB", width, height, bits, 2 if color else 0, 0, 0, 0)
+    header = struct.pack(">IIBBBBB", width, height, bits, kind, 0, 0, 0)
     rows = _png_rows(image).data
     pixels = _compress(rows) if level is None else zlib.compress(rows, level)
     chunks = _png_chunk(b"IHDR", header), _png_chunk(b"IDAT", pixels), _png_chunk(b"IEND", b"")

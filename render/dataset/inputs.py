@@ -208,7 +208,8 @@ def _digest_of(views: Mapping[int, np.ndarray]) -> str:
 def mesh_digest(model: ObjectModel) -> str:
     """16 hex digits that say whether an object is the same, to the last bit of what is drawn."""
     mesh, made = model.mesh, hashlib.blake2b(digest_size=8)
-    for array in (mesh.vertices, mesh.faces, mesh.normals, mesh.colors, mesh.uv, mesh.texture):
+    drawn = (mesh.vertices, mesh.faces, mesh.normals, mesh.colors, mesh.uv, mesh.texture)
+    for array in (*drawn, mesh.opacity):
         if array is not None:
             made.update(f"{array.shape} {array.dtype}".encode() + array.tobytes())
     made.update(json.dumps(model.info, sort_keys=True).encode())

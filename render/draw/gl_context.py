@@ -1,5 +1,6 @@
 """An OpenGL context without a display, its shader programs and its framebuffers."""
 
+import re
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,7 +12,9 @@ from render.draw.gl_read import TOGETHER
 from render.errors import EGL_FIX, InputError
 
 SHADERS = Path(__file__).parent / "shaders"
-SHARED = "arriving.glsl"  # what several fragment shaders include
+INCLUDE = re.compile(r'^#include "(.*)"$', re.M)  # of what several fragment shaders share
+# OpenGL 3.3 discards whole pixels; with this, samples.
+BY_SAMPLE = "GL_ARB_gpu_shader5"
 # Where the uniform blocks and the textures of the shaders are bound.
 GEOMETRY_BINDING, SHADING_BINDING, SHADOWS_BINDING, ENVIRONMENT_BINDING = 0, 1, 2, 3
 SURFACE_UNIT, SHADOW_UNIT, MIRRORED_UNIT, ALBEDO_UNIT, OCCLUSION_UNIT = 0, 1, 2, 3, 4
@@ -51,28 +54,27 @@ class Programs:
         self._targets = {name.upper(): str(2 + i) for i, name in enumerate(maps)}
         self._made: dict[str, moderngl.Program] = {}
 
-    def shaded(
-        self, lights: int, textured: bool, spots: bool, physical: bool = False
-    ) -> moderngl.Program:
-        """The program for so many lights; spots: among them are spots, or some cast shadows.
-
-        physical: for an environment.
+    def shaded(self, lights: int, physical: bool, **kinds: bool) -> moderngl.Program:
+        """The program for so many lights; physical: for an environment.
 
         Each number has its own, since llvmpipe takes up to twice as long to shade where the shader
         must count them.
+
+        Args:
+            kinds: macros that are set. TEXTURED. CUT: parts are cut out; with SMOOTH, sample by
+                sample. SPOTS: among the lights are spots, or some cast shadows.
         """
-        variant = {"LIGHTS": str(lights)}
-        variant |= dict.fromkeys(["TEXTURED"] * textured + ["SPOTS"] * spots, "")
         file = "physical.frag" if physical else "shaded.frag"
-        return self._get(file, {**self._targets, **variant})
+        kinds["SMOOTH"] = kinds.get("SMOOTH", False) and BY_SAMPLE in self._context.extensions
+        return self._get(file, {**self._targets, "LIGHTS": str(lights), **_set(kinds)})
 
-    def silhouette(self) -> moderngl.Program:
-        """The program that covers and does not shade."""
-        return self._get("silhouette.frag", {})
+    def silhouette(self, **kinds: bool) -> moderngl.Program:
+        """The program that covers and does not shade; kinds: CUT, and of that TEXTURED."""
+        return self._get("silhouette.frag", _set(kinds))
 
-    def surfaces(self) -> moderngl.Program:
-        """The program that draws depth and normals, for `occlusion`."""
-        return self._get("surfaces.frag", {})
+    def surfaces(self, **kinds: bool) -> moderngl.Program:
+        """The program that draws depth and normals, for `occlusion`; kinds: as `silhouette`."""
+        return self._get("surfaces.frag", _set(kinds))
 
     def occlusion(self) -> moderngl.Program:
         """The program that finds, of a whole image of surfaces, what they hide."""
@@ -91,14 +93,16 @@ class Programs:
         return self._made[key]
 
 
+def _set(kinds: Mapping[str, bool]) -> dict[str, str]:
+    """Macros of the kinds that are."""
+    return dict.fromkeys((name for name, is_so in kinds.items() if is_so), "")
+
+
 def _program(
     context: moderngl.Context, vertex_file: str, file: str, macros: Mapping[str, str]
 ) -> moderngl.Program:
     """The program of a vertex and a fragment shader, with its blocks and textures bound."""
-    version, body = (SHADERS / file).read_text().split("\n", 1)
-    body = body.replace(f'#include "{SHARED}"', (SHADERS / SHARED).read_text())
-    lines = [version, *(f"#define {name} {value}" for name, value in macros.items()), body]
-    program = context.program((SHADERS / vertex_file).read_text(), "\n".join(lines))
+    program = context.program(_source(vertex_file, macros), _source(file, macros))
     bindings = {"Geometry": GEOMETRY_BINDING, "Shading": SHADING_BINDING}
     bindings |= {"Shadows": SHADOWS_BINDING, "Environment": ENVIRONMENT_BINDING}
     for name, binding in bindings.items():
@@ -112,6 +116,18 @@ def _program(
         if name in program:
             program[name] = unit
     return program
+
+
+def _source(file: str, macros: Mapping[str, str]) -> str:
+    """The text of a shader, with its macros and what it includes."""
+    version, body = (SHADERS / file).read_text().split("\n", 1)
+    body = INCLUDE.sub(lambda found: (SHADERS / found[1]).read_text(), body)
+    lines = [f"#define {name} {value}" for name, value in macros.items()]
+    if "SMOOTH" in macros:
+        lines = [f"#extension {BY_SAMPLE} : require", "#define AT sample", *lines]
+    else:
+        lines.append("#define AT")
+    return "\n".join([version, *lines, body])
 
 
 class Framebuffers:

@@ -1,9 +1,11 @@
 """Meshes as OpenGL draws them: vertex buffers in a fast order, textures with mipmaps."""
 
+from collections.abc import Callable
+
 import moderngl
 import numpy as np
 
-from render.draw.gl_context import Programs
+from render.draw.gl_context import SURFACE_UNIT, Programs
 from render.errors import InputError
 from render.mesh.mesh import Mesh
 from render.scene.spec import Posture
@@ -12,13 +14,14 @@ from render.scene.spec import Posture
 ATTRIBUTES = ("position", "normal", "color", "uv")
 VERTEX = np.dtype({"names": ATTRIBUTES, "formats": ["3<f4", "3<f4", "4u1", "2<f4"]})
 VERTEX_FORMAT = "3f 3f 3f1 x1 2f"
+OPACITY = np.dtype("<f4")
 
 
 class DrawnMesh:
     """A mesh in the memory of an OpenGL context.
 
-    texture: or None. vertices: VERTEX, in the order in which the mesh was uploaded. closed: the
-    backs of its faces need not be drawn.
+    vertices: VERTEX, in the order in which the mesh was uploaded. closed: the backs of its faces
+    need not be drawn.
     """
 
     def __init__(
@@ -34,26 +37,40 @@ class DrawnMesh:
             raise ValueError("the mesh has no faces")
         order, faces = spatial_order(mesh.vertices, mesh.faces)
         self.vertices = context.buffer(vertex_records(mesh, order).tobytes())
-        self.texture: moderngl.Texture | None = None
+        self._texture: moderngl.Texture | None = None
         if mesh.texture is not None and mesh.uv is not None:
-            self.texture = _upload_texture(context, mesh.texture)
+            self._texture = _upload_texture(context, mesh.texture)
+        self._opacity: moderngl.Buffer | None = None
+        if mesh.opacity is not None:
+            self._opacity = context.buffer(mesh.opacity[order].astype(OPACITY).tobytes())
         self.closed = closed
         self._context, self._programs = context, programs
         self._indices = context.buffer(faces.tobytes())
         self._arrays: dict[moderngl.Program, moderngl.VertexArray] = {}
 
-    def shaded(self, lights: int, spots: bool, physical: bool) -> moderngl.VertexArray:
-        """What draws it in the light; as `Programs.shaded`."""
-        textured = self.texture is not None
-        return self._array(self._programs.shaded(lights, textured, spots, physical))
+    def draw_shaded(self, lights: int, spots: bool, physical: bool, smooth: bool) -> None:
+        """Draw it in the light; as `Programs.shaded`."""
+        textured, cut = self._texture is not None, self._opacity is not None
+        if self._texture is not None:
+            self._texture.use(SURFACE_UNIT)
+        kinds = dict(TEXTURED=textured, CUT=cut, SPOTS=spots, SMOOTH=cut and smooth)
+        self._array(self._programs.shaded(lights, physical, **kinds)).render()
 
-    def surfaces(self) -> moderngl.VertexArray:
-        """What draws its depth and normals."""
-        return self._array(self._programs.surfaces())
+    def draw_surfaces(self) -> None:
+        """Draw its depth and normals."""
+        self._draw_whole(self._programs.surfaces)
 
-    def silhouette(self) -> moderngl.VertexArray:
-        """What draws where it is."""
-        return self._array(self._programs.silhouette())
+    def draw_silhouette(self) -> None:
+        """Draw where it is."""
+        self._draw_whole(self._programs.silhouette)
+
+    def _draw_whole(self, program: Callable[..., moderngl.Program]) -> None:
+        """Draw it without its colours, and without what is cut out of it."""
+        cut = self._opacity is not None
+        textured = cut and self._texture is not None
+        if self._texture is not None and textured:
+            self._texture.use(SURFACE_UNIT)
+        self._array(program(CUT=cut, TEXTURED=textured)).render()
 
     def cull(self) -> None:
         """Let the next draw leave out the backs of faces, if they need not be drawn."""
@@ -62,7 +79,9 @@ class DrawnMesh:
 
     def _array(self, program: moderngl.Program) -> moderngl.VertexArray:
         if program not in self._arrays:
-            content = [(self.vertices, VERTEX_FORMAT, *ATTRIBUTES)]
+            content: list[tuple] = [(self.vertices, VERTEX_FORMAT, *ATTRIBUTES)]
+            if self._opacity is not None:
+                content.append((self._opacity, "1f", "opacity"))
             # A program that ignores an attribute does not have it: skip_errors leaves it out.
             self._arrays[program] = self._context.vertex_array(
                 program, content, index_buffer=self._indices, skip_errors=True
@@ -126,15 +145,16 @@ def _spread(x: np.ndarray) -> np.ndarray:
 
 
 def _upload_texture(context: moderngl.Context, image: np.ndarray) -> moderngl.Texture:
-    """(h, w, 3) uint8, first row on top -> a texture with mipmaps, v up."""
-    height, width = image.shape[:2]
+    """(h, w, channels) uint8, first row on top -> a texture with mipmaps, v up."""
+    height, width, channels = image.shape
     limit = context.info["GL_MAX_TEXTURE_SIZE"]
     if max(height, width) > limit:
         raise InputError(
             f"a texture of {width}x{height}: this OpenGL device takes up to {limit}x{limit};"
             " scale it down"
         )
-    texture = context.texture((width, height), 3, np.ascontiguousarray(image[::-1]).tobytes())
+    content = np.ascontiguousarray(image[::-1]).tobytes()
+    texture = context.texture((width, height), channels, content)
     texture.build_mipmaps()
     texture.filter = moderngl.LINEAR_MIPMAP_LINEAR, moderngl.LINEAR
     return texture

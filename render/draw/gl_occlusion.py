@@ -37,7 +37,7 @@ class Occlusion:
         for i, mesh in enumerate(meshes):
             uniforms.bind(i)
             mesh.cull()
-            mesh.surfaces().render()
+            mesh.draw_surfaces()
 
         occlusion = self._framebuffers.get("occlusion", width, height)
         occlusion.use()

@@ -6,6 +6,7 @@ import moderngl
 import numpy as np
 
 from render.draw.gl_context import GEOMETRY_BINDING, SHADOW_UNIT, SHADOWS_BINDING, Framebuffers
+from render.draw.gl_mesh import DrawnMesh
 from render.draw.records import GEOMETRY, MAX_LIGHTS, Bounds, View
 from render.draw.shadows import KERNEL, WAYS, atlas_layout, caster_corners, light_view, map_lights
 from render.scene.spec import Light, SceneSpec
@@ -36,16 +37,16 @@ class ShadowMaps:
         self._geometry = context.buffer(reserve=GEOMETRY.itemsize, dynamic=True)
         self._shadows = context.buffer(reserve=SHADOWS.itemsize, dynamic=True)
 
-    def draw(self, view: View, silhouettes: Sequence[moderngl.VertexArray]) -> None:
+    def draw(self, view: View, casters: Sequence[DrawnMesh]) -> None:
         """Draw the maps of a view, if its lights cast any shadows, and bind them.
 
         Args:
-            silhouettes: of each of the spec's objects.
+            casters: each of the spec's objects, as it is drawn.
         """
         shadows = np.zeros((), SHADOWS)
         casting = {i: light for i, light in enumerate(view.spec.lights) if light.shadow}
         if casting and view.placed:
-            self._draw_atlas(view, casting, silhouettes, shadows)
+            self._draw_atlas(view, casting, casters, shadows)
         self._shadows.orphan()
         self._shadows.write(shadows.tobytes())
         self._shadows.bind_to_uniform_block(SHADOWS_BINDING)
@@ -54,7 +55,7 @@ class ShadowMaps:
         self,
         view: View,
         casting: Mapping[int, Light],
-        silhouettes: Sequence[moderngl.VertexArray],
+        casters: Sequence[DrawnMesh],
         shadows: np.ndarray,
     ) -> None:
         """Draw the maps of the lights `casting`, bind their texture, and fill in `shadows`."""
@@ -76,7 +77,7 @@ class ShadowMaps:
             clip_from_cam, texel = seen.matrix(texels)
             place = tile % grid[0], tile // grid[0]
             atlas.viewport = (place[0] * texels, place[1] * texels, texels, texels)
-            self._draw_map(view.spec, clip_from_cam, silhouettes)
+            self._draw_map(view.spec, clip_from_cam, casters)
             shadows["atlas_from_cam"][i] = _atlas_from_clip(place, grid) @ clip_from_cam
             shadows["reach"][i, 0] = KERNEL * texel
 
@@ -88,7 +89,7 @@ class ShadowMaps:
         self,
         spec: SceneSpec,
         clip_from_cam: np.ndarray,
-        silhouettes: Sequence[moderngl.VertexArray],
+        casters: Sequence[DrawnMesh],
     ) -> None:
         """Draw all of a spec's objects as a light sees them."""
         geometry = np.zeros(len(spec.objects), GEOMETRY)
@@ -100,10 +101,10 @@ class ShadowMaps:
             self._geometry = self._context.buffer(reserve=geometry.nbytes, dynamic=True)
         self._geometry.orphan()
         self._geometry.write(geometry.tobytes())
-        for i, silhouette in enumerate(silhouettes):
+        for i, caster in enumerate(casters):
             offset = i * GEOMETRY.itemsize
             self._geometry.bind_to_uniform_block(GEOMETRY_BINDING, offset, GEOMETRY.itemsize)
-            silhouette.render()
+            caster.draw_silhouette()
 
 
 def _atlas_from_clip(place: tuple[int, int], grid: tuple[int, int]) -> np.ndarray:

@@ -72,7 +72,7 @@ class Silhouettes:
                 framebuffer.clear()
                 self._uniforms.bind(shifts.index(piece.shift) * len(meshes) + piece.mesh)
                 meshes[piece.mesh].cull()
-                meshes[piece.mesh].silhouette().render()
+                meshes[piece.mesh].draw_silhouette()
                 drawn.append(Drawn(framebuffer, piece.part, 1, "u1"))
             for piece, covered in zip(batch, self._read_back.read(drawn), strict=True):
                 np.greater(covered[..., 0], 0, out=piece.mask)

@@ -50,12 +50,14 @@ def load_levels(meshes: Mapping[int, Mesh]) -> dict[int, list[Level]]:
 def make_levels(mesh: Mesh) -> list[Level]:
     """Decimate a mesh and measure each level, from fine to coarse.
 
+    Of what is cut out there is none: a coarser surface would have other holes.
+
     If the mesh is closed, as far as VIEWS views show, all levels are drawn without their faces'
     backs, and measured so; the finest is then the mesh itself.
     """
     from render.draw.decimate import Surface, dress
 
-    if len(mesh.faces) < FEW:
+    if len(mesh.faces) < FEW or mesh.opacity is not None:
         return []
     coarse = _decimated(mesh)
     measured = _measure(mesh, coarse, closed=True)

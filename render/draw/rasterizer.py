@@ -190,7 +190,7 @@ class Rasterizer:
             records["shading"]["tint"][:, 3] = 1  # alpha, the id so far, becomes coverage
             self._uniforms.send([records])
             multisampled = self._framebuffers.get("multisampled", *size)
-            self._draw_view(multisampled, view, spots)
+            self._draw_view(multisampled, view, spots, smooth=True)
             resolved = self._framebuffers.get("resolved", *size, turn)
             self._context.copy_framebuffer(resolved, multisampled)
             drawn.append(Drawn(resolved, part, 4, "u1"))
@@ -201,22 +201,21 @@ class Rasterizer:
         spots = needs_spots(view.spec)
         if spots:
             self._context.disable(moderngl.CULL_FACE)
-            casters = self._models.casters(view)
-            self._shadows.draw(view, [caster.silhouette() for caster in casters])
+            self._shadows.draw(view, self._models.casters(view))
         return spots
 
-    def _draw_view(self, framebuffer: moderngl.Framebuffer, view: View, spots: bool) -> None:
-        """Draw a view's meshes, whose uniforms have been sent."""
+    def _draw_view(
+        self, framebuffer: moderngl.Framebuffer, view: View, spots: bool, smooth: bool = False
+    ) -> None:
+        """Draw a view's meshes, whose uniforms have been sent; smooth: into several samples."""
         framebuffer.scissor = view.part
         framebuffer.use()
         framebuffer.clear()
         physical = view.spec.environment is not None
         for i, mesh in enumerate(self._models.seen(view)):
             self._uniforms.bind(i)
-            if mesh.texture is not None:
-                mesh.texture.use()
             mesh.cull()
-            mesh.shaded(len(view.spec.lights), spots, physical).render()
+            mesh.draw_shaded(len(view.spec.lights), spots, physical, smooth)
 
     def _frame(
         self, view: View, images: Sequence[np.ndarray], background: np.ndarray | None

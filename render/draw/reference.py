@@ -87,9 +87,15 @@ class PyrenderRenderer:
             meshes: what specs may place, by obj_id.
 
         Raises:
-            InputError: there is no pyrender, or it has no OpenGL here.
+            InputError: there is no pyrender, or it has no OpenGL here, or of a mesh something is
+                cut out.
         """
         require_pyrender()
+        if cut := [obj_id for obj_id, mesh in meshes.items() if mesh.opacity is not None]:
+            raise InputError(
+                f"object {cut[0]} is cut out by its alpha (MASK), which pyrender does not draw; use"
+                " --renderer moderngl"
+            )
         self._boxes = {obj_id: mesh_corners(mesh) for obj_id, mesh in meshes.items()}
         try:
             pyrender = import_pyrender(windows=False)
@@ -205,9 +211,8 @@ class SceneMaker:
         texture = None
         if mesh.texture is not None and mesh.uv is not None:
             opaque = np.full((*mesh.texture.shape[:2], 1), 255, np.uint8)
-            texture = self._pyrender.Texture(
-                source=np.concatenate([mesh.texture, opaque], axis=2), source_channels="RGBA"
-            )
+            source = np.concatenate([mesh.texture[..., :3], opaque], axis=2)
+            texture = self._pyrender.Texture(source=source, source_channels="RGBA")
         primitive = self._pyrender.Primitive(
             positions=mesh.vertices,
             normals=mesh.normals,

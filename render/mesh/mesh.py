@@ -18,7 +18,7 @@ from render.mesh.axes import RECORDS, up_axis, with_z_up
 from render.mesh.file import read_mesh_file
 from render.mesh.names import name_in_file, told_apart, write_names
 from render.mesh.part import Part
-from render.mesh.ply.mesh import TINTED_TEXTURE
+from render.mesh.ply.mesh import CUT_OUT, TINTED_TEXTURE
 from render.mesh.ply.ply import encode_ply
 from render.mesh.sources import mesh_files, number_files
 from render.mesh.symmetry import symmetry_transforms
@@ -53,6 +53,10 @@ class Mesh:
     vertices: (n, 3) float32. faces: (m, 3) int32. normals: (n, 3) float32, unit length.
     colors: (n, 3) uint8. uv: (n, 2) float32, v up as in OpenGL, or None. texture: (h, w, 3) uint8,
     first row on top, or None; the drawn colour is texture times vertex colour.
+
+    opacity: (n,) float32, or None. What is cut out is not there, in any image: a point where
+    opacity, interpolated, times the texture's alpha, 0..1, is below 1; a texture of (h, w, 4) has
+    one, else it is 1.
     """
 
     vertices: np.ndarray
@@ -61,6 +65,7 @@ class Mesh:
     colors: np.ndarray
     uv: np.ndarray | None = None
     texture: np.ndarray | None = None
+    opacity: np.ndarray | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,13 +124,15 @@ def load_mesh(path: Path, unit: str | None = None, up: str | None = None) -> Mes
         colors=part.colors,
         uv=None if part.uv is None else part.uv.astype(np.float32),
         texture=part.texture,
+        opacity=None if part.opacity is None else part.opacity.astype(np.float32),
     )
 
 
 def write_ply(path: Path, mesh: Mesh) -> None:
     """Write a mesh as BOP has them: binary PLY in mm with normals and colours.
 
-    A texture goes beside it as PNG under the same stem, with texture_u and texture_v a vertex.
+    A texture goes beside it as PNG under the same stem, with texture_u and texture_v a vertex. What
+    is cut out is told by a comment, and an opacity a vertex.
     """
     columns = dict(zip("xyz", (mesh.vertices.astype(np.float64) * 1000).T, strict=True))
     columns |= zip(("nx", "ny", "nz"), mesh.normals.T, strict=True)
@@ -136,6 +143,9 @@ def write_ply(path: Path, mesh: Mesh) -> None:
         columns |= zip(("texture_u", "texture_v"), mesh.uv.T, strict=True)
         colored = bool((mesh.colors != 255).any())
         comments = [f"TextureFile {texture.name}"] + [TINTED_TEXTURE] * colored
+    if mesh.opacity is not None:
+        columns["opacity"] = mesh.opacity
+        comments.append(CUT_OUT)
     columns = {name: column.astype(np.float32) for name, column in columns.items()}
     if colored:
         columns |= zip(("red", "green", "blue"), mesh.colors.T, strict=True)

@@ -8,6 +8,7 @@ from render.mesh.texture_atlas import join_textures
 
 PLAIN = (178, 178, 178)  # what has no colour at all
 WHITE = (255, 255, 255)
+OPAQUE = 1e6  # opacity of what is not cut out, whatever a joint texture's mean is
 ROUNDING = 1e-3  # by which fractions may leave 0..1: they have been interpolated
 SLIVER = 1e-7  # height of a triangle over its longest side; below it float32 knows no direction
 
@@ -19,7 +20,8 @@ class Part:
     vertices: (n, 3) float64, the file's unit. faces: (m, 3) int64. normals: (n, 3) float64, zero
     or NaN where the file has none: `mend_part` fills them. colors: (n, 3) uint8, white under a
     texture.
-    uv: (n, 2) float64, v up, and texture: (h, w, 3) uint8, first row on top; or both None.
+    uv: (n, 2) float64, v up, and texture: (h, w, 3) uint8, first row on top, or (h, w, 4) with
+    alpha; or both None. opacity: (n,) float64, or None where nothing is cut out; see `Mesh`.
     """
 
     vertices: np.ndarray
@@ -28,6 +30,19 @@ class Part:
     colors: np.ndarray
     uv: np.ndarray | None = None
     texture: np.ndarray | None = None
+    opacity: np.ndarray | None = None
+
+    def taken(self, rows: np.ndarray, faces: np.ndarray) -> "Part":
+        """A part of these (k,) vertices, and (m, 3) faces of them."""
+        return replace(
+            self,
+            vertices=self.vertices[rows],
+            faces=faces,
+            normals=self.normals[rows],
+            colors=self.colors[rows],
+            uv=None if self.uv is None else self.uv[rows],
+            opacity=None if self.opacity is None else self.opacity[rows],
+        )
 
 
 def uniform(color: tuple[int, ...], vertices: np.ndarray) -> np.ndarray:
@@ -97,15 +112,7 @@ def vertex_normals(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
 def split(part: Part, **per_corner: np.ndarray) -> Part:
     """Give every corner of every face its own vertex, and these (3 m, ...) attributes."""
     order = part.faces.reshape(-1)
-    apart = replace(
-        part,
-        vertices=part.vertices[order],
-        faces=np.arange(len(order)).reshape(-1, 3),
-        normals=part.normals[order],
-        colors=part.colors[order],
-        uv=None if part.uv is None else part.uv[order],
-    )
-    return replace(apart, **per_corner)
+    return replace(part.taken(order, np.arange(len(order)).reshape(-1, 3)), **per_corner)
 
 
 def drop_unused(part: Part) -> Part:
@@ -113,14 +120,7 @@ def drop_unused(part: Part) -> Part:
     used, faces = np.unique(part.faces, return_inverse=True)
     if len(used) == len(part.vertices):
         return part
-    return replace(
-        part,
-        vertices=part.vertices[used],
-        faces=faces.reshape(part.faces.shape),
-        normals=part.normals[used],
-        colors=part.colors[used],
-        uv=None if part.uv is None else part.uv[used],
-    )
+    return part.taken(used, faces.reshape(part.faces.shape))
 
 
 def join(parts: list[Part]) -> Part:
@@ -135,6 +135,11 @@ def join(parts: list[Part]) -> Part:
             [np.full((len(p.vertices), 2), 0.5) if p.uv is None else p.uv for p in parts],
             [white if part.texture is None else part.texture for part in parts],
         )
+    opacity = None
+    if any(part.opacity is not None for part in parts):
+        opacity = np.concatenate(
+            [np.full(len(p.vertices), OPAQUE) if p.opacity is None else p.opacity for p in parts]
+        )
     return Part(
         np.concatenate([part.vertices for part in parts]),
         np.concatenate(faces),
@@ -142,4 +147,5 @@ def join(parts: list[Part]) -> Part:
         np.concatenate([part.colors for part in parts]),
         uv,
         texture,
+        opacity,
     )

@@ -207,5 +207,5 @@ def sample_surface(
         u, v = (mixed(mesh.uv.astype(np.float64)) % 1.0).T
         row = np.minimum(((1 - v) * height).astype(int), height - 1)
         column = np.minimum((u * width).astype(int), width - 1)
-        colors = colors * mesh.texture[row, column] / 255
+        colors = colors * mesh.texture[row, column, :3] / 255
     return mixed(mesh.vertices.astype(np.float64)), colors

@@ -21,7 +21,7 @@ SMALLEST_SHARE = 1 / 16  # of its resolution that a texture keeps, at least, whe
 TIFF_BITS, TIFF_PHOTOMETRIC, WHITE_IS_ZERO = 258, 262, 0
 
 
-def decode_texture(content: bytes, name: Path | str) -> np.ndarray:
+def decode_texture(content: bytes, name: Path | str, alpha: bool = False) -> np.ndarray:
     """The content of an image file as (h, w, 3) uint8, RGB, its pixels as they are stored.
 
     Channels of 16 bits are rounded to 8. Transparency, and an EXIF orientation, which programs that
@@ -29,27 +29,31 @@ def decode_texture(content: bytes, name: Path | str) -> np.ndarray:
 
     Args:
         name: what errors and words call it.
+        alpha: transparency is wanted: an image that has it is (h, w, 4).
 
     Raises:
         InputError: it is truncated, damaged, not an image, or has neither 8 nor 16 bits a channel.
     """
     image = decode_image(content, name)
-    _say_what_is_left_out(image, name)
+    clear = "transparency" in image.info or (
+        "A" in image.getbands() and np.asarray(image.getchannel("A")).min() < 255
+    )
+    _say_what_is_left_out(image, name, clear and not alpha)
     bits = _bits(image, content)
     if bits == 16 and image.mode in ("I;16", "I;16L", "I;16B", "I"):
         gray = _rounded(np.array(image).astype(np.uint16))
         return np.repeat(gray[..., None], 3, axis=2)
     if bits == 16:
-        return _rounded(_colors16(image, content, name))
+        colors = _rounded(_colors16(image, content, name))
+        return colors if alpha and clear else np.ascontiguousarray(colors[..., :3])
     if bits > 8 or image.mode not in EIGHT_BITS:
         kind = f"mode {image.mode}" if bits <= 8 else f"{bits} bits"
         raise InputError(f"{name}: expected 8 or 16 bits a channel, got an image of {kind}")
-    return np.array(image.convert("RGB"))
+    return np.array(image.convert("RGBA" if alpha and clear else "RGB"))
 
 
-def _say_what_is_left_out(image: Image.Image, name: Path | str) -> None:
-    clear = "A" in image.getbands() and np.asarray(image.getchannel("A")).min() < 255
-    if clear or "transparency" in image.info:
+def _say_what_is_left_out(image: Image.Image, name: Path | str, transparency: bool) -> None:
+    if transparency:
         log.info("%s: its transparency is left out", name)
     if image.mode == "CMYK":
         log.info("%s: its inks are taken for the complements of red, green and blue", name)
@@ -70,12 +74,12 @@ def _bits(image: Image.Image, content: bytes) -> int:
 
 
 def _colors16(image: Image.Image, content: bytes, name: Path | str) -> np.ndarray:
-    """A 16-bit colour image as (h, w, 3) uint16, RGB, by OpenCV."""
+    """A 16-bit colour image as (h, w, 3) uint16, RGB, or (h, w, 4) with alpha, by OpenCV."""
     decoded = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
     turned = isinstance(image, TiffImageFile) and image.tag_v2.get(ORIENTATION, 1) != 1
     if turned or decoded is None or decoded.dtype != np.uint16 or decoded.ndim != 3:
         raise InputError(f"{name}: a 16-bit image that is not read; save it with 8 bits a channel")
-    return decoded[..., 2::-1]
+    return decoded[..., [2, 1, 0, 3][: decoded.shape[2]]]
 
 
 def _rounded(image: np.ndarray) -> np.ndarray:
@@ -92,7 +96,7 @@ def lay_out(
     as far as the coordinates reach, at a lower resolution where it would be too large.
 
     Args:
-        texture: (h, w, 3) uint8, first row on top.
+        texture: (h, w, channels) uint8, first row on top.
         uv: (n, 2), v up.
         wrap: what is outside 0..1 along u and v: "repeat", "mirror" or "clamp".
 

@@ -17,11 +17,11 @@ def join_textures(
 
     Args:
         uvs: per mesh part (n, 2), v up; outside 0..1 the texture repeats.
-        textures: per mesh part (h, w, 3) uint8, first row on top.
+        textures: per mesh part (h, w, 3) uint8, first row on top, or (h, w, 4) with alpha.
 
     Returns:
-        (sum of n, 2) uv of all parts, and the joint (H, W, 3) texture, shrunk where it would be
-        larger than 8192 texels.
+        (sum of n, 2) uv of all parts, and the joint (H, W, 3) texture, or (H, W, 4) if one has
+        alpha, shrunk where it would be larger than 8192 texels.
 
     Raises:
         ValueError: there are several, and a part repeats one more than 512 times.
@@ -46,12 +46,13 @@ def join_textures(
             f"one of several textures repeats {most} times across its part; at most {MAX_REPEATS}"
             " are laid out"
         )
-    tiles = {k: _tile(texture, *repeats[k]) for k, texture in unique.items()}
+    channels = max(texture.shape[2] for texture in textures)
+    tiles = {k: _tile(_with(channels, t), *repeats[k]) for k, t in unique.items()}
     tiles = _shrink(tiles)
 
     height = sum(tile.shape[0] + 2 * PADDING for tile in tiles.values())
     width = max(tile.shape[1] + 2 * PADDING for tile in tiles.values())
-    joint = np.zeros((height, width, 3), np.uint8)
+    joint = np.zeros((height, width, channels), np.uint8)
     scale, shift, top = {}, {}, 0
     for key, tile in tiles.items():
         h, w = tile.shape[:2]
@@ -63,6 +64,12 @@ def join_textures(
     return np.concatenate(
         [uv * scale[k] + shift[k] for k, uv in zip(keys, uvs, strict=True)]
     ), joint
+
+
+def _with(channels: int, texture: np.ndarray) -> np.ndarray:
+    """A texture of so many channels: an alpha that it lacks is 255."""
+    more = ((0, 0), (0, 0), (0, channels - texture.shape[2]))
+    return np.pad(texture, more, constant_values=255)
 
 
 def _tile(texture: np.ndarray, across: int, up: int) -> np.ndarray:

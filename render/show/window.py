@@ -4,6 +4,7 @@ The window is pyrender's. Two OpenGL libraries must not share a process: nothing
 rasterizer.
 """
 
+import logging
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,6 +20,8 @@ from render.formats.splits import BOP, find_splits
 from render.mesh.box import mesh_corners
 from render.mesh.mesh import Mesh, load_models
 from render.scene.spec import Placed, SceneSpec, near_of, rows
+
+log = logging.getLogger(__name__)
 
 AMBIENT = (0.3, 0.3, 0.3)
 LIGHT = np.pi  # of the light that goes with the camera: what faces it has the mesh's own colour
@@ -103,6 +106,8 @@ def window_scene(pyrender: Any, meshes: Mapping[int, Mesh], spec: SceneSpec) -> 
     view = make_view(spec, {obj_id: mesh_corners(mesh) for obj_id, mesh in meshes.items()})
     scene = pyrender.Scene(bg_color=(1.0, 1.0, 1.0), ambient_light=spec.ambient)
     maker = SceneMaker(pyrender, meshes)
+    if any(mesh.opacity is not None for mesh in meshes.values()):
+        log.info("what alpha cuts out of a mesh (MASK) is shown here, but not in images")
     for placed in spec.objects:
         maker.add(scene, placed)
     (fx, _, cx), (_, fy, cy), _ = view.camera.K

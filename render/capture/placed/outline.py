@@ -3,6 +3,7 @@
 import cv2
 import numpy as np
 
+from render.errors import InputError
 from render.mesh.mesh import ObjectModel
 from render.transforms import apply
 
@@ -25,7 +26,15 @@ def outline(model: ObjectModel, board_from_obj: np.ndarray) -> list[np.ndarray]:
 
     Returns:
         Closed polylines, (n, 2) metres on the board, the first point not repeated.
+
+    Raises:
+        InputError: something is cut out of its surface.
     """
+    if model.mesh.opacity is not None:
+        raise InputError(
+            f"{model.source}: its surface is cut out by alpha (MASK), and an outline shows"
+            " triangles; give a mesh whose triangles end where the object does"
+        )
     placed = apply(board_from_obj, model.mesh.vertices.astype(np.float64))
     triangles = placed[model.mesh.faces]  # (m, 3, 3)
     low = placed[:, :2].min(axis=0)

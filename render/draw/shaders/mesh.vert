@@ -15,8 +15,13 @@ in vec2 uv;
 out vec3 point_in_cam;
 out vec3 normal_in_cam;
 out vec3 vertex_color;
-out vec2 texture_uv;
+AT out vec2 texture_uv;
 out vec3 point_in_obj;  // linked away where the fragment shader does not read it
+
+#ifdef CUT
+in float opacity;
+AT out float cut_opacity;
+#endif
 
 // A silhouette must cover exactly the pixels that the shaded object covers, though another
 // fragment shader is linked to this one.
@@ -29,4 +34,7 @@ void main() {
     vertex_color = color;
     texture_uv = uv;
     point_in_obj = position;
+#ifdef CUT
+    cut_opacity = opacity;
+#endif
 }

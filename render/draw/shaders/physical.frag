@@ -5,8 +5,8 @@
 // reflected between microfacets is added: E. Turquin, "Practical multiple scattering compensation for
 // microfacet models", 2019. Colours of meshes and textures are decoded from sRGB, light is linear, and
 // `displayed` encodes it.
-// Variants, by macros: LIGHTS, the number of lights. And, if defined: TEXTURED; SPOTS, for spots and
-// for lights that cast shadows; NORMALS and COORDINATES, the number of the target that takes each.
+// Variants, by macros: LIGHTS, the number of lights. And, if defined: TEXTURED; CUT; SPOTS, for spots
+// and for lights that cast shadows; NORMALS and COORDINATES, the number of the target that takes each.
 layout(std140) uniform Shading {
     vec4 tint;         // rgb; a goes to the colour's alpha as it is
     vec4 highlight;    // z: roughness, w: metallic
@@ -27,14 +27,11 @@ uniform sampler3D mirrored;  // by azimuth, polar angle and roughness
 uniform sampler2D occlusion; // depth, and the share of the surroundings that is seen; smaller
 uniform sampler2D albedo;    // by cosine to the viewer and roughness: F0 x + y is mirrored in all
 
-#ifdef TEXTURED
-uniform sampler2D surface;
-#endif
+#include "texture.glsl"
 
 in vec3 point_in_cam;
 in vec3 normal_in_cam;
 in vec3 vertex_color;
-in vec2 texture_uv;
 
 layout(location = 0) out vec4 color_and_instance;
 layout(location = 1) out float depth;
@@ -178,5 +175,8 @@ void main() {
 #endif
 #ifdef COORDINATES
     coordinates = vec4(point_in_obj, 1.0);
+#endif
+#ifdef CUT
+    cut();
 #endif
 }

@@ -1,8 +1,8 @@
 #version 330
 
 // Blinn-Phong: J. Blinn, "Models of light reflection for computer synthesized pictures", 1977.
-// Variants, by macros: LIGHTS, the number of lights. And, if defined: TEXTURED; SPOTS, for spots and
-// for lights that cast shadows; NORMALS and COORDINATES, the number of the target that takes each.
+// Variants, by macros: LIGHTS, the number of lights. And, if defined: TEXTURED; CUT; SPOTS, for spots
+// and for lights that cast shadows; NORMALS and COORDINATES, the number of the target that takes each.
 layout(std140) uniform Shading {
     vec4 tint;         // rgb; a goes to the colour's alpha as it is
     vec4 highlight;    // strength, exponent
@@ -12,14 +12,11 @@ layout(std140) uniform Shading {
     vec4 beams[8];     // xyz: the way a spot shines; w: scale of its strength in its beam
 };
 
-#ifdef TEXTURED
-uniform sampler2D surface;
-#endif
+#include "texture.glsl"
 
 in vec3 point_in_cam;
 in vec3 normal_in_cam;
 in vec3 vertex_color;
-in vec2 texture_uv;
 
 layout(location = 0) out vec4 color_and_instance;
 layout(location = 1) out float depth;
@@ -76,5 +73,8 @@ void main() {
 #endif
 #ifdef COORDINATES
     coordinates = vec4(point_in_obj, 1.0);
+#endif
+#ifdef CUT
+    cut();
 #endif
 }

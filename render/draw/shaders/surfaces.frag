@@ -4,9 +4,14 @@
 in vec3 point_in_cam;
 in vec3 normal_in_cam;
 
+#include "texture.glsl"
+
 layout(location = 0) out vec4 normal_and_depth;
 
 void main() {
     vec3 normal = normalize(normal_in_cam);
     normal_and_depth = vec4(dot(normal, point_in_cam) > 0.0 ? -normal : normal, point_in_cam.z);
+#ifdef CUT
+    cut();
+#endif
 }

@@ -139,6 +139,7 @@ class _Reader:
             faces,
             geometry.normals(),
             material.vertex_colors(colors, len(vertices)),
+            opacity=material.opacity(geometry.alphas()),
         )
         if material.texture is None:
             return part
@@ -147,7 +148,10 @@ class _Reader:
                 f"{self._file.path}: has a texture for vertices without {material.attribute}; give"
                 " them texture coordinates, or take the texture off their material"
             )
-        texture, uv = lay_out(material.texture, _uv(geometry, material), material.wrap)
+        texture = material.texture
+        if part.opacity is None and texture.shape[2] == 4:
+            texture = np.ascontiguousarray(texture[..., :3])
+        texture, uv = lay_out(texture, _uv(geometry, material), material.wrap)
         return replace(part, uv=uv, texture=texture)
 
 

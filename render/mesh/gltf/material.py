@@ -5,7 +5,7 @@ linear (glTF 2.0, 3.9.2). Vertex colours are taken as they are displayed, as pro
 """
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -31,12 +31,15 @@ OTHER_IMAGES = ("KHR_texture_basisu", "MSFT_texture_dds", "EXT_texture_avif")
 class Material:
     """A surface's colour.
 
-    factor: (3,) linear, 0..1. texture: (h, w, 3) uint8 with the factor in it, or None. attribute:
-    the texture coordinates that it takes. transform: (2, 3), moves those, v down. wrap: along u and
-    v, as `render.mesh.texture.lay_out` takes it.
+    factor: (3,) linear, 0..1. alpha: factor on opacity. cutoff: what is less opaque is not there;
+    0: all is. texture: (h, w, 3) uint8 with the factor in it, or (h, w, 4) with the image's alpha
+    where there is a cutoff, or None. attribute: the texture coordinates that it takes. transform:
+    (2, 3), moves those, v down. wrap: along u and v, as `render.mesh.texture.lay_out` takes it.
     """
 
     factor: np.ndarray
+    alpha: float
+    cutoff: float
     texture: np.ndarray | None = None
     attribute: str = "TEXCOORD_0"
     transform: np.ndarray | None = None
@@ -50,6 +53,17 @@ class Material:
             return colors
         return tinted(colors, self.factor)
 
+    def opacity(self, alphas: np.ndarray) -> np.ndarray | None:
+        """(n,) opacity for `Mesh` of vertices with these (n,) alphas; None if it cuts nothing."""
+        if self.cutoff <= 0:
+            return None
+        # What is exactly at the cutoff stays, however float32 rounds it.
+        opacity = alphas * (self.alpha * (1 + 1e-6) / self.cutoff)
+        texture, least = self.texture, 1.0
+        if texture is not None and texture.shape[2] == 4:
+            least = texture[..., 3].min() / 255
+        return None if (opacity * least >= 1).all() else opacity
+
 
 class Materials:
     """The materials of a glTF file, by number."""
@@ -57,7 +71,7 @@ class Materials:
     def __init__(self, file: GltfFile) -> None:
         self._file = file
         self._made: dict[int, Material] = {}
-        self._images: dict[int, np.ndarray] = {}
+        self._images: dict[tuple[int, bool], np.ndarray] = {}
         self._dropped: set[str] = set()
 
     def get(self, number: Any) -> Material:
@@ -73,31 +87,34 @@ class Materials:
         rough = _rough(entry)
         color = rough if glossy is None else glossy
         names = ("baseColor", "baseColorTexture") if glossy is None else ("diffuse",)
-        factor = vector(color, f"{names[0]}Factor", (1.0, 1, 1, 1))[:3]
+        factor, alpha = np.split(vector(color, f"{names[0]}Factor", (1.0, 1, 1, 1)), [3])
         if ((factor < 0) | (factor > 1)).any():
             self._say("base colours outside 0..1, which are clamped")
             factor = np.clip(factor, 0, 1)
+        is_mask = entry.get("alphaMode") == "MASK"
+        cutoff = number(entry, "alphaCutoff", 0.5) if is_mask else 0.0
+        material = Material(factor, float(np.clip(alpha[0], 0, 1)), cutoff)
         if f"{names[0]}Texture" not in color:
-            return Material(factor)
-        return self._textured(factor, member(color, f"{names[0]}Texture", dict))
+            return material
+        return self._textured(material, member(color, f"{names[0]}Texture", dict))
 
-    def _textured(self, factor: np.ndarray, info: dict) -> Material:
+    def _textured(self, material: Material, info: dict) -> Material:
         moved = extension(info, "KHR_texture_transform") or {}
         coordinates = moved.get("texCoord", info.get("texCoord", 0))
         texture = self._file.entry("textures", info.get("index"))
         sampler: dict = {}
         if "sampler" in texture:
             sampler = self._file.entry("samplers", texture["sampler"])
-        image = self._image(texture)
-        return Material(
-            factor,
-            image if (factor == 1).all() else tinted(image, factor),
-            f"TEXCOORD_{whole(coordinates, 'texCoord of a texture')}",
-            _transform(moved) if moved else None,
-            (_wrap(sampler, "wrapS"), _wrap(sampler, "wrapT")),
+        image = self._image(texture, material.cutoff > 0)
+        return replace(
+            material,
+            texture=image if (material.factor == 1).all() else tinted(image, material.factor),
+            attribute=f"TEXCOORD_{whole(coordinates, 'texCoord of a texture')}",
+            transform=_transform(moved) if moved else None,
+            wrap=(_wrap(sampler, "wrapS"), _wrap(sampler, "wrapT")),
         )
 
-    def _image(self, texture: dict) -> np.ndarray:
+    def _image(self, texture: dict, alpha: bool) -> np.ndarray:
         """The image of a texture: in WebP where it has one, else PNG or JPEG."""
         webp = extension(texture, "EXT_texture_webp")
         source = (webp or {}).get("source", texture.get("source"))
@@ -107,9 +124,10 @@ class Materials:
                     self._file.refuse(name)
             raise ValueError("a texture without an image")
         entry = self._file.entry("images", source)
-        if source not in self._images:
-            self._images[source] = decode_texture(*self._content(source, entry))
-        return self._images[source]
+        if (source, alpha) not in self._images:
+            content, name = self._content(source, entry)
+            self._images[source, alpha] = decode_texture(content, name, alpha)
+        return self._images[source, alpha]
 
     def _content(self, number: int, entry: dict) -> tuple[bytes, str]:
         """An image's file, and what errors call it."""
@@ -121,7 +139,7 @@ class Materials:
         return self._file.resource(uri), f"{self._file.path}: image {number}{name}"
 
     def _drop(self, entry: dict) -> None:
-        if entry.get("alphaMode", "OPAQUE") != "OPAQUE":
+        if entry.get("alphaMode", "OPAQUE") not in ("OPAQUE", "MASK"):
             self._say("transparency, which is not drawn")
         glow = vector(entry, "emissiveFactor", (0.0, 0, 0))
         if (glow > 0).any():
@@ -142,10 +160,13 @@ def _rough(entry: dict) -> dict:
 
 
 def tinted(colors: np.ndarray, factor: np.ndarray) -> np.ndarray:
-    """(..., 3) uint8 colours as displayed, times a (3,) linear factor."""
+    """(..., 3) uint8 colours as displayed, times a (3,) linear factor; more channels stay."""
     levels = np.arange(256)[:, None] / 255
     table = np.round(255 * _displayed(_linear(levels) * factor)).astype(np.uint8)  # (256, 3)
-    return np.stack([table[colors[..., i], i] for i in range(3)], axis=-1)
+    made = colors.copy()
+    for i in range(3):
+        made[..., i] = table[colors[..., i], i]
+    return made
 
 
 def _linear(displayed: np.ndarray) -> np.ndarray:

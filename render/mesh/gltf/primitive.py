@@ -59,6 +59,15 @@ class Geometry:
             raise ValueError("vertex colours that are NaN or infinite")
         return to_uint8(colors.astype(np.float32), np.dtype(np.float32))
 
+    def alphas(self) -> np.ndarray:
+        """(n,) opacity of the colours, 0..1; 1 where they have none."""
+        if not self.has("COLOR_0"):
+            return np.ones(len(self._rows))
+        colors = self.get("COLOR_0", ("VEC3", "VEC4"), normalized=True)
+        if not np.isfinite(colors).all():
+            raise ValueError("vertex colours that are NaN or infinite")
+        return np.ones(len(colors)) if colors.shape[1] == 3 else np.clip(colors[:, 3], 0, 1)
+
     def weights(self) -> tuple[np.ndarray, np.ndarray]:
         """(n, k) joints that move each vertex, and how much."""
         joints: list[np.ndarray] = []

@@ -20,6 +20,8 @@ from render.mesh.texture import decode_texture
 log = logging.getLogger(__name__)
 
 TINTED_TEXTURE = "vertex colours multiply the texture"  # a comment; BOP's are instead of a texture
+# Of others' files, splats for instance, an opacity says nothing of triangles.
+CUT_OUT = "cut out where opacity times the texture's alpha is below 1"
 NORMAL_NAMES = (("nx", "ny", "nz"), ("normal_x", "normal_y", "normal_z"))
 UV_NAMES = (
     ("texture_u", "texture_v"), ("u", "v"), ("s", "t"), ("texture_s", "texture_t"), ("tx", "ty"),
@@ -58,6 +60,8 @@ def read_ply(path: Path) -> list[Part]:
     part = Part(vertices, named[corners], normals, uniform(PLAIN, vertices))
 
     numbers = _texture_numbers(path, vertex, face, part.faces, polygon_of_face)
+    if CUT_OUT in comments and "opacity" in vertex.columns:
+        part = replace(part, opacity=vertex.columns["opacity"].astype(np.float64))
     part = _colored(path, part, vertex, face, corners, polygon_of_face)
     return _textured(path, part, comments, numbers)
 
@@ -192,7 +196,7 @@ def _textured(
             continue
         colors = one.colors if tinted else uniform(WHITE, one.vertices)
         file = companion(path, names[number])
-        texture = decode_texture(read_bytes(file), file)
+        texture = decode_texture(read_bytes(file), file, alpha=part.opacity is not None)
         parts.append(replace(one, colors=colors, texture=texture))
     return parts
 

@@ -45,6 +45,24 @@ def test_sixteen_bits_are_rounded_to_eight(kind, channels, rng):
     np.testing.assert_array_equal(decode_texture(content, "t"), expected)
 
 
+def test_alpha_is_kept_where_it_is_wanted_and_there(rng):
+    """Of 16 bits too, and of a palette; an image without it has three channels."""
+    image = rng.integers(0, 2**16, (9, 7, 4), dtype=np.uint16)
+    content = cv2.imencode(".png", image)[1].tobytes()
+    expected = np.round(image[..., [2, 1, 0, 3]] / 257).astype(np.uint8)
+    np.testing.assert_array_equal(decode_texture(content, "t", alpha=True), expected)
+    np.testing.assert_array_equal(decode_texture(content, "t"), expected[..., :3])
+    palette = Image.fromarray(np.arange(4, dtype=np.uint8).reshape(2, 2), "P")
+    palette.putpalette(range(12))
+    content = encoded(palette, "PNG", transparency=bytes([0, 80, 160, 255]))
+    found = decode_texture(content, "t", alpha=True)
+    np.testing.assert_array_equal(found[..., 3], [[0, 80], [160, 255]])
+    np.testing.assert_array_equal(found[..., :3], np.arange(12).reshape(2, 2, 3))
+    opaque = np.dstack([expected[..., :3], np.full((9, 7), 255, np.uint8)])
+    content = encoded(Image.fromarray(opaque), "PNG")
+    np.testing.assert_array_equal(decode_texture(content, "t", alpha=True), expected[..., :3])
+
+
 @pytest.mark.parametrize("magic", [b"P5", b"P6"])
 def test_portable_maps_of_sixteen_bits_are_rounded_too(magic, rng):
     shape = (4, 5, 1 if magic == b"P5" else 3)

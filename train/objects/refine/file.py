@@ -28,6 +28,12 @@ ARRAYS = {
     "rounds": Wanted((), "i"),
     "rim_px": Wanted((), "f"),
 }
+CUT = {  # of a mesh that is cut out by alpha
+    "opacity": Wanted(("vertices",), "f"),
+    "uv": Wanted(("vertices", 2), "f"),
+    "texture": Wanted(("height", "width", 4), "u"),
+}
+TYPES = {"opacity": np.float32, "uv": np.float32, "texture": np.uint8}
 
 
 def leave_refiner(refiner: Refiner | None, folder: Path) -> None:
@@ -39,6 +45,7 @@ def leave_refiner(refiner: Refiner | None, folder: Path) -> None:
     with whole_file(folder / REFINER) as partial, partial.open("wb") as file:
         np.savez_compressed(
             file,
+            allow_pickle=False,
             vertices=model.mesh.vertices,
             normals=model.mesh.normals,
             faces=model.mesh.faces,
@@ -49,7 +56,17 @@ def leave_refiner(refiner: Refiner | None, folder: Path) -> None:
             around=refiner.colors.around,
             rounds=np.int64(refiner.rounds),
             rim_px=np.float64(refiner.rim_px),
+            **_cut_of(model.mesh),
         )
+
+
+def _cut_of(mesh: Mesh) -> dict[str, np.ndarray]:
+    """The arrays of CUT that a mesh has."""
+    if mesh.opacity is None:
+        return {}
+    if mesh.uv is None or mesh.texture is None or mesh.texture.shape[2] < 4:
+        return {"opacity": mesh.opacity}
+    return {"opacity": mesh.opacity, "uv": mesh.uv, "texture": mesh.texture}
 
 
 @contextmanager
@@ -66,7 +83,7 @@ def read_refiner(folder: Path, obj_id: int) -> Iterator[Refiner | None]:
     if not path.is_file():
         yield None
         return
-    found = read_npz(path, ARRAYS)
+    found = read_npz(path, ARRAYS, CUT)
     _check(found, path, obj_id)
     vertices = found["vertices"].astype(np.float32)
     mesh = Mesh(
@@ -74,6 +91,7 @@ def read_refiner(folder: Path, obj_id: int) -> Iterator[Refiner | None]:
         found["faces"].astype(np.int32),
         found["normals"].astype(np.float32),
         np.full(vertices.shape, 255, np.uint8),
+        **{name: found[name].astype(kind) for name, kind in TYPES.items() if name in found},
     )
     box, diameter = found["box"].astype(np.float64), float(found["diameter"])
     model = ObjectModel(obj_id, mesh, diameter, box, np.eye(4)[None], {}, str(path))

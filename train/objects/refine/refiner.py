@@ -234,7 +234,15 @@ def open_refiner(
 
 
 def _shape(model: ObjectModel) -> ObjectModel:
-    """The model without its colours: contours need none."""
+    """The model without its colours: contours need none, but what cuts it out."""
     mesh = model.mesh
-    white = np.full(mesh.vertices.shape, 255, np.uint8)
-    return replace(model, mesh=Mesh(mesh.vertices, mesh.faces, mesh.normals, white))
+    bare = Mesh(
+        mesh.vertices,
+        mesh.faces,
+        mesh.normals,
+        np.full(mesh.vertices.shape, 255, np.uint8),
+        opacity=mesh.opacity,
+    )
+    if mesh.opacity is not None and mesh.texture is not None:
+        bare = replace(bare, uv=mesh.uv, texture=mesh.texture)
+    return replace(model, mesh=bare)

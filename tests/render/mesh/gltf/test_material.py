@@ -3,6 +3,7 @@
 import base64
 import io
 import logging
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -206,7 +207,6 @@ def test_the_diffuse_color_of_a_glossy_material_counts(tmp_path):
 @pytest.mark.parametrize(
     ("material", "word"),
     [
-        ({"alphaMode": "MASK"}, "transparency"),
         ({"alphaMode": "BLEND"}, "transparency"),
         ({"emissiveFactor": [1, 0, 0]}, "light of its own"),
         ({"normalTexture": {"index": 0}}, "a map of normals (normalTexture)"),
@@ -223,6 +223,59 @@ def test_what_is_not_drawn_is_said_once(material, word, tmp_path, caplog):
     sample.read(tmp_path)
     said = [record.message for record in caplog.records]
     assert len(said) == (1 if word else 0) and all(word in line for line in said)
+
+
+def masked(image: np.ndarray, **material) -> GltfSample:
+    """CORNER, its vertices in the middles of the four fields of a texture with alpha."""
+    sample = GltfSample()
+    texture = {"index": sample.texture(image)}
+    attributes = {"TEXCOORD_0": sample.array(UV)}
+    return painted(sample, {"baseColorTexture": texture}, attributes, **material)
+
+
+ALPHAS = np.array([[0, 100], [200, 255]], np.uint8).repeat(8, axis=0).repeat(8, axis=1)
+WITH_ALPHA = np.dstack([TEXELS, ALPHAS])
+GRAY_WITH_ALPHA = np.dstack([ALPHAS, ALPHAS])
+
+
+@pytest.mark.parametrize("image", [WITH_ALPHA, GRAY_WITH_ALPHA], ids=["colours", "gray"])
+def test_a_mask_cuts_where_alpha_is_below_its_cutoff(image, tmp_path):
+    part = masked(image, alphaMode="MASK", alphaCutoff=0.4).read(tmp_path)
+    np.testing.assert_array_equal(part.texture[..., 3], ALPHAS)
+    colors = ALPHAS[..., None].repeat(3, axis=2) if image is GRAY_WITH_ALPHA else TEXELS
+    np.testing.assert_array_equal(part.texture[..., :3], colors)
+    np.testing.assert_allclose(part.opacity, 1 / 0.4, rtol=2e-6)
+
+
+def test_alpha_counts_in_a_mask_alone_and_a_mask_that_cuts_nothing_is_none(tmp_path):
+    """So that such files are drawn as they were, in coarser levels too."""
+    opaque = np.dstack([TEXELS, np.maximum(ALPHAS, 128)])
+    for image, material in [
+        (WITH_ALPHA, {}),
+        (WITH_ALPHA, {"alphaMode": "BLEND"}),
+        (WITH_ALPHA, {"alphaMode": "MASK", "alphaCutoff": 0}),
+        (opaque, {"alphaMode": "MASK"}),
+        (TEXELS, {"alphaMode": "MASK"}),
+    ]:
+        part = masked(image, **material).read(tmp_path)
+        assert part.opacity is None
+        np.testing.assert_array_equal(part.texture, TEXELS)
+
+
+def test_what_is_joined_to_a_mask_stays_whole(tmp_path):
+    """Another texture, and a part without a material."""
+    sample = masked(WITH_ALPHA, alphaMode="MASK")
+    texture = {"index": sample.texture(TEXELS[::-1].copy())}
+    number = sample.put("materials", pbrMetallicRoughness={"baseColorTexture": texture})
+    for primitive in ({"material": number}, {}):
+        attributes = {"TEXCOORD_0": sample.array(UV)} if primitive else {}
+        sample.put("nodes", mesh=sample.corner(primitive, **attributes))
+    part = sample.read(tmp_path)
+    colors = np.pad(part.colors, ((0, 0), (0, 1)), constant_values=255)
+    found = looked_up(replace(part, colors=colors))
+    there = part.opacity * found[:, 3] / 255 >= 1
+    np.testing.assert_array_equal(there, [0, 0, 1, 1] + [1] * 8)
+    np.testing.assert_array_equal(found[:, :3], [*FOUR, *FOUR[[2, 3, 0, 1]], *[[178] * 3] * 4])
 
 
 def test_a_material_that_is_replaced_on_demand_is_shown_as_it_is_first(tmp_path):

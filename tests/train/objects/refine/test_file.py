@@ -1,6 +1,8 @@
 """What a refiner has learnt, kept beside a run's networks for `predict` and films."""
 
 import json
+from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -17,6 +19,7 @@ from train.learn.networks import build
 from train.learn.targets import ObjectInfo
 from train.objects import predict as reading
 from train.objects.refine.file import REFINER, leave_refiner, read_refiner
+from train.objects.refine.refiner import _shape
 
 
 @pytest.fixture
@@ -84,3 +87,22 @@ def test_a_refiner_of_another_object_or_of_no_mesh_is_refused(run):
     file.write_bytes(file.read_bytes()[:1000])
     with pytest.raises(InputError, match=r"not an \.npz"), read_refiner(run.parent, 1):
         pass
+
+
+def test_what_is_cut_out_of_a_mesh_is_kept(run, refiner):
+    """Else contours of the whole mesh would be looked for."""
+    model, count = refiner.model, len(refiner.model.mesh.vertices)
+    texture = np.full((4, 4, 4), 255, np.uint8)
+    texture[:2, ..., 3] = 0
+    cut = replace(
+        model.mesh,
+        uv=np.linspace(0, 1, 2 * count, dtype=np.float32).reshape(-1, 2),
+        texture=texture,
+        opacity=np.full(count, 2, np.float32),
+    )
+    shape = _shape(replace(model, mesh=cut)).mesh
+    left = SimpleNamespace(**{**vars(refiner), "model": replace(model, mesh=shape)})
+    leave_refiner(left, run.parent)
+    with read_refiner(run.parent, 1) as kept:
+        for name in ("uv", "texture", "opacity"):
+            np.testing.assert_array_equal(getattr(kept.model.mesh, name), getattr(cut, name))
