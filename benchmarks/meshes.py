@@ -101,6 +101,7 @@ def draw(part: Part) -> np.ndarray:
         part.colors,
         None if part.uv is None else part.uv.astype(np.float32),
         part.texture,
+        None if part.opacity is None else part.opacity.astype(np.float32),
     )
     K = np.array([[2.2 * TILE, 0, (TILE - 1) / 2], [0, 2.2 * TILE, (TILE - 1) / 2], [0, 0, 1]])
     forward = np.array([-0.5, 0.75, -0.45]) / np.linalg.norm([-0.5, 0.75, -0.45])

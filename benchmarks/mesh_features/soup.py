@@ -31,7 +31,8 @@ def _texel(texture: np.ndarray, uv: np.ndarray) -> np.ndarray:
     """(m, 3): the nearest texel of (m, 2) coordinates, v up, repeated outside 0..1."""
     height, width = texture.shape[:2]
     u, v = (np.mod(uv, 1.0) * [width, height]).astype(int).T
-    return texture[height - 1 - np.minimum(v, height - 1), np.minimum(u, width - 1)].astype(float)
+    rows, columns = height - 1 - np.minimum(v, height - 1), np.minimum(u, width - 1)
+    return texture[rows, columns, :3].astype(float)
 
 
 def by_us(path: Path) -> Soup:

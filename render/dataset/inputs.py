@@ -2,7 +2,8 @@
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+import logging
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
@@ -28,12 +29,15 @@ from render.mesh.mesh import ObjectModel, load_models
 from render.mesh.names import check_names, ids_of
 from render.scene.distractors import load_distractors, needs_solids
 from render.scene.furnishings import all_props
+from render.scene.lighting import NONE
 from render.scene.props import props
 from render.scene.randomize import Randomizer, SceneConfig
 from render.scene.spec import NEAR
 from render.scene.surroundings import SETTLED
 from render.scene.view import frame_size, old_camera, scene_camera
 from render.sensor.config import SensorConfig
+
+log = logging.getLogger(__name__)
 
 DEFAULT_HAND_SCENE = HandSceneConfig()
 HAND_LACKS = {"coordinates": "object coordinates", "format": "place in tar shards"}
@@ -84,7 +88,10 @@ class SceneInputs:
         render = to_dict(replace(config, size=size, camera=None))
         self.settings = {"render": render, **ranges, "seed": seed, **_camera_record(scene, camera)}
         self.settings |= _turned(self.models, config.up)
-        self.settings["meshes"] = {str(i): mesh_digest(model) for i, model in self.models.items()}
+        physical = scene.environment != NONE
+        _say_finishes({**self.models, **self.distractors}.values(), physical)
+        digests = {str(i): mesh_digest(model, physical) for i, model in self.models.items()}
+        self.settings["meshes"] = digests
         self.settings |= self._distractor_record(scene)
         if self.randomizer.views:  # told by what the file says, not by its place
             self.settings["scene"] |= {"views": _digest_of(self.randomizer.views)}
@@ -124,7 +131,8 @@ class SceneInputs:
         """What stands about, where older versions had something else; a mesh alone had itself."""
         if self._lacks_others:
             return {DISTRACTORS: "solids"}
-        digests = {str(i): mesh_digest(model) for i, model in self.distractors.items()}
+        physical = scene.environment != NONE
+        digests = {str(i): mesh_digest(model, physical) for i, model in self.distractors.items()}
         return {DISTRACTORS: digests} if digests else {}
 
     def _use_backgrounds(self, folder: Path, listed: Mapping[str, int]) -> None:
@@ -205,12 +213,26 @@ def _digest_of(views: Mapping[int, np.ndarray]) -> str:
     return made.hexdigest()
 
 
-def mesh_digest(model: ObjectModel) -> str:
-    """16 hex digits that say whether an object is the same, to the last bit of what is drawn."""
+def _say_finishes(models: Iterable[ObjectModel], physical: bool) -> None:
+    """Say which meshes have surfaces of their own that are not drawn, or not written."""
+    for model in models:
+        if model.mesh.finish is not None:
+            where = "is drawn from this file; models/ holds its colours alone"
+            why = where if physical else "is drawn with scene.environment only"
+            log.info("%s: its surface (%s) %s", model.source, model.mesh.finish.words, why)
+
+
+def mesh_digest(model: ObjectModel, physical: bool = False) -> str:
+    """16 hex digits that say whether an object is the same, to the last bit of what is drawn.
+
+    physical: in an environment, where its finish counts.
+    """
     mesh, made = model.mesh, hashlib.blake2b(digest_size=8)
     drawn = (mesh.vertices, mesh.faces, mesh.normals, mesh.colors, mesh.uv, mesh.texture)
     for array in (*drawn, mesh.opacity):
         if array is not None:
             made.update(f"{array.shape} {array.dtype}".encode() + array.tobytes())
+    if physical and mesh.finish is not None:
+        made.update(mesh.finish.digest.encode())
     made.update(json.dumps(model.info, sort_keys=True).encode())
     return made.hexdigest()

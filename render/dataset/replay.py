@@ -24,6 +24,7 @@ from render.mesh.mesh import ObjectModel, load_models
 from render.plain import clipped
 from render.scene.distractors import is_distractor, load_distractors
 from render.scene.furnishings import all_props
+from render.scene.lighting import NONE
 from render.scene.randomize import SceneConfig
 from render.scene.spec import SceneSpec
 
@@ -66,10 +67,12 @@ def replay_frame(frame: Path, out: Path) -> None:
     obj_ids = sorted({placed.obj_id for placed in spec.objects})
     others = [i for i in obj_ids if is_distractor(i)]
     of_meshes = [i for i in obj_ids if i not in all_props() and i not in (*others, HAND_ID)]
-    models = _models(root, config, of_meshes, made["settings"].get("meshes", {}))
+    scene = _scene(made["settings"], root / RECORD)
+    physical = scene.environment != NONE
+    models = _models(root, config, of_meshes, made["settings"].get("meshes", {}), physical)
     models |= {i: prop for i, prop in all_props().items() if i in obj_ids}
     if others:
-        models |= _distractors(made["settings"], others, root / RECORD)
+        models |= _distractors(scene, made["settings"], others, root / RECORD)
     hands = {} if config.hand is None else {HAND_ID: load_hand(config.hand)}
     _check_postures(spec, hands, where)
     with closing(make_renderer(models, config, hands)) as renderer:
@@ -113,45 +116,54 @@ def _check_postures(spec: SceneSpec, hands: Mapping[int, HandModel], where: str)
 
 
 def _models(
-    root: Path, config: RenderConfig, obj_ids: Sequence[int], digests: Mapping[str, str]
+    root: Path,
+    config: RenderConfig,
+    obj_ids: Sequence[int],
+    digests: Mapping[str, str],
+    physical: bool,
 ) -> dict[int, ObjectModel]:
     """The objects that a dataset was drawn with.
 
     Args:
         digests: of each, by its id as text; {} where the dataset does not tell.
+        physical: in an environment.
     """
     try:
         models = load_models(config.objects, config.unit, obj_ids, config.up)
-        if not digests or _differing(models, digests) is None:
+        if not digests or _differing(models, digests, physical) is None:
             return models
-        reason = f"object {_differing(models, digests)} is another there now"
+        reason = f"object {_differing(models, digests, physical)} is another there now"
     except InputError as error:
         reason = str(error)
     own = load_models([root / "models"], "mm", obj_ids)
-    if _differing(own, digests) is None:
+    if _differing(own, digests, physical) is None:
         log.info("drawn with %s (%s)", root / "models", reason)
     else:
         log.warning(
             "drawn with %s, which are rounded to float32 millimetres or changed, so that last bits"
-            " may differ (%s)",
+            " may differ, and which have no surfaces but colours (%s)",
             root / "models",
             reason,
         )
     return own
 
 
-def _distractors(
-    settings: Mapping[str, Any], ids: Sequence[int], path: Path
-) -> dict[int, ObjectModel]:
-    """The meshes of scene.distractors that stand in a frame, from where they were."""
+def _scene(settings: Mapping[str, Any], path: Path) -> SceneConfig:
     try:
-        scene = fill(SceneConfig, settings.get("scene", {}), "settings.scene")
+        return fill(SceneConfig, settings.get("scene", {}), "settings.scene")
     except OptionError as error:
         raise InputError(f"{path}: {error.message}") from None
+
+
+def _distractors(
+    scene: SceneConfig, settings: Mapping[str, Any], ids: Sequence[int], path: Path
+) -> dict[int, ObjectModel]:
+    """The meshes of scene.distractors that stand in a frame, from where they were."""
     digests = plain.dict_of(plain.text)(settings.get(DISTRACTORS, {}), f"{path}: {DISTRACTORS}")
     found = load_distractors(scene.distractors, ())
     missing = [i for i in ids if i not in found]
-    differing = _differing({i: found[i] for i in ids if i in found}, digests)
+    there = {i: found[i] for i in ids if i in found}
+    differing = _differing(there, digests, scene.environment != NONE)
     if missing or differing is not None:
         raise InputError(
             f"{path}: a mesh of scene.distractors ({', '.join(scene.distractors)}) is not there any"
@@ -160,6 +172,9 @@ def _distractors(
     return {i: found[i] for i in ids}
 
 
-def _differing(models: Mapping[int, ObjectModel], digests: Mapping[str, str]) -> int | None:
+def _differing(
+    models: Mapping[int, ObjectModel], digests: Mapping[str, str], physical: bool
+) -> int | None:
     """The first object that is not what its digest says."""
-    return next((i for i in models if mesh_digest(models[i]) != digests.get(str(i))), None)
+    found = {i: mesh_digest(model, physical) for i, model in models.items()}
+    return next((i for i in models if found[i] != digests.get(str(i))), None)

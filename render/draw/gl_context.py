@@ -10,6 +10,7 @@ import moderngl
 
 from render.draw.gl_read import TOGETHER
 from render.errors import EGL_FIX, InputError
+from render.mesh.finish import MAPS
 
 SHADERS = Path(__file__).parent / "shaders"
 INCLUDE = re.compile(r'^#include "(.*)"$', re.M)  # of what several fragment shaders share
@@ -18,6 +19,7 @@ BY_SAMPLE = "GL_ARB_gpu_shader5"
 # Where the uniform blocks and the textures of the shaders are bound.
 GEOMETRY_BINDING, SHADING_BINDING, SHADOWS_BINDING, ENVIRONMENT_BINDING = 0, 1, 2, 3
 SURFACE_UNIT, SHADOW_UNIT, MIRRORED_UNIT, ALBEDO_UNIT, OCCLUSION_UNIT = 0, 1, 2, 3, 4
+MAP_UNITS = {name: 5 + i for i, name in enumerate(MAPS)}
 SAMPLES = 4  # of an anti-aliased pixel
 # Views that are read together may each take a shaded, a multisampled and a resolved one, and then
 # silhouettes one each.
@@ -62,7 +64,8 @@ class Programs:
 
         Args:
             kinds: macros that are set. TEXTURED. CUT: parts are cut out; with SMOOTH, sample by
-                sample. SPOTS: among the lights are spots, or some cast shadows.
+                sample. SPOTS: among the lights are spots, or some cast shadows. FINISH: the mesh
+                has one, with MAP_ and the name of each of its maps; for an environment.
         """
         file = "physical.frag" if physical else "shaded.frag"
         kinds["SMOOTH"] = kinds.get("SMOOTH", False) and BY_SAMPLE in self._context.extensions
@@ -112,6 +115,7 @@ def _program(
     units = {"surface": SURFACE_UNIT, "shadow_atlas": SHADOW_UNIT}
     units |= {"mirrored": MIRRORED_UNIT, "albedo": ALBEDO_UNIT, "occlusion": OCCLUSION_UNIT}
     units |= {"surfaces": SURFACE_UNIT}
+    units |= {f"{name}_map": unit for name, unit in MAP_UNITS.items()}
     for name, unit in units.items():
         if name in program:
             program[name] = unit

@@ -5,8 +5,9 @@ from collections.abc import Callable
 import moderngl
 import numpy as np
 
-from render.draw.gl_context import SURFACE_UNIT, Programs
+from render.draw.gl_context import MAP_UNITS, SURFACE_UNIT, Programs
 from render.errors import InputError
+from render.mesh.finish import MAPS, Finish
 from render.mesh.mesh import Mesh
 from render.scene.spec import Posture
 
@@ -15,6 +16,9 @@ ATTRIBUTES = ("position", "normal", "color", "uv")
 VERTEX = np.dtype({"names": ATTRIBUTES, "formats": ["3<f4", "3<f4", "4u1", "2<f4"]})
 VERTEX_FORMAT = "3f 3f 3f1 x1 2f"
 OPACITY = np.dtype("<f4")
+# Of a finish: its factors, and uv of its maps, two by two.
+FINISH_ATTRIBUTES = ("finish", "emissive", "map_uv", "more_map_uv")
+FINISH_FORMAT = "4f 3f 4f 4f"
 
 
 class DrawnMesh:
@@ -43,6 +47,9 @@ class DrawnMesh:
         self._opacity: moderngl.Buffer | None = None
         if mesh.opacity is not None:
             self._opacity = context.buffer(mesh.opacity[order].astype(OPACITY).tobytes())
+        self._finish = None if mesh.finish is None else mesh.finish.taken(order)
+        self._finish_buffer: moderngl.Buffer | None = None
+        self._maps: dict[str, moderngl.Texture] = {}
         self.closed = closed
         self._context, self._programs = context, programs
         self._indices = context.buffer(faces.tobytes())
@@ -54,7 +61,19 @@ class DrawnMesh:
         if self._texture is not None:
             self._texture.use(SURFACE_UNIT)
         kinds = dict(TEXTURED=textured, CUT=cut, SPOTS=spots, SMOOTH=cut and smooth)
+        if physical and self._finish is not None:
+            self._use_finish(self._finish)
+            kinds |= {"FINISH": True, **{f"MAP_{name.upper()}": True for name in self._maps}}
         self._array(self._programs.shaded(lights, physical, **kinds)).render()
+
+    def _use_finish(self, finish: Finish) -> None:
+        """Let the next draw have a finish, which is uploaded when it is first drawn."""
+        if self._finish_buffer is None:
+            self._finish_buffer = self._context.buffer(finish_records(finish).tobytes())
+            for name, one in finish.maps.items():
+                self._maps[name] = _upload_texture(self._context, one.texture)
+        for name, texture in self._maps.items():
+            texture.use(MAP_UNITS[name])
 
     def draw_surfaces(self) -> None:
         """Draw its depth and normals."""
@@ -82,6 +101,8 @@ class DrawnMesh:
             content: list[tuple] = [(self.vertices, VERTEX_FORMAT, *ATTRIBUTES)]
             if self._opacity is not None:
                 content.append((self._opacity, "1f", "opacity"))
+            if self._finish_buffer is not None:
+                content.append((self._finish_buffer, FINISH_FORMAT, *FINISH_ATTRIBUTES))
             # A program that ignores an attribute does not have it: skip_errors leaves it out.
             self._arrays[program] = self._context.vertex_array(
                 program, content, index_buffer=self._indices, skip_errors=True
@@ -105,6 +126,15 @@ def vertex_records(mesh: Mesh, order: np.ndarray) -> np.ndarray:
     if mesh.uv is not None:
         vertices["uv"] = mesh.uv[order]
     return vertices
+
+
+def finish_records(finish: Finish) -> np.ndarray:
+    """(n, 15) float32 of a finish, as FINISH_FORMAT has them; uv of maps it has not are 0."""
+    uv = [
+        finish.maps[name].uv if name in finish.maps else np.zeros((len(finish.factors), 2), "<f4")
+        for name in MAPS
+    ]
+    return np.hstack([finish.factors, *uv]).astype("<f4")
 
 
 def spatial_order(vertices: np.ndarray, faces: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -1,6 +1,7 @@
 """All that a rasteriser can draw: meshes with their levels of detail, hands in any posture."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import moderngl
 import numpy as np
@@ -93,16 +94,26 @@ class DrawnModels:
         # Of what the near plane cuts open, or is turned inside out, the backs of faces are seen.
         if depth > view.spec.near and min(placed.stretch) > 0:
             allowed = allowed_error(view.camera, depth) / max(placed.stretch)
-            levels = self._coarser.get(placed.obj_id, ())
+            levels = self._levels_of(placed.obj_id, view.spec.environment is not None)
             for k in reversed(range(len(levels))):
                 if levels[k].error < allowed:
                     return self._level(placed.obj_id, k)
         return self._drawn[placed.obj_id].posed(placed.posture)
 
+    def _levels_of(self, obj_id: int, physical: bool) -> Sequence[Level]:
+        """A mesh's levels; in an environment none, if they cannot show its finish."""
+        finish = self._rigid[obj_id].finish if obj_id in self._rigid else None
+        if physical and finish is not None and finish.everywhere(1) is None:
+            return ()
+        return self._coarser.get(obj_id, ())
+
     def _level(self, obj_id: int, k: int) -> DrawnMesh:
         """The k-th level of a mesh, in the context's memory from its first call on."""
         if (obj_id, k) not in self._levels:
-            level = self._coarser[obj_id][k]
-            drawn = DrawnMesh(self._context, level.mesh, self._programs, level.closed)
+            level, finish = self._coarser[obj_id][k], self._rigid[obj_id].finish
+            mesh = level.mesh
+            if finish is not None:
+                mesh = replace(mesh, finish=finish.everywhere(len(mesh.vertices)))
+            drawn = DrawnMesh(self._context, mesh, self._programs, level.closed)
             self._levels[obj_id, k] = drawn
         return self._levels[obj_id, k]

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -21,6 +22,8 @@ VIEWS, FIRST_VIEWS, SEED = 200, 10, 0
 LARGEST_ERROR = 0.02  # of the object's size; what is worse is hardly ever good enough to be drawn
 MOST_DIFFERING = 1e-4  # of the pixels of a closed mesh: edges seen end-on round either way
 FORMAT = 2  # of the files in the cache; to be raised with every change in how levels are made
+# What a level depends on, and consists of; a finish is drawn where it is the same all over.
+ARRAYS = ("vertices", "faces", "normals", "colors", "uv", "texture", "opacity")
 Triangles = tuple[np.ndarray, np.ndarray]  # vertices (n, 3) and faces (m, 3)
 version = cache(metadata.version)  # which reads the package's files
 
@@ -136,7 +139,7 @@ def _file(mesh: Mesh, renderer: str) -> Path:
 
 
 def _arrays(mesh: Mesh) -> dict[str, np.ndarray]:
-    arrays = {name: getattr(mesh, name) for name in Mesh.__dataclass_fields__}
+    arrays = {name: getattr(mesh, name) for name in ARRAYS}
     return {name: array for name, array in arrays.items() if array is not None}
 
 
@@ -158,8 +161,9 @@ def _levels(arrays: Mapping[str, np.ndarray]) -> list[Level]:
         raise ValueError("errors and closed do not belong together")
     levels = []
     for i, (error, is_closed) in enumerate(zip(errors, closed, strict=True)):
-        names = [name for name in Mesh.__dataclass_fields__ if f"{i}_{name}" in arrays]
-        mesh = Mesh(**{name: arrays[f"{i}_{name}"] for name in names})
+        names = [name for name in ARRAYS if f"{i}_{name}" in arrays]
+        of_mesh: dict[str, Any] = {name: arrays[f"{i}_{name}"] for name in names}
+        mesh = Mesh(**of_mesh)
         _check_mesh(mesh)
         levels.append(Level(mesh, float(error), bool(is_closed)))
     return levels

@@ -16,6 +16,7 @@ from render.image_file import write_png
 from render.json_file import read_json
 from render.mesh.axes import RECORDS, up_axis, with_z_up
 from render.mesh.file import read_mesh_file
+from render.mesh.finish import Finish
 from render.mesh.names import name_in_file, told_apart, write_names
 from render.mesh.part import Part
 from render.mesh.ply.mesh import CUT_OUT, TINTED_TEXTURE
@@ -56,7 +57,8 @@ class Mesh:
 
     opacity: (n,) float32, or None. What is cut out is not there, in any image: a point where
     opacity, interpolated, times the texture's alpha, 0..1, is below 1; a texture of (h, w, 4) has
-    one, else it is 1.
+    one, else it is 1. finish: how the surface takes light in an environment, or None where the file
+    leaves that to the scene.
     """
 
     vertices: np.ndarray
@@ -66,6 +68,7 @@ class Mesh:
     uv: np.ndarray | None = None
     texture: np.ndarray | None = None
     opacity: np.ndarray | None = None
+    finish: Finish | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,6 +128,7 @@ def load_mesh(path: Path, unit: str | None = None, up: str | None = None) -> Mes
         uv=None if part.uv is None else part.uv.astype(np.float32),
         texture=part.texture,
         opacity=None if part.opacity is None else part.opacity.astype(np.float32),
+        finish=part.finish,
     )
 
 
@@ -132,7 +136,7 @@ def write_ply(path: Path, mesh: Mesh) -> None:
     """Write a mesh as BOP has them: binary PLY in mm with normals and colours.
 
     A texture goes beside it as PNG under the same stem, with texture_u and texture_v a vertex. What
-    is cut out is told by a comment, and an opacity a vertex.
+    is cut out is told by a comment, and an opacity a vertex. A finish is left out.
     """
     columns = dict(zip("xyz", (mesh.vertices.astype(np.float64) * 1000).T, strict=True))
     columns |= zip(("nx", "ny", "nz"), mesh.normals.T, strict=True)

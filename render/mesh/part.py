@@ -1,9 +1,11 @@
 """One geometry as a file holds it, and what every reader of mesh files needs to make one."""
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
+from render.mesh.finish import Finish, join_finishes
 from render.mesh.texture_atlas import join_textures
 
 PLAIN = (178, 178, 178)  # what has no colour at all
@@ -22,6 +24,7 @@ class Part:
     texture.
     uv: (n, 2) float64, v up, and texture: (h, w, 3) uint8, first row on top, or (h, w, 4) with
     alpha; or both None. opacity: (n,) float64, or None where nothing is cut out; see `Mesh`.
+    finish: or None where the file says nothing of it.
     """
 
     vertices: np.ndarray
@@ -31,6 +34,7 @@ class Part:
     uv: np.ndarray | None = None
     texture: np.ndarray | None = None
     opacity: np.ndarray | None = None
+    finish: Finish | None = None
 
     def taken(self, rows: np.ndarray, faces: np.ndarray) -> "Part":
         """A part of these (k,) vertices, and (m, 3) faces of them."""
@@ -42,6 +46,7 @@ class Part:
             colors=self.colors[rows],
             uv=None if self.uv is None else self.uv[rows],
             opacity=None if self.opacity is None else self.opacity[rows],
+            finish=None if self.finish is None else self.finish.taken(rows),
         )
 
 
@@ -109,7 +114,7 @@ def vertex_normals(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
     return trimesh.Trimesh(vertices, faces, process=False).vertex_normals
 
 
-def split(part: Part, **per_corner: np.ndarray) -> Part:
+def split(part: Part, **per_corner: Any) -> Part:
     """Give every corner of every face its own vertex, and these (3 m, ...) attributes."""
     order = part.faces.reshape(-1)
     return replace(part.taken(order, np.arange(len(order)).reshape(-1, 3)), **per_corner)
@@ -148,4 +153,5 @@ def join(parts: list[Part]) -> Part:
         uv,
         texture,
         opacity,
+        join_finishes([part.finish for part in parts], [len(part.vertices) for part in parts]),
     )

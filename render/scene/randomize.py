@@ -98,14 +98,16 @@ class SceneConfig(SettledConfig):
     )
     roughness: Range = option(
         (0.25, 0.9),
-        "Of objects' surfaces, with an environment; 0: a mirror, 1: matt",
+        "Of objects' surfaces, with an environment, unless their glTF file says; 0: a mirror, 1:"
+        " matt",
         minimum=0,
         maximum=1,
         later=True,
     )
     metallic_chance: float = option(
         0.0,
-        "Chance that an object is of metal, with an environment; 0: none is, 1: all are",
+        "Chance that an object is of metal, with an environment, unless its glTF file says; 0: none"
+        " is, 1: all are",
         minimum=0,
         maximum=1,
         later=True,

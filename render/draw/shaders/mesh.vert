@@ -23,6 +23,17 @@ in float opacity;
 AT out float cut_opacity;
 #endif
 
+#ifdef FINISH
+in vec4 finish;
+in vec3 emissive;
+in vec4 map_uv;
+in vec4 more_map_uv;
+out vec4 own_finish;
+out vec3 own_emissive;
+out vec4 at_maps;
+out vec4 at_more_maps;
+#endif
+
 // A silhouette must cover exactly the pixels that the shaded object covers, though another
 // fragment shader is linked to this one.
 invariant gl_Position;
@@ -36,5 +47,11 @@ void main() {
     point_in_obj = position;
 #ifdef CUT
     cut_opacity = opacity;
+#endif
+#ifdef FINISH
+    own_finish = finish;
+    own_emissive = emissive;
+    at_maps = map_uv;
+    at_more_maps = more_map_uv;
 #endif
 }

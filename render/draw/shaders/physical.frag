@@ -5,8 +5,8 @@
 // reflected between microfacets is added: E. Turquin, "Practical multiple scattering compensation for
 // microfacet models", 2019. Colours of meshes and textures are decoded from sRGB, light is linear, and
 // `displayed` encodes it.
-// Variants, by macros: LIGHTS, the number of lights. And, if defined: TEXTURED; CUT; SPOTS, for spots
-// and for lights that cast shadows; NORMALS and COORDINATES, the number of the target that takes each.
+// Variants, by macros: LIGHTS, the number of lights. And, if defined: TEXTURED; CUT; FINISH; SPOTS, for
+// spots and for lights that cast shadows; NORMALS and COORDINATES, the number of the target that takes each.
 layout(std140) uniform Shading {
     vec4 tint;         // rgb; a goes to the colour's alpha as it is
     vec4 highlight;    // z: roughness, w: metallic
@@ -102,6 +102,8 @@ float seen_at() {
     return (dot(weights, vec4(a.y, b.y, c.y, d.y)) + 1e-4) / (dot(weights, vec4(1.0)) + 1e-4);
 }
 
+#include "finish.glsl"
+
 void main() {
     vec3 color = vertex_color * tint.rgb;
 #ifdef TEXTURED
@@ -109,11 +111,25 @@ void main() {
 #endif
     color = min(decoded(color), 1.0);
     float roughness = highlight.z, metallic = highlight.w;
+#ifdef FINISH
+    vec2 own = own_or(vec2(roughness, metallic));
+    roughness = own.x;
+    metallic = own.y;
+#endif
 
     // Meshes are seen from both sides: the normal is the one on the viewer's side.
     vec3 to_viewer = normalize(-point_in_cam);
     vec3 normal = normalize(normal_in_cam);
+#ifdef FINISH
+    vec3 outward = mapped(normal);
+#endif
     normal = dot(normal, to_viewer) < 0.0 ? -normal : normal;
+#ifdef NORMALS
+    normal_seen = vec4(normal, 1.0);
+#endif
+#ifdef FINISH
+    normal = dot(normal, normal_in_cam) < 0.0 ? -outward : outward;
+#endif
 #ifdef SPOTS
     vec3 face = cross(dFdx(point_in_cam), dFdy(point_in_cam));
     face /= max(length(face), 1e-30) * (dot(face, to_viewer) < 0.0 ? -1.0 : 1.0);
@@ -130,6 +146,10 @@ void main() {
     // What is hidden gives back light of its own colour: Jimenez et al. as in occlusion.frag, 5. And
     // highlights: Lagarde and de Rousiers, 4.10.2.
     float seen = seen_at();
+#ifdef FINISH
+    // Both may know of the same: not their product.
+    seen = min(seen, own_occlusion());
+#endif
     vec3 bounced = ((2.0404 * color - 0.3324) * seen - 4.7951 * color + 0.6417) * seen;
     bounced = max(vec3(seen), (bounced + 2.7552 * color + 0.6903) * seen);
     float past = pow(max(facing_viewer, 0.0) + seen, exp2(-16.0 * roughness - 1.0)) - 1.0 + seen;
@@ -168,11 +188,11 @@ void main() {
         }
     }
 
+#ifdef FINISH
+    radiance += own_light();
+#endif
     color_and_instance = vec4(displayed(radiance), tint.a);
     depth = 1.0 / gl_FragCoord.w;  // clip w is the camera's z
-#ifdef NORMALS
-    normal_seen = vec4(normal, 1.0);
-#endif
 #ifdef COORDINATES
     coordinates = vec4(point_in_obj, 1.0);
 #endif

@@ -12,11 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from render.errors import InputError
 from render.input_file import read_bytes
 from render.mesh.gltf.accessor import Accessors
 from render.mesh.gltf.file import GltfFile, extension, member, objects, whole
-from render.mesh.gltf.material import Material, Materials
+from render.mesh.gltf.material import Materials
 from render.mesh.gltf.node import Nodes, bend
 from render.mesh.gltf.primitive import (
     TRIANGLES,
@@ -27,7 +26,6 @@ from render.mesh.gltf.primitive import (
 )
 from render.mesh.part import PLAIN, Part, check, uniform
 from render.mesh.repair import Mended, mend_part
-from render.mesh.texture import lay_out
 from render.transforms import apply
 
 log = logging.getLogger(__name__)
@@ -133,36 +131,21 @@ class _Reader:
         if number is None:
             colors = uniform(PLAIN, vertices) if colors is None else colors
             return Part(vertices, faces, geometry.normals(), colors)
-        material = self._materials.get(number)
+        material = self._materials.get(number, geometry)
         part = Part(
             vertices,
             faces,
             geometry.normals(),
             material.vertex_colors(colors, len(vertices)),
             opacity=material.opacity(geometry.alphas()),
+            finish=material.finished(geometry, len(vertices)),
         )
         if material.texture is None:
             return part
-        if not geometry.has(material.attribute):
-            raise InputError(
-                f"{self._file.path}: has a texture for vertices without {material.attribute}; give"
-                " them texture coordinates, or take the texture off their material"
-            )
-        texture = material.texture
+        texture, uv = material.texture.laid_out(geometry)
         if part.opacity is None and texture.shape[2] == 4:
             texture = np.ascontiguousarray(texture[..., :3])
-        texture, uv = lay_out(texture, _uv(geometry, material), material.wrap)
         return replace(part, uv=uv, texture=texture)
-
-
-def _uv(geometry: Geometry, material: Material) -> np.ndarray:
-    """(n, 2), v up."""
-    uv = geometry.get(material.attribute, ("VEC2",))
-    if material.transform is not None:
-        uv = uv @ material.transform[:, :2].T + material.transform[:, 2]
-    uv[:, 1] = 1 - uv[:, 1]
-    # As GL will have them.
-    return uv.astype(np.float32).astype(np.float64)
 
 
 def _moved(part: Part, scene_from_mesh: np.ndarray) -> Part:

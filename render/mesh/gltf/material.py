@@ -1,49 +1,45 @@
-"""What a glTF material says of the colour of a surface, as texture and vertex colours show it.
+"""What a glTF material says of a surface: its colour, what is cut out of it, how it takes light.
 
 Base colours are linear, textures are stored as they are displayed (sRGB), and their product is
 linear (glTF 2.0, 3.9.2). Vertex colours are taken as they are displayed, as programs write them.
 """
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from render.mesh.gltf.file import GltfFile, extension, member, number, vector, whole
+from render.mesh.finish import PLAIN, Finish, SurfaceMap
+from render.mesh.gltf.file import GltfFile, extension, member, number, vector
+from render.mesh.gltf.primitive import Geometry
+from render.mesh.gltf.texture import Texture, Textures
 from render.mesh.part import WHITE
-from render.mesh.texture import decode_texture
 
 log = logging.getLogger(__name__)
 
-WRAPS = {10497: "repeat", 33648: "mirror", 33071: "clamp"}
 GLOSSY = "KHR_materials_pbrSpecularGlossiness"
-MAPS = {
-    "normalTexture": "a map of normals",
-    "occlusionTexture": "a map of occlusion",
-    "metallicRoughnessTexture": "a map of roughness and metal",
-}
-# Extensions that give a texture another image, in a format that is not read.
-OTHER_IMAGES = ("KHR_texture_basisu", "MSFT_texture_dds", "EXT_texture_avif")
+STRENGTH = "KHR_materials_emissive_strength"
+READ = (GLOSSY, STRENGTH)
+OF_MATERIALS = "KHR_materials_"
 
 
 @dataclass(frozen=True, eq=False)
 class Material:
-    """A surface's colour.
+    """A surface.
 
-    factor: (3,) linear, 0..1. alpha: factor on opacity. cutoff: what is less opaque is not there;
-    0: all is. texture: (h, w, 3) uint8 with the factor in it, or (h, w, 4) with the image's alpha
-    where there is a cutoff, or None. attribute: the texture coordinates that it takes. transform:
-    (2, 3), moves those, v down. wrap: along u and v, as `render.mesh.texture.lay_out` takes it.
+    factor: (3,) linear colour, 0..1. alpha: factor on opacity. cutoff: what is less opaque is not
+    there; 0: all is. texture: with the factor in it, and with the image's alpha where there is a
+    cutoff; or None. finish: (7,) as `Finish.factors`. maps: as `Finish.maps`.
     """
 
     factor: np.ndarray
     alpha: float
     cutoff: float
-    texture: np.ndarray | None = None
-    attribute: str = "TEXCOORD_0"
-    transform: np.ndarray | None = None
-    wrap: tuple[str, str] = ("repeat", "repeat")
+    texture: Texture | None
+    finish: np.ndarray
+    maps: Mapping[str, Texture]
 
     def vertex_colors(self, colors: np.ndarray | None, count: int) -> np.ndarray:
         """(count, 3) uint8 to draw, from the (count, 3) uint8 of the file, if it has some."""
@@ -59,94 +55,101 @@ class Material:
             return None
         # What is exactly at the cutoff stays, however float32 rounds it.
         opacity = alphas * (self.alpha * (1 + 1e-6) / self.cutoff)
-        texture, least = self.texture, 1.0
-        if texture is not None and texture.shape[2] == 4:
-            least = texture[..., 3].min() / 255
+        least = 1.0
+        if self.texture is not None and self.texture.image.shape[2] == 4:
+            least = self.texture.image[..., 3].min() / 255
         return None if (opacity * least >= 1).all() else opacity
+
+    def finished(self, geometry: Geometry, count: int) -> Finish | None:
+        """The finish of these (count,) vertices; None where the material says nothing of it."""
+        if not self.maps and tuple(self.finish) == PLAIN:
+            return None
+        maps = {}
+        for name, texture in self.maps.items():
+            image, uv = texture.laid_out(geometry)
+            maps[name] = SurfaceMap(uv.astype(np.float32), image)
+        return Finish(np.tile(self.finish.astype(np.float32), (count, 1)), maps)
+
+    @property
+    def textures(self) -> list[Texture]:
+        """All of them."""
+        return [*([] if self.texture is None else [self.texture]), *self.maps.values()]
 
 
 class Materials:
     """The materials of a glTF file, by number."""
 
     def __init__(self, file: GltfFile) -> None:
-        self._file = file
+        self._file, self._textures = file, Textures(file)
         self._made: dict[int, Material] = {}
-        self._images: dict[tuple[int, bool], np.ndarray] = {}
         self._dropped: set[str] = set()
 
-    def get(self, number: Any) -> Material:
-        """A material, ready to use."""
+    def get(self, number: Any, geometry: Geometry) -> Material:
+        """A material, ready to use.
+
+        Raises:
+            InputError: the vertices lack coordinates that a texture takes.
+        """
         entry = self._file.entry("materials", number)
         if number not in self._made:
             self._made[number] = self._make(entry)
             self._drop(entry)
+        for texture in self._made[number].textures:
+            self._textures.check(texture, geometry)
         return self._made[number]
 
     def _make(self, entry: dict) -> Material:
         glossy = extension(entry, GLOSSY)
         rough = _rough(entry)
         color = rough if glossy is None else glossy
-        names = ("baseColor", "baseColorTexture") if glossy is None else ("diffuse",)
-        factor, alpha = np.split(vector(color, f"{names[0]}Factor", (1.0, 1, 1, 1)), [3])
-        if ((factor < 0) | (factor > 1)).any():
-            self._say("base colours outside 0..1, which are clamped")
-            factor = np.clip(factor, 0, 1)
+        name = "baseColor" if glossy is None else "diffuse"
+        factor, alpha = np.split(vector(color, f"{name}Factor", (1.0, 1, 1, 1)), [3])
+        factor = self._clipped(factor, "base colours")
         is_mask = entry.get("alphaMode") == "MASK"
         cutoff = number(entry, "alphaCutoff", 0.5) if is_mask else 0.0
-        material = Material(factor, float(np.clip(alpha[0], 0, 1)), cutoff)
-        if f"{names[0]}Texture" not in color:
-            return material
-        return self._textured(material, member(color, f"{names[0]}Texture", dict))
+        texture = None
+        if f"{name}Texture" in color:
+            texture = self._textures.get(member(color, f"{name}Texture", dict), cutoff > 0)
+            if (factor != 1).any():
+                texture = replace(texture, image=tinted(texture.image, factor))
+        finish, maps = self._finish(entry, {} if glossy is not None else rough)
+        return Material(factor, float(np.clip(alpha[0], 0, 1)), cutoff, texture, finish, maps)
 
-    def _textured(self, material: Material, info: dict) -> Material:
-        moved = extension(info, "KHR_texture_transform") or {}
-        coordinates = moved.get("texCoord", info.get("texCoord", 0))
-        texture = self._file.entry("textures", info.get("index"))
-        sampler: dict = {}
-        if "sampler" in texture:
-            sampler = self._file.entry("samplers", texture["sampler"])
-        image = self._image(texture, material.cutoff > 0)
-        return replace(
-            material,
-            texture=image if (material.factor == 1).all() else tinted(image, material.factor),
-            attribute=f"TEXCOORD_{whole(coordinates, 'texCoord of a texture')}",
-            transform=_transform(moved) if moved else None,
-            wrap=(_wrap(sampler, "wrapS"), _wrap(sampler, "wrapT")),
-        )
+    def _finish(self, entry: dict, rough: dict) -> tuple[np.ndarray, dict[str, Texture]]:
+        """How a surface takes light: (7,) as `Finish.factors`, and its maps."""
+        infos = {"normal": (entry, "normalTexture"), "occlusion": (entry, "occlusionTexture")}
+        infos["metallic_roughness"] = rough, "metallicRoughnessTexture"
+        strength = number(extension(entry, STRENGTH) or {}, "emissiveStrength", 1.0)
+        glow = np.maximum(strength * vector(entry, "emissiveFactor", (0.0, 0, 0)), 0)
+        if glow.any():
+            infos["emissive"] = entry, "emissiveTexture"
+        said = {name: member(of, key, dict) for name, (of, key) in infos.items() if key in of}
 
-    def _image(self, texture: dict, alpha: bool) -> np.ndarray:
-        """The image of a texture: in WebP where it has one, else PNG or JPEG."""
-        webp = extension(texture, "EXT_texture_webp")
-        source = (webp or {}).get("source", texture.get("source"))
-        if source is None:
-            for name in OTHER_IMAGES:
-                if extension(texture, name) is not None:
-                    self._file.refuse(name)
-            raise ValueError("a texture without an image")
-        entry = self._file.entry("images", source)
-        if (source, alpha) not in self._images:
-            content, name = self._content(source, entry)
-            self._images[source, alpha] = decode_texture(content, name, alpha)
-        return self._images[source, alpha]
+        factors = np.array(PLAIN)
+        named = ("roughnessFactor", "metallicFactor")
+        if "metallic_roughness" in said or any(name in rough for name in named):
+            values = np.array([number(rough, name, 1.0) for name in named])
+            factors[:2] = self._clipped(values, "roughness or metal")
+        if "normal" in said:
+            factors[2] = number(said["normal"], "scale", 1.0)
+        if "occlusion" in said:
+            factors[3] = np.clip(number(said["occlusion"], "strength", 1.0), 0, 1)
+        factors[4:] = glow
+        return factors, {name: self._textures.get(info) for name, info in said.items()}
 
-    def _content(self, number: int, entry: dict) -> tuple[bytes, str]:
-        """An image's file, and what errors call it."""
-        if "bufferView" in entry:
-            view, _ = self._file.view(entry["bufferView"])
-            return bytes(view), f"{self._file.path}: image {number}"
-        uri = member(entry, "uri", str)
-        name = "" if uri.startswith("data:") else f", {uri}"
-        return self._file.resource(uri), f"{self._file.path}: image {number}{name}"
+    def _clipped(self, values: np.ndarray, what: str) -> np.ndarray:
+        if ((values < 0) | (values > 1)).any():
+            self._say(f"{what} outside 0..1, which are clamped")
+        return np.clip(values, 0, 1)
 
     def _drop(self, entry: dict) -> None:
         if entry.get("alphaMode", "OPAQUE") not in ("OPAQUE", "MASK"):
             self._say("transparency, which is not drawn")
-        glow = vector(entry, "emissiveFactor", (0.0, 0, 0))
-        if (glow > 0).any():
-            self._say("light of its own, which is not drawn")
-        for name, where in ((n, w) for w in (entry, _rough(entry)) for n in MAPS):
-            if name in where:
-                self._say(f"{MAPS[name]} ({name}), which is not drawn")
+        if extension(entry, GLOSSY) is not None:
+            self._say(f"highlights of {GLOSSY}, which are not drawn")
+        for name in sorted(member(entry, "extensions", dict, {})):
+            if name.startswith(OF_MATERIALS) and name not in READ:
+                self._say(f"{name}, which is not drawn")
 
     def _say(self, what: str) -> None:
         """Say once what is left out."""
@@ -177,20 +180,3 @@ def _linear(displayed: np.ndarray) -> np.ndarray:
 def _displayed(linear: np.ndarray) -> np.ndarray:
     """The displayed value of light, both 0..1: sRGB, IEC 61966-2-1."""
     return np.where(linear <= 0.0031308, linear * 12.92, 1.055 * linear ** (1 / 2.4) - 0.055)
-
-
-def _transform(moved: dict) -> np.ndarray:
-    """(2, 3) of KHR_texture_transform: scales, turns against the clock, moves."""
-    (x, y), (across, down) = vector(moved, "offset", (0.0, 0)), vector(moved, "scale", (1.0, 1))
-    angle = number(moved, "rotation", 0.0)
-    c, s = np.cos(angle), np.sin(angle)
-    return np.array([[c * across, s * down, x], [-s * across, c * down, y]])
-
-
-def _wrap(sampler: dict, name: str) -> str:
-    kind = sampler.get(name, 10497)
-    if not isinstance(kind, int) or kind not in WRAPS:
-        raise ValueError(
-            f"{name} is {str(kind)[:20]}; one of {', '.join(map(str, WRAPS))} was expected"
-        )
-    return WRAPS[kind]

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -86,12 +87,13 @@ def read_refiner(folder: Path, obj_id: int) -> Iterator[Refiner | None]:
     found = read_npz(path, ARRAYS, CUT)
     _check(found, path, obj_id)
     vertices = found["vertices"].astype(np.float32)
+    cut: dict[str, Any] = {n: found[n].astype(kind) for n, kind in TYPES.items() if n in found}
     mesh = Mesh(
         vertices,
         found["faces"].astype(np.int32),
         found["normals"].astype(np.float32),
         np.full(vertices.shape, 255, np.uint8),
-        **{name: found[name].astype(kind) for name, kind in TYPES.items() if name in found},
+        **cut,
     )
     box, diameter = found["box"].astype(np.float64), float(found["diameter"])
     model = ObjectModel(obj_id, mesh, diameter, box, np.eye(4)[None], {}, str(path))

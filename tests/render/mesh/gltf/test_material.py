@@ -208,9 +208,9 @@ def test_the_diffuse_color_of_a_glossy_material_counts(tmp_path):
     ("material", "word"),
     [
         ({"alphaMode": "BLEND"}, "transparency"),
-        ({"emissiveFactor": [1, 0, 0]}, "light of its own"),
-        ({"normalTexture": {"index": 0}}, "a map of normals (normalTexture)"),
-        ({"occlusionTexture": {"index": 0}}, "a map of occlusion (occlusionTexture)"),
+        ({"emissiveFactor": [1, 0, 0]}, ""),
+        ({"extensions": {"KHR_materials_transmission": {}}}, "KHR_materials_transmission, which"),
+        ({"extensions": {"KHR_materials_pbrSpecularGlossiness": {}}}, "highlights of KHR_materi"),
         ({"pbrMetallicRoughness": {"baseColorFactor": [2, 1, 1, 1]}}, "outside 0..1"),
         ({"alphaMode": "OPAQUE", "doubleSided": True}, ""),
     ],
