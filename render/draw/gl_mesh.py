@@ -7,8 +7,9 @@ import numpy as np
 
 from render.draw.gl_context import MAP_UNITS, SURFACE_UNIT, Programs
 from render.errors import InputError
-from render.mesh.finish import MAPS, Finish
+from render.mesh.finish import MAPS
 from render.mesh.mesh import Mesh
+from render.mesh.tangent import vertex_tangents
 from render.scene.spec import Posture
 
 # Interleaved vertices, as mesh.vert names them; colours are padded to four bytes.
@@ -16,9 +17,9 @@ ATTRIBUTES = ("position", "normal", "color", "uv")
 VERTEX = np.dtype({"names": ATTRIBUTES, "formats": ["3<f4", "3<f4", "4u1", "2<f4"]})
 VERTEX_FORMAT = "3f 3f 3f1 x1 2f"
 OPACITY = np.dtype("<f4")
-# Of a finish: its factors, and uv of its maps, two by two.
-FINISH_ATTRIBUTES = ("finish", "emissive", "map_uv", "more_map_uv")
-FINISH_FORMAT = "4f 3f 4f 4f"
+# Of a finish: its factors, uv of its maps, two by two, and the tangents of that of normals.
+FINISH_ATTRIBUTES = ("finish", "emissive", "map_uv", "more_map_uv", "tangent")
+FINISH_FORMAT = "4f 3f 4f 4f 3f"
 
 
 class DrawnMesh:
@@ -47,7 +48,8 @@ class DrawnMesh:
         self._opacity: moderngl.Buffer | None = None
         if mesh.opacity is not None:
             self._opacity = context.buffer(mesh.opacity[order].astype(OPACITY).tobytes())
-        self._finish = None if mesh.finish is None else mesh.finish.taken(order)
+        # Uploaded when it is first drawn.
+        self._finished = None if mesh.finish is None else (mesh, order)
         self._finish_buffer: moderngl.Buffer | None = None
         self._maps: dict[str, moderngl.Texture] = {}
         self.closed = closed
@@ -61,16 +63,16 @@ class DrawnMesh:
         if self._texture is not None:
             self._texture.use(SURFACE_UNIT)
         kinds = dict(TEXTURED=textured, CUT=cut, SPOTS=spots, SMOOTH=cut and smooth)
-        if physical and self._finish is not None:
-            self._use_finish(self._finish)
+        if physical and self._finished is not None:
+            self._use_finish(*self._finished)
             kinds |= {"FINISH": True, **{f"MAP_{name.upper()}": True for name in self._maps}}
         self._array(self._programs.shaded(lights, physical, **kinds)).render()
 
-    def _use_finish(self, finish: Finish) -> None:
-        """Let the next draw have a finish, which is uploaded when it is first drawn."""
-        if self._finish_buffer is None:
-            self._finish_buffer = self._context.buffer(finish_records(finish).tobytes())
-            for name, one in finish.maps.items():
+    def _use_finish(self, mesh: Mesh, order: np.ndarray) -> None:
+        """Let the next draw have the finish of a mesh, whose vertices are drawn in this order."""
+        if self._finish_buffer is None and mesh.finish is not None:
+            self._finish_buffer = self._context.buffer(finish_records(mesh)[order].tobytes())
+            for name, one in mesh.finish.maps.items():
                 self._maps[name] = _upload_texture(self._context, one.texture)
         for name, texture in self._maps.items():
             texture.use(MAP_UNITS[name])
@@ -128,13 +130,17 @@ def vertex_records(mesh: Mesh, order: np.ndarray) -> np.ndarray:
     return vertices
 
 
-def finish_records(finish: Finish) -> np.ndarray:
-    """(n, 15) float32 of a finish, as FINISH_FORMAT has them; uv of maps it has not are 0."""
-    uv = [
-        finish.maps[name].uv if name in finish.maps else np.zeros((len(finish.factors), 2), "<f4")
-        for name in MAPS
-    ]
-    return np.hstack([finish.factors, *uv]).astype("<f4")
+def finish_records(mesh: Mesh) -> np.ndarray:
+    """(n, 18) float32 of a mesh's finish, as FINISH_FORMAT has them; 0 for maps that it has not."""
+    finish = mesh.finish
+    assert finish is not None
+    none = np.zeros((len(finish.factors), 3))
+    uv = [finish.maps[name].uv if name in finish.maps else none[:, :2] for name in MAPS]
+    tangents = none
+    if "normal" in finish.maps:
+        uv_of_normals = finish.maps["normal"].uv
+        tangents = vertex_tangents(mesh.vertices, mesh.normals, mesh.faces, uv_of_normals)
+    return np.hstack([finish.factors, *uv, tangents]).astype("<f4")
 
 
 def spatial_order(vertices: np.ndarray, faces: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

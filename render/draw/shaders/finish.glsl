@@ -5,6 +5,7 @@ in vec4 own_finish;   // roughness, below 0 where the scene says it; metallic; o
 in vec3 own_emissive; // linear light
 in vec4 at_maps;      // uv of normals, and of roughness and metal
 in vec4 at_more_maps; // of occlusion, and of emissive light
+in vec3 tangent_in_cam;
 
 #ifdef MAP_NORMAL
 uniform sampler2D normal_map;
@@ -20,15 +21,18 @@ uniform sampler2D emissive_map;
 #endif
 
 // The map's normal where the surface has this one. The axes are MikkTSpace's: along u on the surface,
-// and across that, to the side on which v rises, so that mirrored coordinates are right. They are found
-// from derivatives, hence the same over a triangle but for the normal.
+// and across that, to the side on which v rises, so that mirrored coordinates are right. Where vertices
+// have no tangent, u is that of the triangle.
 vec3 mapped(vec3 normal) {
 #ifdef MAP_NORMAL
     vec3 right = dFdx(point_in_cam), down = dFdy(point_in_cam);
     vec3 found = 2.0 * texture(normal_map, at_maps.xy).xyz - 1.0;
     vec2 uv_right = dFdx(at_maps.xy), uv_down = dFdy(at_maps.xy);
     float turn = uv_right.x * uv_down.y - uv_down.x * uv_right.y < 0.0 ? -1.0 : 1.0;
-    vec3 u = (uv_down.y * right - uv_right.y * down) * turn;
+    vec3 u = tangent_in_cam;
+    if (dot(u, u) < 1e-8) {
+        u = (uv_down.y * right - uv_right.y * down) * turn;
+    }
     vec3 v = (uv_right.x * down - uv_down.x * right) * turn;
     u -= dot(u, normal) * normal;
     float size = length(u);

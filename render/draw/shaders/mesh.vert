@@ -28,10 +28,12 @@ in vec4 finish;
 in vec3 emissive;
 in vec4 map_uv;
 in vec4 more_map_uv;
+in vec3 tangent;
 out vec4 own_finish;
 out vec3 own_emissive;
 out vec4 at_maps;
 out vec4 at_more_maps;
+out vec3 tangent_in_cam;
 #endif
 
 // A silhouette must cover exactly the pixels that the shaded object covers, though another
@@ -53,5 +55,6 @@ void main() {
     own_emissive = emissive;
     at_maps = map_uv;
     at_more_maps = more_map_uv;
+    tangent_in_cam = mat3(cam_from_obj) * tangent;
 #endif
 }

@@ -13,6 +13,8 @@ from render.environment.spec import Environment
 from render.mesh.finish import PLAIN, UNSAID, Finish, SurfaceMap, join_finishes
 from render.mesh.mesh import Mesh
 from render.scene.spec import Light, Material, SceneSpec
+from render.transforms import rodrigues
+from tests.render.draw.test_physical import sphere
 from tests.scenes import assert_same_frame, at, draw, scene, square
 
 CAMERA = Camera(np.array([[300.0, 0, 39.5], [0, 300, 39.5], [0, 0, 1]]), 80, 80)
@@ -93,6 +95,52 @@ def test_a_map_that_tilts_a_plane_shades_it_as_the_tilted_normal(uv_from_xy, beh
     assert np.abs(level.rgb.astype(int) - theirs.rgb)[INNER].mean() > 3
     # Images of normals show the surface itself.
     np.testing.assert_allclose(ours.normals[INNER], np.broadcast_to([0, 0, -1], (56, 56, 3)))
+
+
+def test_a_mirrored_half_tilts_the_other_way():
+    """Of a square folded along its middle, whose vertices both halves share."""
+    grid = np.array([[x, y, 0] for x in (-0.1, 0, 0.1) for y in (-0.1, 0.1)], np.float32)
+    faces = np.array([[0, 1, 3], [0, 3, 2], [2, 3, 5], [2, 5, 4]], np.int32)
+    uv = np.column_stack([1 - np.abs(grid[:, 0]) / 0.1, grid[:, 1]]).astype(np.float32)
+    texel = np.array([190, 90, 230])
+    x, y, z = 2 * texel / 255 - 1
+    maps = {
+        "normal": SurfaceMap(uv, texture(*texel)),
+        "occlusion": SurfaceMap(uv, texture(128, 0, 0)),
+    }
+    rows = np.tile(np.float32([UNSAID, UNSAID, 1, 1, 0, 0, 0]), (6, 1))
+    facing, gray = np.tile(np.float32([0, 0, -1]), (6, 1)), np.full((6, 3), 200, np.uint8)
+    mesh = Mesh(grid, faces, facing, gray, finish=Finish(rows, maps))
+    (ours,) = draw({1: mesh}, lit())
+    bare = Finish(rows, {"occlusion": maps["occlusion"]})
+    for side, half in ((1, np.s_[12:68, 6:39]), (-1, np.s_[12:68, 41:74])):
+        normals = np.tile(np.float32([side * x, y, -z]), (6, 1))
+        (theirs,) = draw({1: replace(mesh, normals=normals, finish=bare)}, lit())
+        assert np.abs(ours.rgb.astype(int) - theirs.rgb)[half].max() <= 1
+
+
+def test_a_round_surface_is_tilted_without_facets():
+    """As by normals of vertices that are tilted each along the ball's own axes."""
+    ball = sphere(steps=64)
+    normals = ball.normals.astype(np.float64)
+    azimuth = np.tile(np.linspace(0, 2 * np.pi, 128), 64)
+    polar = np.repeat(np.linspace(0, np.pi, 64), 128)
+    uv = np.column_stack([4 * azimuth / (2 * np.pi), 1 - polar / np.pi]).astype(np.float32)
+    texel = np.array([170, 100, 235])
+    x, y, z = 2 * texel / 255 - 1
+    east = np.column_stack([-np.sin(azimuth), np.cos(azimuth), 0 * azimuth])
+    tilted = x * east + y * np.cross(normals, east) + z * normals
+    tilted /= np.linalg.norm(tilted, axis=1, keepdims=True)
+    rows = np.tile(np.float32([UNSAID, UNSAID, 1, 1, 0, 0, 0]), (len(normals), 1))
+    dim = {"occlusion": SurfaceMap(uv, texture(60, 0, 0))}
+    maps = {**dim, "normal": SurfaceMap(uv, texture(*texel))}
+    mapped = replace(ball, finish=Finish(rows, maps))
+    reference = replace(ball, normals=tilted.astype(np.float32), finish=Finish(rows, dim))
+    R = rodrigues(np.array([0.5, 0.3, 0.2]))
+    spec = lit(placed=at([0, 0, 0.8], R, material=Material(roughness=0.3)))
+    (ours,), (theirs,) = draw({1: mapped}, spec), draw({1: reference}, spec)
+    off = np.abs(ours.rgb.astype(int) - theirs.rgb).max(axis=2)[ours.depth > 0]
+    assert np.percentile(off, 99) <= 1  # the poles have no axes
 
 
 def test_the_scale_of_a_map_of_normals_counts_along_the_surface():
