@@ -16,6 +16,8 @@ from render.input_file import read_bytes
 
 log = logging.getLogger(__name__)
 
+# Maps that change what is seen, of Wavefront's and of the extension for physically based rendering.
+UNDRAWN = ("bump", "map_bump", "norm", "disp", "map_ks", "map_ns", "map_ke", "map_pr", "map_pm")
 # Options before a texture's name, and how many words each takes at most. Those with numbers may
 # have fewer.
 NUMBERS = {"-boost": 1, "-bm": 1, "-texres": 1, "-mm": 2, "-o": 3, "-s": 3, "-t": 3}
@@ -105,7 +107,9 @@ def material_of(entry: Entry) -> Material:
     if color is None and not texture:
         _say(entry, "has no colour Kd; it is drawn in plain grey")
     if _transparent(said):
-        _say(entry, "its transparency is left out")
+        _say(entry, "its transparency is left out: it is drawn whole; glTF's masks are cut out")
+    if undrawn := [name for name in said if name in UNDRAWN]:
+        _say(entry, f"its {', '.join(undrawn)} left out; glTF's maps are drawn")
     if not texture:
         return Material(color)
 

@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 
 from render.camera import Camera
+from render.capture.placed.outline import outline
 from render.draw.level_of_detail import make_levels
 from render.draw.rasterizer import Rasterizer
 from render.draw.reference import PyrenderRenderer
 from render.environment.spec import Environment
 from render.errors import InputError
-from render.mesh.mesh import Mesh, load_mesh, write_ply
+from render.mesh.mesh import Mesh, load_mesh, object_model, write_ply
 from render.scene.spec import Light, Material
 from render.transforms import rodrigues
 from tests.gltf_samples import GltfSample
@@ -209,3 +210,10 @@ def test_a_material_of_a_spec_colours_what_is_left():
     spec = scene(CAMERA, at([0, 0, 1.0], material=Material(tint=(1.0, 0.5, 0.0))))
     (frame,) = draw({1: board()}, replace(spec, ambient=FULL_AMBIENT))
     assert (frame.rgb[there()] == [255, 128, 0]).all() and not frame.rgb[~there()].any()
+
+
+def test_a_printed_outline_refuses_what_it_cannot_cut_out():
+    info = {"diameter": 1, **{f"{of}_{axis}": 1 for of in ("min", "size") for axis in "xyz"}}
+    model = object_model(1, board(), info, "leaf.glb")
+    with pytest.raises(InputError, match=r"leaf\.glb: its surface is cut out by alpha"):
+        outline(model, np.eye(4))
