@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from render.unused import Unused, When, all_but
+from render.unused import Unused, When, all_but, lacks
 
 
 def _layout(*names: str) -> When:
@@ -40,7 +40,7 @@ COLOR = "gain white_balance gamma blur_px noise motion_px full_well_e read_noise
 COLOR = " ".join(f"sensor.{name}" for name in (*COLOR.split(), "jpeg_quality"))
 LENS = "sensor.k1 sensor.k2 sensor.p1 sensor.p2 sensor.k3"
 LIGHT = "lights ambient light light_color light_kinds light_distance spot_deg shadow_chance"
-LIGHT += " tint tint_spread gloss shininess environment roughness metallic_chance"
+LIGHT += " lamp_size tint tint_spread gloss shininess environment roughness metallic_chance"
 LIGHT = " ".join(f"scene.{name}" for name in LIGHT.split())
 
 # What only some kinds of scenes, lights and cameras have.
@@ -122,6 +122,11 @@ OF_KINDS = (
         "scene.light_distance",
         "belongs to scene.light_kinds point or spot",
         _kinds("point", "spot"),
+    ),
+    Unused(
+        "scene.lamp_size",
+        "belongs to scene.shadow_chance, which is 0; set that, too",
+        lacks("scene.shadow_chance"),
     ),
     Unused("scene.spot_deg", "belongs to scene.light_kinds=spot", _kinds("spot")),
     Unused(

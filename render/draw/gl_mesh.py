@@ -1,6 +1,6 @@
 """Meshes as OpenGL draws them: vertex buffers in a fast order, textures with mipmaps."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import moderngl
 import numpy as np
@@ -57,12 +57,14 @@ class DrawnMesh:
         self._indices = context.buffer(faces.tobytes())
         self._arrays: dict[moderngl.Program, moderngl.VertexArray] = {}
 
-    def draw_shaded(self, lights: int, spots: bool, physical: bool, smooth: bool) -> None:
-        """Draw it in the light; as `Programs.shaded`."""
+    def draw_shaded(
+        self, lights: int, lamps: Mapping[str, bool], physical: bool, smooth: bool
+    ) -> None:
+        """Draw it in the light; as `Programs.shaded`. lamps: its kinds SPOTS and SOFT."""
         textured, cut = self._texture is not None, self._opacity is not None
         if self._texture is not None:
             self._texture.use(SURFACE_UNIT)
-        kinds = dict(TEXTURED=textured, CUT=cut, SPOTS=spots, SMOOTH=cut and smooth)
+        kinds = dict(TEXTURED=textured, CUT=cut, **lamps, SMOOTH=cut and smooth)
         if physical and self._finished is not None:
             self._use_finish(*self._finished)
             kinds |= {"FINISH": True, **{f"MAP_{name.upper()}": True for name in self._maps}}

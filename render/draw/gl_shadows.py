@@ -5,7 +5,13 @@ from collections.abc import Mapping, Sequence
 import moderngl
 import numpy as np
 
-from render.draw.gl_context import GEOMETRY_BINDING, SHADOW_UNIT, SHADOWS_BINDING, Framebuffers
+from render.draw.gl_context import (
+    GEOMETRY_BINDING,
+    SHADOW_DEPTH_UNIT,
+    SHADOW_UNIT,
+    SHADOWS_BINDING,
+    Framebuffers,
+)
 from render.draw.gl_mesh import DrawnMesh
 from render.draw.records import GEOMETRY, MAX_LIGHTS, Bounds, View
 from render.draw.shadows import KERNEL, WAYS, atlas_layout, caster_corners, light_view, map_lights
@@ -16,12 +22,24 @@ MAX_MAPS = SIDES * MAX_LIGHTS
 KEPT_ATLASES = 4  # of different sizes, which may be large
 
 # std140 uniform block of shaded.frag: SIDES maps a light, of which only point lights use all.
-SHADOWS = np.dtype([("atlas_from_cam", "<f4", (MAX_MAPS, 4, 4)), ("reach", "<f4", (MAX_MAPS, 4))])
+SHADOWS = np.dtype(
+    [
+        ("atlas_from_cam", "<f4", (MAX_MAPS, 4, 4)),
+        ("reach", "<f4", (MAX_MAPS, 4)),
+        ("soft", "<f4", (MAX_MAPS, 4)),
+        ("tile", "<f4", (MAX_MAPS, 4)),
+    ]
+)
 
 
 def needs_spots(spec: SceneSpec) -> bool:
     """Whether a spec's lights need the programs for spots and shadows, which take longer."""
     return any(light.shadow or light.kind == "spot" for light in spec.lights)
+
+
+def needs_soft(spec: SceneSpec) -> bool:
+    """Whether a spec's lights need the programs for lamps of a size, which take longer still."""
+    return any(light.shadow and light.radius for light in spec.lights)
 
 
 class ShadowMaps:
@@ -35,6 +53,7 @@ class ShadowMaps:
         self._context, self._boxes = context, boxes
         self._framebuffers = Framebuffers(context, kept=KEPT_ATLASES)
         self._geometry = context.buffer(reserve=GEOMETRY.itemsize, dynamic=True)
+        self._plain = context.sampler(filter=(moderngl.NEAREST, moderngl.NEAREST))  # compares not
         self._shadows = context.buffer(reserve=SHADOWS.itemsize, dynamic=True)
 
     def draw(self, view: View, casters: Sequence[DrawnMesh]) -> None:
@@ -80,10 +99,19 @@ class ShadowMaps:
             self._draw_map(view.spec, clip_from_cam, casters)
             shadows["atlas_from_cam"][i] = _atlas_from_clip(place, grid) @ clip_from_cam
             shadows["reach"][i, 0] = KERNEL * texel
+            radius = lights[i].radius or 0.0
+            shadows["soft"][i] = radius, seen.depths[0], *seen.depth_terms()
+            # Half a texel within the tile, so that filtering does not look beyond.
+            low, size = np.array(place) / grid, 1 / np.array(grid)
+            half = size / texels / 2
+            shadows["tile"][i] = *(low + half), *(low + size - half)
 
         depth_map = atlas.depth_attachment
         assert isinstance(depth_map, moderngl.Texture)
         depth_map.use(SHADOW_UNIT)
+        if needs_soft(view.spec):
+            depth_map.use(SHADOW_DEPTH_UNIT)
+            self._plain.use(SHADOW_DEPTH_UNIT)
 
     def _draw_map(
         self,

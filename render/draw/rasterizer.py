@@ -11,7 +11,7 @@ from render.draw.gl_environment import Environments
 from render.draw.gl_models import DrawnModels
 from render.draw.gl_occlusion import Occlusion
 from render.draw.gl_read import Drawn, ReadBack, batches
-from render.draw.gl_shadows import ShadowMaps, needs_spots
+from render.draw.gl_shadows import ShadowMaps, needs_soft, needs_spots
 from render.draw.gl_silhouettes import Silhouettes
 from render.draw.gl_uniforms import Uniforms
 from render.draw.level import Level
@@ -178,11 +178,11 @@ class Rasterizer:
         self._context.enable_only(moderngl.DEPTH_TEST)
         size, part = view.camera.size, view.part
         shaded = self._framebuffers.get("shaded", *size, turn)
-        spots = self._cast_shadows(view)
+        lamps = self._cast_shadows(view)
         if view.spec.environment is not None:
             self._environments.use(view.spec.environment, size)
             self._occlusion.draw(view, self._models.seen(view), self._uniforms)
-        self._draw_view(shaded, view, spots)
+        self._draw_view(shaded, view, lamps)
         targets = [(4, "u1"), (1, "f4"), *((3, "f4") for _ in self._maps)]
         drawn = [Drawn(shaded, part, *target, i) for i, target in enumerate(targets)]
         if self._antialias:
@@ -190,22 +190,26 @@ class Rasterizer:
             records["shading"]["tint"][:, 3] = 1  # alpha, the id so far, becomes coverage
             self._uniforms.send([records])
             multisampled = self._framebuffers.get("multisampled", *size)
-            self._draw_view(multisampled, view, spots, smooth=True)
+            self._draw_view(multisampled, view, lamps, smooth=True)
             resolved = self._framebuffers.get("resolved", *size, turn)
             self._context.copy_framebuffer(resolved, multisampled)
             drawn.append(Drawn(resolved, part, 4, "u1"))
         return drawn
 
-    def _cast_shadows(self, view: View) -> bool:
-        """Draw a view's shadow maps; returns whether it takes the program for spots and shadows."""
+    def _cast_shadows(self, view: View) -> dict[str, bool]:
+        """Draw a view's shadow maps; returns which kinds of programs it takes for its lamps."""
         spots = needs_spots(view.spec)
         if spots:
             self._context.disable(moderngl.CULL_FACE)
             self._shadows.draw(view, self._models.casters(view))
-        return spots
+        return {"SPOTS": spots, "SOFT": needs_soft(view.spec)}
 
     def _draw_view(
-        self, framebuffer: moderngl.Framebuffer, view: View, spots: bool, smooth: bool = False
+        self,
+        framebuffer: moderngl.Framebuffer,
+        view: View,
+        lamps: Mapping[str, bool],
+        smooth: bool = False,
     ) -> None:
         """Draw a view's meshes, whose uniforms have been sent; smooth: into several samples."""
         framebuffer.scissor = view.part
@@ -215,7 +219,7 @@ class Rasterizer:
         for i, mesh in enumerate(self._models.seen(view)):
             self._uniforms.bind(i)
             mesh.cull()
-            mesh.draw_shaded(len(view.spec.lights), spots, physical, smooth)
+            mesh.draw_shaded(len(view.spec.lights), lamps, physical, smooth)
 
     def _frame(
         self, view: View, images: Sequence[np.ndarray], background: np.ndarray | None

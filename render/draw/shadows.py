@@ -69,6 +69,13 @@ class LightView:
     depths: tuple[float, float]
     is_spot: bool
 
+    def depth_terms(self) -> tuple[float, float]:
+        """a and b of the depth d, 0..1, that a map has of what is z in front of the light: for a
+        spot d z = a z + b, else d = a z + b."""
+        clip = _projection(np.zeros(2), np.ones(2), self.depths, self.is_spot)
+        a, b = clip[2, 2:] / 2
+        return (a + 0.5, b) if self.is_spot else (a, b + 0.5)
+
     def matrix(self, texels: int) -> tuple[np.ndarray, float]:
         """OpenGL's (4, 4) clip matrix from the camera frame to a map of so many texels along each
         side, and the width in metres of a texel for each unit of clip w (1 if directional)."""

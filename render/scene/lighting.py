@@ -68,8 +68,9 @@ class Lighting:
             lights.append(Light("directional", tuple(direction.tolist()), self._color(rng, share)))
         ambient = self._color(rng, rng.uniform(*config.ambient))
         # From a stream of their own, so that whatever else rng draws does not depend on it.
-        (rng,) = rng.spawn(1)
-        return ambient, tuple(self._turned_into_kind(light, middle, rng) for light in lights)
+        rng, size_rng = rng.spawn(2)
+        turned = [self._turned_into_kind(light, middle, rng) for light in lights]
+        return ambient, tuple(self._with_size(light, middle, size_rng) for light in turned)
 
     def environment(self, rng: np.random.Generator, up: np.ndarray) -> Environment | None:
         """An environment, turned about the vertical; None where there is none.
@@ -108,6 +109,15 @@ class Lighting:
             return light
         direction, cone = tuple((-towards).tolist()), (float(inner), float(outer))
         return replace(light, direction=direction, cone=cone)
+
+    def _with_size(self, light: Light, middle: np.ndarray, rng: np.random.Generator) -> Light:
+        """A light of a radius, if any are."""
+        if not self.config.lamp_size[1]:
+            return light
+        size = rng.uniform(*self.config.lamp_size)
+        if light.kind != "directional":
+            size *= float(np.linalg.norm(np.array(light.vector) - middle))
+        return replace(light, radius=float(size))
 
     def _color(self, rng: np.random.Generator, strength: float) -> tuple[float, ...]:
         return tuple((strength * (1 + self.config.light_color * rng.uniform(-1, 1, 3))).tolist())

@@ -71,6 +71,14 @@ class SceneConfig(SettledConfig):
     shadow_chance: float = option(
         0.0, "Chance that a light casts shadows; 0: none does, 1: all do", minimum=0, maximum=1
     )
+    lamp_size: Range = option(
+        (0.0, 0.0),
+        "Radius of lights that cast shadows over their distance to the middle of the objects. 0:"
+        " sharp shadows, 0.005: the sun's, 0.2: a soft box's; slower",
+        minimum=0,
+        maximum=0.2,
+        later=True,
+    )
     tint: tuple[float, float, float] = option(
         (1.0, 1.0, 1.0), "Factors on every mesh's colour, red, green and blue; 1,1,1 leaves it"
     )

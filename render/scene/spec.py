@@ -16,7 +16,7 @@ from render.sensor.spec import DEPTH_SENSORS, ColorSensor, DepthSensor, Vector
 
 NEAR = 0.01  # metres; what is nearer to the camera is cut off, unless objects are small
 # Fields that older specs do not have; they are not written down where they are None.
-YOUNG = ("environment", "roughness", "metallic", "distortion", "cam_from_world")
+YOUNG = ("environment", "roughness", "metallic", "distortion", "cam_from_world", "radius")
 NEAREST_SHARE = 0.2  # of an annotated object's distance: what is drawn of it is no nearer
 LIGHT_KINDS = ("directional", "point", "spot")
 
@@ -100,6 +100,9 @@ class Light:
     direction: the way a spot shines, unit length. cone: a spot's inner and outer half angle,
     radians: its whole intensity inside the inner, none outside the outer; between them that of
     glTF 2.0's extension KHR_lights_punctual.
+
+    radius: of the lamp, metres, which softens its shadows; of a directional light the tangent of
+    the angle that its radius is seen under. None and 0 are a point, whose shadows are sharp.
     """
 
     kind: str
@@ -108,6 +111,7 @@ class Light:
     shadow: bool = False
     direction: Vector = (0.0, 0.0, 1.0)
     cone: Vector = (0.0, math.pi / 4)
+    radius: float | None = None
 
 
 @dataclass(frozen=True)

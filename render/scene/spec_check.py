@@ -79,6 +79,7 @@ _LIGHT = record(
     {
         "color": _COLOR,
         "shadow": boolean,
+        "radius": optional(number(0, FARTHEST)),
         "direction": array(3, least=-1.01, most=1.01),
         "cone": array(2, least=0, most=math.pi / 2),
     },

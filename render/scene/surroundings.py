@@ -93,8 +93,11 @@ class Room:
             way = np.array(light.vector)
             with np.errstate(divide="ignore"):
                 ends = np.where(way > 0, high - middle, low - middle) / way
-            place = middle + 0.98 * np.abs(ends[way != 0]).min() * way
-            return replace(light, kind="point", vector=tuple(place.tolist()))
+            distance = 0.98 * np.abs(ends[way != 0]).min()
+            place = middle + distance * way
+            hung = replace(light, kind="point", vector=tuple(place.tolist()))
+            # Seen as large as it was.
+            return replace(hung, radius=hung.radius and float(hung.radius * distance))
         place = np.clip(light.vector, low, high)
         return replace(light, vector=tuple(place.tolist()))
 

@@ -32,6 +32,7 @@ HAND = ["--hand", "bundled", "--format", "nyu"]
             "scene.spread belongs to scene.layout=tabletop",
         ),
         (["--set", "scene.spot_deg=9,10"], "scene.spot_deg belongs to scene.light_kinds=spot"),
+        (["--set", "scene.lamp_size=0,0.1"], "scene.lamp_size belongs to scene.shadow_chance"),
         (
             ["--set", "scene.distance=1,2", "--set", "scene.zoom=1,1"],
             "scene.zoom has no effect on full frames with a scene.distance",

@@ -11,7 +11,8 @@ from render.environment.spec import DRAWN_KINDS
 from render.errors import InputError
 from render.scene.props import TABLES
 from render.scene.randomize import Randomizer, SceneConfig
-from render.scene.spec import SceneSpec
+from render.scene.spec import Light, SceneSpec
+from render.scene.surroundings import Room
 from tests.small_dataset import cuboid
 
 MODELS = {1: cuboid(1, (-0.02, -0.03, 0.0), (0.06, 0.03, 0.05))}
@@ -100,3 +101,24 @@ def test_panoramas_of_a_folder_are_drawn_from(tmp_path):
 def test_what_is_no_environment_is_refused(changes, line):
     with pytest.raises(InputError, match=line):
         scenes(replace(ANY, **changes))
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_a_size_of_lamps_shifts_nothing_else_and_goes_with_their_distance(layout):
+    config = SceneConfig(layout=layout, light_kinds=("directional", "point", "spot"))
+    old, new = scenes(config), scenes(replace(config, lamp_size=(0.05, 0.1)))
+    lights = [light for spec in new for light in spec.lights]
+    assert all(light.radius > 0 for light in lights)
+    assert all(0.05 <= light.radius <= 0.1 for light in lights if light.kind == "directional")
+    for before, after in zip(old, new, strict=True):
+        sharp = tuple(replace(light, radius=None) for light in after.lights)
+        assert replace(after, lights=sharp) == before
+
+
+def test_a_light_from_far_off_that_hangs_in_a_room_looks_as_large():
+    """Its radius over its distance is what the tangent of its angle was."""
+    room = Room((), np.array([2.0, 2.0, 2.5]))
+    middle, way = np.array([0.3, 0.0, 0.5]), (0.6, 0.0, 0.8)
+    lamp = room.lit(Light("directional", way, radius=0.1), middle)
+    assert lamp.radius == pytest.approx(0.1 * np.linalg.norm(np.array(lamp.vector) - middle))
+    assert room.lit(Light("directional", way), middle).radius is None
