@@ -60,7 +60,7 @@ from train.unused_judging import EVALUATE, SCORE
     "--no-refine",
     "as_read",
     is_flag=True,
-    help="Of an object: the pose as the network read it, where its run refines poses.",
+    help="The pose as the network read it, where its run refines poses.",
 )
 @device_option
 def predict(

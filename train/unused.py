@@ -125,8 +125,7 @@ _RUN = (
     ),
     Unused("hand.* hand_crop.* localiser.* pair.hand", "belongs to run.target=hand", _object),
     Unused(
-        "data.* crop.* scene.* pair.* detector.* run.live_workers run.refine run.detect"
-        " run.held_out",
+        "data.* crop.* scene.* pair.* detector.* run.live_workers run.detect run.held_out",
         "belongs to run.target=object",
         _hand,
         but="pair.hand",

@@ -1,6 +1,7 @@
 """Networks and test frames of hands -> predictions in NYU's format."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from train.hands.crops import HandCrops
 from train.hands.data import HandDataConfig, find_test, load_frames
 from train.hands.localiser import PALM, Localiser, mass_centers
 from train.hands.predict import predict_joints
+from train.hands.refine import HandRefiner, read_refiner
 from train.hands.report import extreme_sheet, hand_sheet
 from train.hands.results import (
     HandTest,
@@ -23,7 +25,7 @@ from train.hands.results import (
 )
 from train.learn.checkpoint import Checkpoint
 from train.learn.device import choose_device
-from train.options import HandCropConfig
+from train.options import REFINED, HandCropConfig
 
 
 def load_test(data: HandDataConfig, crop: HandCropConfig, localiser: Localiser) -> HandTest:
@@ -40,16 +42,38 @@ def load_test(data: HandDataConfig, crop: HandCropConfig, localiser: Localiser) 
 
 
 def evaluate_hand(
-    checkpoint: Checkpoint, test: HandTest, device: torch.device, file: Path
-) -> np.ndarray:
-    """Read every test frame; leaves the predictions in `file`, a line a frame.
+    checkpoint: Checkpoint,
+    method: str,
+    test: HandTest,
+    device: torch.device,
+    folder: Path,
+    name: str,
+    refiner: HandRefiner | None,
+) -> dict[str, np.ndarray]:
+    """Read every test frame; leaves the predictions in NAME.txt and, where something refines them,
+    in NAME-refined.txt of a folder, a line a frame.
 
     Returns:
-        (n, 14, 3) predicted uvd: px, px, mm.
+        Row of the tables -> (n, 14, 3) predicted uvd: px, px, mm.
     """
-    uvd = uvd_from_joints(predict_joints(checkpoint, test.frames, device))
-    write_joints(file, uvd)
-    return uvd
+    joints = predict_joints(checkpoint, test.frames, device)
+    found = {method: uvd_from_joints(joints)}
+    write_joints(folder / f"{name}.txt", found[method])
+    if refiner is not None:
+        found[method + REFINED] = uvd_from_joints(refine_frames(refiner, joints, test))
+        write_joints(folder / f"{name}{REFINED}.txt", found[method + REFINED])
+    return found
+
+
+def refine_frames(refiner: HandRefiner, joints: np.ndarray, test: HandTest) -> np.ndarray:
+    """The (n, 14, 3) joints read in test frames, refined; those of a small hand, which is another
+    person's, stay."""
+    refined = joints.copy()
+    own = [i for i, frame in enumerate(test.frames) if not frame.small]
+    centers = np.array([test.frames[i].center for i in own]).reshape(-1, 3)
+    depths = [partial(test.split.read_depth, i) for i in own]
+    refined[own] = refiner.refine(joints[own], centers, depths)
+    return refined
 
 
 def evaluate_run(
@@ -74,11 +98,13 @@ def evaluate_run(
     finder = Localiser.of_run(run if is_localiser else localiser, torch_device)
     test = load_test(config["hand"], checkpoint.crop, finder)
     out.mkdir(parents=True, exist_ok=True)
-    about = {"dataset": str(test.split.folder.parent), "methods": [checkpoint.method]}
+    method = checkpoint.method
+    about: dict[str, Any] = {"dataset": str(test.split.folder.parent), "methods": [method]}
     if is_localiser:
         return write_record({**about, "center": center_metrics(test)}, centers_text(test), out)
-    file = out / f"{checkpoint.method}.txt"
-    predictions = {checkpoint.method: evaluate_hand(checkpoint, test, torch_device, file)}
+    refiner = read_refiner(run.resolve().parent)
+    predictions = evaluate_hand(checkpoint, method, test, torch_device, out, method, refiner)
+    about["methods"] = list(predictions)
     crops = HandCrops(checkpoint.crop, checkpoint.hand)
     hand_sheet(predictions, test.frames, crops, out / "test_frames.png")
     extreme_sheet(predictions, test.frames, crops, out / "extremes.png")

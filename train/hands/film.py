@@ -1,6 +1,7 @@
 """Films of what networks read from depth images of a hand."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -12,13 +13,13 @@ from render.formats.nyu import CAMERA
 from render.formats.nyu_dataset import SENSOR
 from render.hand.motion import FPS
 from train.hands.crops import hand_frame
-from train.hands.image import draw_joints, gray_depth, read_sensor
+from train.hands.image import draw_joints, gray_depth, read_sensor, refiner_of
 from train.hands.localiser import Localiser
 from train.hands.predict import predict_joints
 from train.learn.checkpoint import Checkpoint
 from train.learn.device import choose_device
 from train.learn.side_by_side import write_side_by_side
-from train.learn.task import Asked
+from train.learn.task import NOTHING_MORE, Asked
 
 CHUNK = 64  # depth images in memory at once
 AROUND = 0.15  # metres to each side of the hand's centres that are shown
@@ -33,18 +34,17 @@ def film_folder(
     runs: Mapping[str, Path], folder: Path, asked: Asked, out: Path, device: str
 ) -> int:
     """`predict --video`: `hand_film` of a folder of depth PNGs as NYU's."""
-    for flag, given in {"--split-file": asked.split_file, "--no-refine": asked.as_read}.items():
-        if given:
-            first = next(iter(runs.values()))
-            raise InputError(f"{flag} belongs to networks for objects; {first} is not one")
-    return hand_film(runs, depth_frames(folder), out, asked.localiser, device)
+    if asked.split_file:
+        first = next(iter(runs.values()))
+        raise InputError(f"--split-file belongs to networks for objects; {first} is not one")
+    return hand_film(runs, depth_frames(folder), out, asked, device)
 
 
 def hand_film(
     runs: Mapping[str, Path],
     frames: Sequence[Path],
     out: Path,
-    localiser: Path | None = None,
+    asked: Asked = NOTHING_MORE,
     device: str = "auto",
 ) -> int:
     """Write what networks read from depth images (640x480, NYU's coding), in their order.
@@ -58,14 +58,17 @@ def hand_film(
         The number of frames.
     """
     torch_device = choose_device(device)
-    locate = Localiser.of_run(localiser, torch_device).locate
+    locate = Localiser.of_run(asked.localiser, torch_device).locate
     found = [locate([read_sensor(path) for path in part]) for part in _chunks(frames)]
     centers = np.concatenate(found)  # (n, 3)
     z, window = float(np.median(centers[:, 2])) + BEHIND, _window(centers)
     scale = HEIGHT / (window[0].stop - window[0].start)
     corner = np.array([window[1].start, window[0].start])
 
-    def depths_and_joints(checkpoint: Checkpoint) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    def depths_and_joints(
+        run: Path, checkpoint: Checkpoint
+    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        refiner = refiner_of(run, checkpoint, asked)
         for part, places in zip(_chunks(frames), found, strict=True):
             depths, unknown = [read_sensor(path) for path in part], np.zeros((14, 3))
             seen = [
@@ -73,10 +76,12 @@ def hand_film(
                 for depth, center in zip(depths, places, strict=True)
             ]
             joints = predict_joints(checkpoint, seen, torch_device)
+            if refiner is not None:
+                joints = refiner.refine(joints, places, [partial(np.copy, d) for d in depths])
             yield from zip(depths, joints, strict=True)
 
-    def pictures(_: Path, checkpoint: Checkpoint) -> Iterator[np.ndarray]:
-        for depth, joints in depths_and_joints(checkpoint):
+    def pictures(run: Path, checkpoint: Checkpoint) -> Iterator[np.ndarray]:
+        for depth, joints in depths_and_joints(run, checkpoint):
             picture = gray_depth(depth[window], z)
             size = round(scale * picture.shape[1]), HEIGHT
             picture = cv2.resize(picture, size, interpolation=cv2.INTER_LINEAR)

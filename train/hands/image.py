@@ -12,6 +12,7 @@ from render.show.overlay import draw_skeleton
 from train.hands.crops import hand_frame
 from train.hands.localiser import Localiser
 from train.hands.predict import predict_joints
+from train.hands.refine import HandRefiner, read_refiner
 from train.learn.checkpoint import Checkpoint
 from train.learn.device import choose_device
 from train.learn.pictures import PREDICTED
@@ -28,13 +29,14 @@ def predict_image(run: Path, image: Path, asked: Asked, out: Path | None, device
         out: the overlay's file; IMAGE_pose.png in the working folder where None.
 
     Returns:
-        A line of JSON, joints_cam_mm: name -> x, y, z in mm, camera frame; and the overlay's name.
+        A line of JSON, joints_cam_mm: name -> x, y, z in mm, camera frame, and whether they were
+        refined; and the overlay's name.
 
     Raises:
         InputError: the image is unusable, or the network reads something else.
     """
-    if asked.box is not None or asked.camera is not None or asked.as_read:
-        raise InputError(f"--box, --camera and --no-refine belong to objects; {run} is for hands")
+    if asked.box is not None or asked.camera is not None:
+        raise InputError(f"--box and --camera belong to objects; {run} is for hands")
     overlay = out or Path(f"{image.stem}_pose.png")
     check_png(overlay)
     torch_device = choose_device(device)
@@ -44,11 +46,25 @@ def predict_image(run: Path, image: Path, asked: Asked, out: Path | None, device
     depth = read_sensor(image)
     (center,) = localiser.locate([depth])
     frame = hand_frame(0, depth, center, np.zeros((len(JOINTS), 3)), checkpoint.crop)
-    (joints,) = predict_joints(checkpoint, [frame], torch_device)
-    record = {"joints_cam_mm": dict(zip(names, (1000 * joints).round(3).tolist(), strict=True))}
+    read = predict_joints(checkpoint, [frame], torch_device)
+    refiner = refiner_of(run, checkpoint, asked)
+    if refiner is not None:
+        read = refiner.refine(read, center[None], [lambda: depth])
+    (joints,) = read
+    mm = (1000 * joints).round(3).tolist()
+    record = {
+        "joints_cam_mm": dict(zip(names, mm, strict=True)),
+        "refined": refiner is not None,
+    }
 
     write_png(overlay, draw_hand(depth, center[2], joints))
     return f"{json.dumps(record)}\noverlay: {overlay}"
+
+
+def refiner_of(run: Path, checkpoint: Checkpoint, asked: Asked) -> HandRefiner | None:
+    """What refines a run's joints; None where nothing does, or they are wanted as they are read."""
+    is_whole = len(checkpoint.hand.joints) == len(JOINTS)
+    return read_refiner(run.resolve().parent) if is_whole and not asked.as_read else None
 
 
 def read_sensor(image: Path) -> np.ndarray:

@@ -27,7 +27,6 @@ from render.formats.nyu_dataset import (
     write_joint_data,
 )
 from render.formats.nyu_joints import (
-    EVALUATED,
     LABEL_CAMERA,
     NYU_JOINTS,
     TEST_SUBJECTS,
@@ -43,6 +42,7 @@ from render.hand.points import posed_points
 from render.hand.subject import Subject
 from render.scene.spec import Placed, Posture, SceneSpec, rows
 from render.whole_file import work_area, written
+from train.hands.refine import around
 
 SHARD = 256  # frame numbers
 BATCH = 16  # frames drawn at once
@@ -93,16 +93,8 @@ class Measured:
 
     def read(self) -> list[np.ndarray]:
         """(480, 640) metres each, 0 where nothing was seen or not the hand."""
-        return [self._around(self.split.read_depth(i), c) for i, c in enumerate(self.centers)]
-
-    def _around(self, depth: np.ndarray, center: np.ndarray) -> np.ndarray:
-        reach = self.half * np.diag(LABEL_CAMERA.K)[:2] / center[2]
-        low, high = (LABEL_CAMERA.project(center) + s * reach for s in (-1, 1))
-        (left, top), (right, bottom) = np.clip([low, high], 0, LABEL_CAMERA.size).astype(int)
-        kept = np.zeros_like(depth)
-        kept[top:bottom, left:right] = depth[top:bottom, left:right]
-        kept[np.abs(kept - center[2]) > self.half] = 0
-        return kept
+        read = self.split.read_depth
+        return [around(read(i), center, self.half) for i, center in enumerate(self.centers)]
 
 
 def fit_and_draw(
@@ -113,21 +105,20 @@ def fit_and_draw(
 
     Args:
         hand: as `render.hand.file.load_hand` takes it. subject: the person, who is known from other
-            frames.
+            frames, with the evaluated joints for points.
         points_m: (n, 14, 3) metres, where the evaluated joints were read, camera of the labels.
         folder: of a split, `train` of a dataset of twins.
 
     Returns:
         (n, 14, 3) metres, where the fitted hands have them.
     """
-    model, points = load_hand(hand), subject.points.subset(EVALUATED)
-    known, numbers = replace(subject, points=points), measured.split.numbers
+    model, numbers = load_hand(hand), measured.split.numbers
     settings = {"hand": hand, "frames": len(numbers)}
     jobs = []
     for first in range(0, len(numbers), SHARD):
         part = slice(first, first + SHARD)
         path = folder / FITS / f"{numbers[first]:07d}.npz"
-        about = settings, path, "the person of the labelled frames", known
+        about = settings, path, "the person of the labelled frames", subject
         jobs.append(_Job(*about, numbers[part], points_m[part], measured[part]))
     make_missing(_TwinMaker, jobs, "twins of what was read", 1)
     wanted = {
@@ -139,7 +130,9 @@ def fit_and_draw(
     for job in jobs:
         fits = read_npz(job.path, wanted)
         shapes = np.tile(fits["shape"], (len(job.numbers), 1))
-        found.append(posed_points(model, points, fits["pose"], shapes, fits["cam_from_hand"]))
+        found.append(
+            posed_points(model, subject.points, fits["pose"], shapes, fits["cam_from_hand"])
+        )
     return np.concatenate(found)
 
 

@@ -12,6 +12,7 @@ import torch
 from render.errors import InputError
 from render.formats.nyu import JOINTS, uvd_from_joints
 from render.formats.nyu_dataset import NyuSplit
+from render.hand.file import load_hand
 from train.hands.crops import HandCrops, HandFrame
 from train.hands.data import (
     HandSplits,
@@ -23,10 +24,11 @@ from train.hands.data import (
     find_unlabelled,
     load_frames,
 )
-from train.hands.evaluate import evaluate_hand, load_test
+from train.hands.evaluate import evaluate_hand, load_test, refine_frames
 from train.hands.film import hand_film
 from train.hands.localiser import Localiser, train_localiser
 from train.hands.predict import predict_joints
+from train.hands.refine import HandRefiner, learn_person, leave_refiner
 from train.hands.report import extreme_sheet, hand_sheet, pair_sheet
 from train.hands.results import HandTest, write_hand_results
 from train.hands.score import joint_errors, summarize
@@ -38,7 +40,7 @@ from train.learn.distributed import first_alone
 from train.learn.rounds import Pairs
 from train.learn.stream import Live
 from train.learn.targets import HandInfo
-from train.learn.task import Fold, Folders, Found, Material, Record
+from train.learn.task import Asked, Fold, Folders, Found, Material, Record
 from train.options import COMPOSITION
 
 HAND = "hand"  # the only subject
@@ -123,9 +125,9 @@ class HandTask:
         data, asked = self.config["hand"], self.config["run"]
         of_hand = found[HAND]
         test: HandTest = next(iter(of_hand.values()))[0]
-        predictions = {method: uvd for method, (_, uvd) in of_hand.items()}
+        predictions = _rows(of_hand)
         about = {"dataset": str(find_nyu(data.dataset)), "seed": self.seed}
-        about |= {"methods": list(asked.methods), "frames": asked.kind}
+        about |= {"methods": list(predictions), "frames": asked.kind}
         counts = self.count_frames(), len(test.frames)
         heading = f"{counts[0]} {asked.kind} frames to train on, {counts[1]} to test on"
         self._film(device)
@@ -140,7 +142,7 @@ class HandTask:
         trained = [(run / "checkpoint.pt").stat().st_mtime for run in networks]
         if not film.is_file() or film.stat().st_mtime < max(trained):
             frames = make_motion(self.config, self.config["hand"], out, self.seed, self.workers)
-            hand_film(runs, frames, film, self.localiser, str(device))
+            hand_film(runs, frames, film, Asked(localiser=self.localiser), str(device))
 
 
 class HandSubject:
@@ -188,25 +190,41 @@ class HandSubject:
             assert self.splits.real is not None
             split = _part(self.splits.real, range(fold[1], len(self.frames), fold[0]))
             frames = load_frames(split, self.crop, lambda _, d: self.localiser.locate(d))
-        found = uvd_from_joints(predict_joints(checkpoint, frames, device))
-        errors = joint_errors(found, uvd_from_joints(split.joints))
+        joints = predict_joints(checkpoint, frames, device)
+        if self.refiner is not None:
+            joints = refine_frames(self.refiner, joints, HandTest(split, frames, np.empty(0)))
+        errors = joint_errors(uvd_from_joints(joints), uvd_from_joints(split.joints))
         pairs = zip(split.numbers, errors, strict=True)
         return {"rows": [{"frame": n, "joint_mm": e.tolist()} for n, e in pairs]}
 
     def evaluate(
         self, checkpoint: Checkpoint, method: str, device: torch.device, folder: Path
-    ) -> tuple[HandTest, np.ndarray]:
-        """The test frames, and what was read: (n, 14, 3) uvd."""
-        return self.tests, evaluate_hand(checkpoint, self.tests, device, folder / "predictions.txt")
+    ) -> tuple[HandTest, dict[str, np.ndarray]]:
+        """The test frames, and what was read: row of the tables -> (n, 14, 3) uvd."""
+        where = device, folder, "predictions", self.refiner
+        return self.tests, evaluate_hand(checkpoint, method, self.tests, *where)
+
+    @cached_property
+    def refiner(self) -> HandRefiner | None:
+        """What refines joints, if the run asks for it: the person of the labelled frames."""
+        if not self.config["run"].refine:
+            return None
+        assert self.splits.real is not None
+        hand = self.config["pair"].hand
+        person = learn_person(hand, self.splits.real)
+        return HandRefiner(hand, load_hand(hand), person, self.crop.cube_mm / 2000)
 
     def show_pairs(self, folder: Path) -> None:
+        leave_refiner(self.refiner, folder)
         inputs = self.material.inputs
         assert not isinstance(inputs.synthetic, Live)
         frames = inputs.real, inputs.twins, inputs.synthetic
         pair_sheet(*frames, self._crops, folder / "pairs.png", self.config["run"].kind)
 
-    def show_tests(self, found: Mapping[str, tuple[HandTest, np.ndarray]], folder: Path) -> None:
-        predictions = {method: uvd for method, (_, uvd) in found.items()}
+    def show_tests(
+        self, found: Mapping[str, tuple[HandTest, dict[str, np.ndarray]]], folder: Path
+    ) -> None:
+        predictions = _rows(found)
         hand_sheet(predictions, self.tests.frames, self._crops, folder / "test_frames.png")
         extreme_sheet(predictions, self.tests.frames, self._crops, folder / "extremes.png")
 
@@ -234,6 +252,11 @@ def load_material(config: Mapping[str, Any], splits: HandSplits, localiser: Loca
         synthetic = load_frames(splits.synthetic, crop, locate(splits.synthetic))
         inputs = replace(inputs, synthetic=synthetic)
     return Material(inputs, ALL_JOINTS, crop)
+
+
+def _rows(found: Mapping[str, tuple[HandTest, dict[str, np.ndarray]]]) -> dict[str, np.ndarray]:
+    """Row of the tables -> (n, 14, 3) uvd, of all methods."""
+    return {row: uvd for _, rows in found.values() for row, uvd in rows.items()}
 
 
 def _part(split: NyuSplit, places: Sequence[int]) -> NyuSplit:

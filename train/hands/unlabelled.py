@@ -10,18 +10,15 @@ from typing import Any
 import numpy as np
 import torch
 
-from render.formats.nyu import joints_from_uvd, uvd_from_joints
+from render.formats.nyu import uvd_from_joints
 from render.formats.nyu_dataset import SYNTHETIC, NyuSplit, read_split
 from render.formats.nyu_joints import EVALUATED, LABEL_CAMERA, NYU_JOINTS, lift_labels
-from render.hand.file import load_hand
-from render.hand.fit import fit_subject
-from render.hand.nyu_points import nyu_points
-from render.hand.subject import Subject
 from render.json_file import write_text
 from train.hands.crops import HandCrops, HandFrame
 from train.hands.data import at_centers_of, load_frames
 from train.hands.pairs import Measured, fit_and_draw
 from train.hands.predict import predict_joints
+from train.hands.refine import camera_joints, learn_person
 from train.hands.report import pair_sheet
 from train.hands.score import joint_errors
 from train.learn.checkpoint import Checkpoint
@@ -51,10 +48,11 @@ class Labeller:
         read = predict_joints(checkpoint, self.frames, device)
         points_m = lift_labels(uvd_from_joints(read))
         drawn = folder / "twins" / "train"
+        person = learn_person(self.hand, self.labelled)
         centers = np.array([frame.center for frame in self.frames])
         measured = Measured(self.split, centers, self.crops.config.cube_mm / 2000)
-        fitted = fit_and_draw(self.hand, self._subject(), points_m, measured, drawn)
-        joints = joints_from_uvd(_uvd(fitted))  # (n, 14, 3)
+        fitted = fit_and_draw(self.hand, person, points_m, measured, drawn)
+        joints = camera_joints(fitted)  # (n, 14, 3)
         real = [
             replace(frame, joints=of_it) for frame, of_it in zip(self.frames, joints, strict=True)
         ]
@@ -71,13 +69,6 @@ class Labeller:
                 pair_sheet(shown, drawn_there, [], self.crops, folder / f"{name}.png", name)
         chosen = np.flatnonzero(believed)
         return Pairs([real[i] for i in chosen], [[twins[i]] for i in chosen])
-
-    def _subject(self) -> Subject:
-        """The person, from the labelled frames."""
-        model, uvd = load_hand(self.hand), self.labelled.uvd
-        joints = np.flatnonzero((np.isfinite(uvd).all(axis=2) & (uvd[..., 2] > 0)).all(axis=0))
-        names = tuple(NYU_JOINTS[j] for j in joints)
-        return fit_subject(model, lift_labels(uvd[:, joints]), nyu_points(model, names))
 
     def _disagreement(self, real: HandFrame, twin: HandFrame) -> float:
         """Mean difference of depth over the drawn hand, mm: what an image shows there that is

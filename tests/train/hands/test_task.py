@@ -17,6 +17,7 @@ from tests.hand_scenes import write_hands
 from train.hands.film import hand_film
 from train.learn.checkpoint import Checkpoint
 from train.learn.pictures import PREDICTED
+from train.learn.task import Asked
 
 pytestmark = pytest.mark.slow  # all of it renders and trains
 
@@ -105,7 +106,8 @@ def test_run_leaves_a_film_of_its_test_frames_without_and_with_mapping(root, fin
     """Of the methods that were run, `real` has no panel."""
     runs = {name: finished / name for name in ("synthetic", "mapping")}
     frames = [depth_path(root / "test", SENSOR, number) for number in range(1, 6)]
-    hand_film(runs, frames, tmp_path / "film.mp4", finished / "localiser", "cpu")
+    asked = Asked(localiser=finished / "localiser")
+    hand_film(runs, frames, tmp_path / "film.mp4", asked, "cpu")
     films = [iio.imread(out / "film.mp4", plugin="FFMPEG") for out in (finished, tmp_path)]
     np.testing.assert_array_equal(*films)
 
@@ -205,7 +207,7 @@ def test_predict_prints_what_evaluate_found(root, finished, tmp_path, monkeypatc
 def test_options_of_the_other_kind_and_unusable_images_are_refused(finished, tmp_path):
     image, run_folder = finished / "pairs.png", finished / "mapping"
     line = fail("predict", run_folder, image, "--box", "1,1,9,9")
-    assert "--box, --camera and --no-refine belong to objects" in line
+    assert "--box and --camera belong to objects" in line
     assert "must be 640x480" in fail("predict", run_folder, image)
     assert "a.png: no such file" in fail("predict", run_folder, tmp_path / "a.png")
     line = fail("predict", run_folder, image, "--localiser", tmp_path)
