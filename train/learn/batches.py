@@ -53,13 +53,15 @@ class Crops(Protocol[Sample, Crop]):
 class Inputs:
     """What networks are trained on; twins[i] are those of real[i].
 
-    synthetic: samples, or what renders them while they are trained on.
+    synthetic: samples, or what renders them while they are trained on. known: how many of real, the
+    first ones, are those whose labels are known, each once; None if all are.
     """
 
     crops: Crops
     real: Sequence[Any] = ()
     twins: Sequence[Sequence[Any]] = ()
     synthetic: Sequence[Any] | Live = ()
+    known: int | None = None
 
 
 @dataclass(frozen=True, eq=False)

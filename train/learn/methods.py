@@ -80,14 +80,18 @@ def train_network(training: Training, inputs: Inputs, out: Path, device: torch.d
 
 
 def _hold_out(inputs: Inputs, training: Training) -> tuple[Inputs, Validation | None]:
-    """Set a share of the real frames aside, if train.validation says so and real ones are used."""
-    share, total = training.config.validation, len(inputs.real)
+    """Set a share of the real frames whose labels are known aside, wherever they stand, if
+    train.validation says so and real ones are used."""
+    share, real = training.config.validation, inputs.real
     if not share or not COMPOSITION[training.method][0]:
         return inputs, None
+    total = len(real) if inputs.known is None else inputs.known
     if total < 2:
         raise InputError(f"train.validation needs 2 real frames or more, got {total}")
-    held = held_out(total, share)
-    kept = [i for i in range(total) if i not in held]
-    real, twins = inputs.real, [inputs.twins[i] for i in kept] if inputs.twins else []
-    validation = Validation([real[i] for i in held], inputs.crops, training.seed)
-    return replace(inputs, real=[real[i] for i in kept], twins=twins), validation
+    held = [real[i] for i in held_out(total, share)]
+    copies = {id(sample) for sample in held}
+    kept = [i for i in range(len(real)) if id(real[i]) not in copies]
+    twins = [inputs.twins[i] for i in kept] if inputs.twins else []
+    validation = Validation(held, inputs.crops, training.seed)
+    left = replace(inputs, real=[real[i] for i in kept], twins=twins, known=total - len(held))
+    return left, validation

@@ -78,4 +78,5 @@ def with_pseudo_labels(inputs: Inputs, pairs: Pairs) -> Inputs:
     whose labels are known: these stand there as often as that takes."""
     often = max(1, round(len(pairs.real) / len(inputs.real)))
     real = [*list(inputs.real) * often, *pairs.real]
-    return replace(inputs, real=real, twins=[*list(inputs.twins) * often, *pairs.twins])
+    twins = [*list(inputs.twins) * often, *pairs.twins]
+    return replace(inputs, real=real, twins=twins, known=len(inputs.real))
