@@ -128,8 +128,8 @@ def find_unlabelled(data: HandDataConfig) -> NyuSplit:
     labelled = find_splits(data, (1, 0, 0)).real
     if labelled is not None and folder.resolve() == labelled.folder.resolve():
         known = set(labelled.numbers)
-    there = (int(path.stem.rsplit("_", 1)[1]) for path in folder.glob(f"{SENSOR}_1_*.png"))
-    numbers = np.array(sorted(set(there) - known))
+    names = (path.stem.rsplit("_", 1)[1] for path in folder.glob(f"{SENSOR}_1_*.png"))
+    numbers = np.array(sorted({int(name) for name in names if name.isdecimal()} - known))
     if not len(numbers):
         raise InputError(
             f"hand.unlabelled: {folder} holds no {SENSOR}_1_*.png beyond the labelled frames; give"

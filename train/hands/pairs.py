@@ -111,9 +111,14 @@ def fit_and_draw(
 
     Returns:
         (n, 14, 3) metres, where the fitted hands have them.
+
+    Raises:
+        InputError: an image is missing or damaged, or FOLDER/.. was made of another hand or of
+            other frames.
     """
     model, numbers = load_hand(hand), measured.split.numbers
-    settings = {"hand": hand, "frames": len(numbers)}
+    settings = {"hand": hand, "dataset": str(measured.split.folder), "frames": len(numbers)}
+    is_begun(folder.parent, settings)
     jobs = []
     for first in range(0, len(numbers), SHARD):
         part = slice(first, first + SHARD)

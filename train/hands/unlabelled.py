@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 import torch
 
+from render.formats.nyu import EVALUATED as EVALUATED_IDS
 from render.formats.nyu import uvd_from_joints
-from render.formats.nyu_dataset import SYNTHETIC, NyuSplit, read_split
+from render.formats.nyu_dataset import SYNTHETIC, NyuSplit, read_uvd
 from render.formats.nyu_joints import EVALUATED, LABEL_CAMERA, NYU_JOINTS, lift_labels
 from render.json_file import write_text
 from train.hands.crops import HandCrops, HandFrame
@@ -95,18 +96,24 @@ class Labeller:
 def compare_with_truth(
     split: NyuSplit, joints: np.ndarray, believed: np.ndarray, folder: Path
 ) -> None:
-    """Leave TRUTH in a folder, where the dataset knows the joints: how far off what was read is,
-    believed and refused. For the reader of a run, never for its training.
+    """Leave TRUTH in a folder, of the frames whose joints the dataset knows, if any: how far off
+    what was read is, believed and refused. For the reader of a run, never for its training.
 
     Args:
         joints: (n, 14, 3) metres, camera frame. believed: (n,) bool.
     """
     if not (split.folder / "joint_data.mat").is_file():
         return
-    true = read_split(split.folder.parent, split.folder.name, split.stream, split.numbers).joints
-    errors = joint_errors(uvd_from_joints(joints), uvd_from_joints(true)).mean(axis=1)
-    record: dict[str, Any] = {"frames": len(joints)}
-    for name, chosen in (("believed", believed), ("refused", ~believed)):
+    uvd = read_uvd(split.folder)[0][:, EVALUATED_IDS]
+    known = np.flatnonzero(np.isfinite(uvd).all(axis=(1, 2)) & (uvd[..., 2] > 0).all(axis=1)) + 1
+    of_known = np.isin(split.numbers, known)
+    if not of_known.any():
+        return
+    true = joints_from_uvd(uvd[np.array(split.numbers)[of_known] - 1])
+    errors = joint_errors(uvd_from_joints(joints[of_known]), uvd_from_joints(true)).mean(axis=1)
+    record: dict[str, Any] = {"frames": len(errors)}
+    for name, which in (("believed", believed), ("refused", ~believed)):
+        chosen = which[of_known]
         mean = float(errors[chosen].mean()) if chosen.any() else None
         record[name] = {"n": int(chosen.sum()), "joint_mm": mean}
     write_text(folder / TRUTH, json.dumps(record, indent=2) + "\n")
