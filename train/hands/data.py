@@ -123,23 +123,32 @@ def find_unlabelled(data: HandDataConfig) -> NyuSplit:
     Raises:
         InputError: there is none.
     """
-    root = find_nyu(data.unlabelled or data.dataset, "hand.unlabelled")
-    folder, known = root / "train", set()
+    folder = find_nyu(data.unlabelled or data.dataset, "hand.unlabelled") / "train"
     labelled = find_splits(data, (1, 0, 0)).real
-    if labelled is not None and folder.resolve() == labelled.folder.resolve():
-        known = set(labelled.numbers)
-    names = (path.stem.rsplit("_", 1)[1] for path in folder.glob(f"{SENSOR}_1_*.png"))
-    numbers = np.array(sorted({int(name) for name in names if name.isdecimal()} - known))
-    if not len(numbers):
-        raise InputError(
-            f"hand.unlabelled: {folder} holds no {SENSOR}_1_*.png beyond the labelled frames; give"
-            " a folder that does, or leave the methods with unlabelled frames"
-        )
+    assert labelled is not None
+    same = folder.resolve() == labelled.folder.resolve()
+    numbers = unlabelled_numbers(folder, labelled.numbers if same else ())
     if 0 < data.unlabelled_frames < len(numbers):
         spread = np.linspace(0, len(numbers) - 1, data.unlabelled_frames).round().astype(int)
         numbers = numbers[np.unique(spread)]
     uvd = np.full((len(numbers), len(NYU_JOINTS), 3), np.nan)
     return NyuSplit(folder, SENSOR, tuple(numbers.tolist()), uvd)
+
+
+def unlabelled_numbers(folder: Path, labelled: Sequence[int] = ()) -> np.ndarray:
+    """(n,) numbers of the sensor's images in a folder, but for those of labelled frames.
+
+    Raises:
+        InputError: there is none.
+    """
+    names = (path.stem.rsplit("_", 1)[1] for path in folder.glob(f"{SENSOR}_1_*.png"))
+    numbers = {int(name) for name in names if name.isdecimal()}.difference(labelled)
+    if not numbers:
+        raise InputError(
+            f"hand.unlabelled: {folder} holds no {SENSOR}_1_*.png beyond the labelled frames; give"
+            " a folder that does, or leave the methods with unlabelled frames"
+        )
+    return np.array(sorted(numbers))
 
 
 def find_test(data: HandDataConfig) -> NyuSplit:

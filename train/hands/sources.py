@@ -13,7 +13,14 @@ from render.errors import InputError, all_of
 from render.hand.file import load_hand
 from render.hand.scene import HandSceneConfig
 from render.sensor.config import SensorConfig
-from train.hands.data import HandDataConfig, find_nyu, find_splits, find_test
+from train.hands.data import (
+    HandDataConfig,
+    find_nyu,
+    find_splits,
+    find_test,
+    find_unlabelled,
+    unlabelled_numbers,
+)
 from train.hands.film import depth_frames
 from train.hands.pairs import pair_hands
 from train.options import RunConfig
@@ -80,6 +87,8 @@ def check_inputs(config: Mapping[str, Any]) -> None:
     else:
         checks.append(lambda: find_splits(data, (1, 1, 0)))
         checks.append(lambda: find_test(data))
+    if config["run"].has_unlabelled:
+        checks.append(lambda: _check_unlabelled(config))
     if config["render"].hand is not None:
         checks.append(lambda: load_hand(config["render"].hand))
     elif data.synthetic or not config["run"].simulated:
@@ -127,16 +136,30 @@ def _simulate_unlabelled(
     preset: str, data: HandDataConfig, root: Path, seed: int, workers: int
 ) -> None:
     """Render more frames of the same kind, whose joints are not to be read."""
-    if not data.unlabelled_frames:
-        raise InputError("hand.unlabelled_frames: say how many simulated frames to render")
     render, scene, sensor = _simulated(preset)
-    part = replace(render, split="train", frames=data.unlabelled_frames)
+    part = replace(render, split="train", frames=_simulated_frames(data, "unlabelled"))
     generate_hands(part, scene, root, seed + SIMULATED_SEEDS["unlabelled"], workers, sensor)
+
+
+def _check_unlabelled(config: Mapping[str, Any]) -> None:
+    """See that there will be frames without labels, and a hand to draw in them."""
+    data: HandDataConfig = config["hand"]
+    load_hand(config["pair"].hand)
+    if not config["run"].simulated:
+        find_unlabelled(data)
+    elif not data.unlabelled:
+        _simulated_frames(data, "unlabelled")
+    else:
+        unlabelled_numbers(find_nyu(data.unlabelled, "hand.unlabelled") / "train")
 
 
 def _simulated_frames(data: HandDataConfig, split: str) -> int:
     """How many frames to render that play real ones; InputError where that is not said."""
-    frames = {"train": data.train_frames, "test": data.test_frames}[split]
+    frames = {
+        "train": data.train_frames,
+        "test": data.test_frames,
+        "unlabelled": data.unlabelled_frames,
+    }[split]
     if not frames:
         raise InputError(f"hand.{split}_frames: say how many simulated real frames to render")
     return frames
