@@ -14,6 +14,7 @@ from render.errors import InputError
 from render.formats.nyu import JOINTS, read_depth
 from render.formats.nyu_dataset import SENSOR, SYNTHETIC, depth_path, read_split, write_joint_data
 from tests.hand_scenes import write_hands
+from train.hands.data import find_unlabelled
 from train.hands.pairs import pair_hands
 from train.hands.sources import FILMED, make_motion, make_sources
 
@@ -142,6 +143,56 @@ def test_all_that_is_given_is_looked_for_before_anything_is_rendered(tmp_path, r
     assert refusal(*real, f"hand.dataset={root}").startswith(f"{twin}: no such file")
     both = refusal("hand.test_frames=0", "pair.hand=no.glb")
     assert both.startswith("2 faults: ") and "no.glb" in both and "hand.test_frames: say" in both
+    assert not (tmp_path / "out").exists()
+
+
+def with_unlabelled(*sets: str):
+    few = "hand.train_frames=3", "hand.unlabelled_frames=4", "run.methods=mixed,mapping_unlabelled"
+    return configured(*few, *sets)
+
+
+def test_simulated_unlabelled_frames_are_more_of_the_same_person(tmp_path):
+    data = make_sources(with_unlabelled(), tmp_path, seed=0, workers=1)
+    folder = tmp_path / "simulated_unlabelled"
+    assert data.unlabelled == str(folder) and find_unlabelled(data).numbers == (1, 2, 3, 4)
+    roots = folder, tmp_path / "simulated_real"
+    made = [json.loads((one / "train" / "generation.json").read_text()) for one in roots]
+    for section in ("hand_scene", "sensor", "hand"):
+        assert made[0]["settings"][section] == made[1]["settings"][section]
+    splits = (folder, "train"), (roots[1], "train"), (roots[1], "test")
+    palms = np.concatenate([read_split(*split).joints[:, 13] for split in splits])
+    apart = np.linalg.norm(palms[:, None] - palms, axis=2) + np.eye(len(palms))
+    assert len(palms) == 9 and apart.min() > 1e-3
+
+    before = {p: p.stat().st_mtime_ns for p in tmp_path.rglob("*.png")}
+    make_sources(with_unlabelled(), tmp_path, seed=0, workers=1)
+    assert {p: p.stat().st_mtime_ns for p in tmp_path.rglob("*.png")} == before
+
+
+def test_unlabelled_frames_are_looked_for_before_anything_is_rendered_if_a_method_needs_them(
+    tmp_path, rng, monkeypatch
+):
+    def refuse(*_args, **_settings):
+        raise AssertionError("rendered")
+
+    monkeypatch.setattr("train.hands.sources.generate_hands", refuse)
+
+    def refusal(*sets: str) -> str:
+        with pytest.raises(InputError) as caught:
+            make_sources(with_unlabelled(*sets), tmp_path / "out", 0, 1)
+        return str(caught.value)
+
+    assert refusal("hand.unlabelled_frames=0").startswith("hand.unlabelled_frames: say how many")
+    empty = tmp_path / "empty"
+    (empty / "train").mkdir(parents=True)
+    line = f"hand.unlabelled: {empty / 'train'} holds no depth_1_*.png beyond the labelled frames"
+    assert refusal(f"hand.unlabelled={empty}").startswith(line)
+    assert refusal("hand.unlabelled=nowhere").startswith("hand.unlabelled: nowhere is no folder")
+    real = write_hands(tmp_path / "nyu", rng, {"train": 2, "test": 1})
+    sets = "run.simulated=", f"hand.dataset={real}", "hand.train_frames=0", "hand.test_frames=0"
+    line = f"hand.unlabelled: {real / 'train'} holds no depth_1_*.png beyond the labelled frames"
+    assert refusal(*sets).startswith(line)
+    assert "no.glb" in refusal(*sets, "hand.train_frames=1", "pair.hand=no.glb")
     assert not (tmp_path / "out").exists()
 
 

@@ -9,8 +9,6 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline import SECTIONS
-from render.config import resolve
 from render.draw.rasterizer import Rasterizer
 from render.errors import InputError
 from render.formats.nyu import write_depth
@@ -21,8 +19,7 @@ from render.scene.spec import SceneSpec, rows
 from tests.train.hands.test_pairs import MODEL, labelled_hands
 from train.hands import unlabelled
 from train.hands.crops import HandCrops
-from train.hands.data import HandDataConfig, at_palm, find_splits, find_unlabelled, load_frames
-from train.hands.sources import make_sources
+from train.hands.data import HandDataConfig, find_splits, find_unlabelled, load_frames
 from train.hands.task import ALL_JOINTS
 from train.hands.unlabelled import WORST_MM, Labeller, compare_with_truth
 from train.learn.rounds import LABELS, Pairs
@@ -145,10 +142,15 @@ def test_fewer_frames_are_spread_and_other_files_passed_over(root, tmp_path):
 
 
 def test_no_frame_beyond_the_labelled_ones_is_an_error(root, tmp_path):
-    with pytest.raises(InputError, match=r"^hand\.unlabelled: .*train holds no depth_1_\*\.png bey"):
+    with pytest.raises(
+        InputError, match=r"^hand\.unlabelled: .*train holds no depth_1_\*\.png bey"
+    ):
         find_unlabelled(HandDataConfig(dataset=str(root)))
     with pytest.raises(InputError, match=r"^hand\.unlabelled: .*nowhere is no folder"):
         find_unlabelled(replace(same_folder(root), unlabelled=str(tmp_path / "nowhere")))
+
+
+# Simulated ones
 
 
 # What is read in them
@@ -169,7 +171,7 @@ def test_those_are_believed_whose_drawing_agrees_better(made):
 
 
 def test_the_labels_are_nearer_than_what_was_read_and_those_of_the_twins(made, joints):
-    out, pairs = made
+    _, pairs = made
     found = np.array([frame.joints for frame in pairs.real])
     away_mm = 1000 * np.linalg.norm(found - joints[np.array(WELL) - 1], axis=2)
     assert away_mm.mean(axis=1).max() < 5 < 8  # mm that they were read at
