@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from render.formats.nyu import EVALUATED as EVALUATED_IDS
-from render.formats.nyu import uvd_from_joints
+from render.formats.nyu import joints_from_uvd, uvd_from_joints
 from render.formats.nyu_dataset import SYNTHETIC, NyuSplit, read_uvd
 from render.formats.nyu_joints import EVALUATED, LABEL_CAMERA, NYU_JOINTS, lift_labels
 from render.json_file import write_text
