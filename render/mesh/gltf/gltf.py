@@ -137,7 +137,7 @@ class _Reader:
             faces,
             geometry.normals(),
             material.vertex_colors(colors, len(vertices)),
-            opacity=material.opacity(geometry.alphas()),
+            opacity=material.opacity(geometry),
             finish=material.finished(geometry, len(vertices)),
         )
         if material.texture is None:

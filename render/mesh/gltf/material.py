@@ -49,12 +49,12 @@ class Material:
             return colors
         return tinted(colors, self.factor)
 
-    def opacity(self, alphas: np.ndarray) -> np.ndarray | None:
-        """(n,) opacity for `Mesh` of vertices with these (n,) alphas; None if it cuts nothing."""
+    def opacity(self, geometry: Geometry) -> np.ndarray | None:
+        """(n,) opacity for `Mesh` of these (n,) vertices; None if it cuts nothing."""
         if self.cutoff <= 0:
             return None
         # What is exactly at the cutoff stays, however float32 rounds it.
-        opacity = alphas * (self.alpha * (1 + 1e-6) / self.cutoff)
+        opacity = geometry.alphas() * (self.alpha * (1 + 1e-6) / self.cutoff)
         least = 1.0
         if self.texture is not None and self.texture.image.shape[2] == 4:
             least = self.texture.image[..., 3].min() / 255

@@ -262,6 +262,16 @@ def test_alpha_counts_in_a_mask_alone_and_a_mask_that_cuts_nothing_is_none(tmp_p
         np.testing.assert_array_equal(part.texture, TEXELS)
 
 
+def test_alphas_of_vertices_count_in_a_mask_alone(tmp_path):
+    """What they are otherwise is not looked at: files with NaN there are drawn."""
+    sample, colors = GltfSample(), np.array([[1, 0, 0, np.nan]] * 4, "f4")
+    painted(sample, {}, {"COLOR_0": sample.array(colors)})
+    np.testing.assert_array_equal(sample.read(tmp_path).colors, [[255, 0, 0]] * 4)
+    sample.json["materials"][0]["alphaMode"] = "MASK"
+    with pytest.raises(InputError, match="NaN"):
+        sample.read(tmp_path)
+
+
 def test_what_is_joined_to_a_mask_stays_whole(tmp_path):
     """Another texture, and a part without a material."""
     sample = masked(WITH_ALPHA, alphaMode="MASK")
