@@ -41,8 +41,11 @@ def decode_texture(content: bytes, name: Path | str, alpha: bool = False) -> np.
     _say_what_is_left_out(image, name, clear and not alpha)
     bits = _bits(image, content)
     if bits == 16 and image.mode in ("I;16", "I;16L", "I;16B", "I"):
-        gray = _rounded(np.array(image).astype(np.uint16))
-        return np.repeat(gray[..., None], 3, axis=2)
+        stored = np.array(image).astype(np.uint16)
+        channels = [_rounded(stored)] * 3
+        if alpha and clear:  # one level of gray is
+            channels.append(np.where(stored == image.info["transparency"], 0, 255).astype(np.uint8))
+        return np.dstack(channels)
     if bits == 16:
         colors = _rounded(_colors16(image, content, name))
         return colors if alpha and clear else np.ascontiguousarray(colors[..., :3])
