@@ -8,7 +8,7 @@ from render.errors import InputError
 from render.mesh.gltf.gltf import read_gltf
 from render.mesh.obj.obj import read_obj
 from render.mesh.off import read_off
-from render.mesh.part import Part, drop_unused, join
+from render.mesh.part import Part, drop_unused, is_cut_away, join
 from render.mesh.ply.mesh import read_ply
 from render.mesh.repair import Mended, mend_part
 from render.mesh.stl import read_stl
@@ -31,7 +31,8 @@ def read_mesh_file(path: Path) -> Part:
     """Read a mesh file; several geometries are joined in the place their scene gives them.
 
     Raises:
-        InputError: the file, or one it names, is missing, truncated, unreadable or has no faces.
+        InputError: the file, or one it names, is missing, truncated, unreadable or has no faces,
+            or none that alpha leaves.
     """
     if not path.is_file():
         raise InputError(f"{path}: no such file; a mesh file was expected")
@@ -58,4 +59,10 @@ def read_mesh_file(path: Path) -> Part:
         ) from None
     if not parts:
         raise InputError(f"{path}: no faces; a triangle mesh was expected")
-    return drop_unused(joint or parts[0])
+    part = drop_unused(joint or parts[0])
+    if is_cut_away(part):
+        raise InputError(
+            f"{path}: its alpha masks (MASK) cut all of it away; give it more alpha, or a lower"
+            " alphaCutoff"
+        )
+    return part

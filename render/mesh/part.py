@@ -128,6 +128,16 @@ def drop_unused(part: Part) -> Part:
     return part.taken(used, faces.reshape(part.faces.shape))
 
 
+def is_cut_away(part: Part) -> bool:
+    """Whether nothing of it is there, as `Mesh.opacity` says."""
+    if part.opacity is None:
+        return False
+    most = 1.0
+    if part.texture is not None and part.texture.shape[2] == 4:
+        most = part.texture[..., 3].max() / 255
+    return bool(part.opacity.max() * most < 1)
+
+
 def join(parts: list[Part]) -> Part:
     """One part from several, its vertices and faces in their order."""
     offsets = np.cumsum([0] + [len(part.vertices) for part in parts[:-1]])
