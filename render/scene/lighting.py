@@ -1,21 +1,70 @@
 """Random light: lamps all over the camera's side, and environments."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from scipy.spatial.transform import Rotation
 
+from render.config import option
 from render.environment.panorama import digest_of, panorama_files
 from render.environment.spec import DRAWN_KINDS, Environment
 from render.errors import InputError
+from render.scene.layout import Range
 from render.scene.spec import LIGHT_KINDS, Light, rows
+from render.scene.surroundings import SettledConfig
 from render.transforms import apply
 
 NONE, ANY = "none", "any"
 SEEDS = 2**63
+
+
+@dataclass(frozen=True)
+class LampConfig(SettledConfig):
+    """What lamps there are."""
+
+    lights: tuple[int, int] = option(
+        (1, 3), "Fewest and most lights beside the ambient one", minimum=0, maximum=8
+    )
+    ambient: Range = option(
+        (0.3, 0.7), "Strength of the ambient light; 1 shows a surface in its own colour"
+    )
+    light: Range = option(
+        (0.2, 0.8),
+        "Strength of all other lights together; 1 shows a facing surface in its own colour",
+    )
+    light_color: float = option(
+        0.05,
+        "How far lights are from white, each channel; 0: white, 0.3: clearly coloured",
+        minimum=0,
+    )
+    light_kinds: tuple[str, ...] = option(
+        ("directional",), "Kinds of light: directional, point, spot; twice is twice as often"
+    )
+    light_distance: Range = option(
+        (0.5, 1.5),
+        "From a point or spot light to the middle of the objects, m; diameters of one over a metre",
+        minimum=0.01,
+    )
+    spot_deg: Range = option(
+        (15.0, 40.0),
+        "Half angle of a spot's cone, degrees; it is aimed at that middle",
+        minimum=1,
+        maximum=80,
+    )
+    shadow_chance: float = option(
+        0.0, "Chance that a light casts shadows; 0: none does, 1: all do", minimum=0, maximum=1
+    )
+    lamp_size: Range = option(
+        (0.0, 0.0),
+        "Radius of lights that cast shadows over their distance to the middle of the objects. 0:"
+        " sharp shadows, 0.005: the sun's, 0.2: a soft box's; slower",
+        minimum=0,
+        maximum=0.2,
+        later=True,
+    )
 
 
 class Lighting:

@@ -13,13 +13,13 @@ from render.errors import InputError
 from render.mesh.mesh import SMALL, ObjectModel
 from render.scene.background import background_files, random_crop
 from render.scene.layout import Body, Range, Stage, crop, upright
-from render.scene.lighting import NONE, Lighting
+from render.scene.lighting import NONE, LampConfig, Lighting
 from render.scene.props import TABLES, prop_material
 from render.scene.ranges import check_ranges
 from render.scene.settled import SettledScenes
 from render.scene.shown import Shown
 from render.scene.spec import Background, Material, Placed, SceneSpec, near_plane, rows
-from render.scene.surroundings import SETTLED, SettledConfig, has_path, in_room
+from render.scene.surroundings import SETTLED, has_path, in_room
 from render.scene.tabletop import Tabletop, from_above
 from render.scene.view import scene_camera
 from render.scene.views import read_views
@@ -36,49 +36,9 @@ PURPOSES = (*OLDEST, "environment", "lens")
 
 
 @dataclass(frozen=True)
-class SceneConfig(SettledConfig):
+class SceneConfig(LampConfig):
     """Ranges of everything random in a scene; a range is drawn from uniformly."""
 
-    lights: tuple[int, int] = option(
-        (1, 3), "Fewest and most lights beside the ambient one", minimum=0, maximum=8
-    )
-    ambient: Range = option(
-        (0.3, 0.7), "Strength of the ambient light; 1 shows a surface in its own colour"
-    )
-    light: Range = option(
-        (0.2, 0.8),
-        "Strength of all other lights together; 1 shows a facing surface in its own colour",
-    )
-    light_color: float = option(
-        0.05,
-        "How far lights are from white, each channel; 0: white, 0.3: clearly coloured",
-        minimum=0,
-    )
-    light_kinds: tuple[str, ...] = option(
-        ("directional",), "Kinds of light: directional, point, spot; twice is twice as often"
-    )
-    light_distance: Range = option(
-        (0.5, 1.5),
-        "From a point or spot light to the middle of the objects, m; diameters of one over a metre",
-        minimum=0.01,
-    )
-    spot_deg: Range = option(
-        (15.0, 40.0),
-        "Half angle of a spot's cone, degrees; it is aimed at that middle",
-        minimum=1,
-        maximum=80,
-    )
-    shadow_chance: float = option(
-        0.0, "Chance that a light casts shadows; 0: none does, 1: all do", minimum=0, maximum=1
-    )
-    lamp_size: Range = option(
-        (0.0, 0.0),
-        "Radius of lights that cast shadows over their distance to the middle of the objects. 0:"
-        " sharp shadows, 0.005: the sun's, 0.2: a soft box's; slower",
-        minimum=0,
-        maximum=0.2,
-        later=True,
-    )
     tint: tuple[float, float, float] = option(
         (1.0, 1.0, 1.0), "Factors on every mesh's colour, red, green and blue; 1,1,1 leaves it"
     )
