@@ -30,6 +30,7 @@ int side(vec3 way) {
 const int BLOCKERS = 24, LOOKS = 40;
 const float WIDEST = 2.0;  // lamp's radii that are looked across for what stands before it
 const float GRAZING = 0.1; // cosine, from which on a disc is not drawn out any more over the surface
+const float FARTHEST = 10.0; // distances of the lamp that a disc is drawn out to
 
 // The i-th of n points evenly over the unit disc: Vogel's spiral.
 vec2 disc(int i, int n, float turn) {
@@ -47,18 +48,29 @@ vec3 in_map(int light, bool is_point, vec3 point, vec3 face, out int map) {
     float w = (atlas_from_cam[map] * vec4(point, 1.0)).w;
     vec4 found = atlas_from_cam[map] * vec4(point + reach[map].x * w * face, 1.0);
     found /= found.w;
-    return vec3(clamp(found.xy, tile[map].xy, tile[map].zw), found.z);
+    // What is behind all that casts shadows has the depth of what is nothing.
+    return vec3(clamp(found.xy, tile[map].xy, tile[map].zw), min(found.z, 1.0));
+}
+
+// From here to where the ray of a lamp that passes by at `off` meets the surface's plane. away: the
+// lamp's distance, 0 if directional; steep: cosine between the way to it and the plane's normal.
+vec3 on_surface(vec3 off, vec3 to_light, float away, float steep, vec3 face) {
+    float rise = dot(off, face);
+    if (away == 0.0) {
+        return off - to_light * (rise / steep);
+    }
+    float left = away * steep - rise; // none: the ray meets the plane nowhere
+    float times = left > 0.0 ? min(away * steep / left, FARTHEST) : FARTHEST;
+    return times * off + (1.0 - times) * away * to_light;
 }
 
 // What gets past to this point of a lamp's disc. R. Fernando, "Percentage-closer soft shadows", 2005:
 // the mean depth of what stands before it says how wide the penumbra is. Discs are laid on the surface
-// itself, along the light, so that a plane does not shadow itself.
+// itself, along the rays, so that a plane does not shadow itself.
 float past(int light, vec3 to_light, vec3 face, bool is_point) {
     vec3 right = normalize(cross(to_light, abs(to_light.x) < 0.7 ? vec3(1, 0, 0) : vec3(0, 1, 0)));
     vec3 up = cross(to_light, right);
     float steep = max(dot(to_light, face), GRAZING);
-    right -= to_light * (dot(right, face) / steep);
-    up -= to_light * (dot(up, face) / steep);
     // Neighbours look from other directions: what is left of the steps between looks is noise.
     float turn = fract(dot(gl_FragCoord.xy, vec2(0.06711056, 0.00583715)));
     turn = 6.2831853 * fract(52.9829189 * turn);
@@ -66,6 +78,7 @@ float past(int light, vec3 to_light, vec3 face, bool is_point) {
     int map;
     vec3 here = in_map(light, is_point, point_in_cam, face, map);
     bool is_directional = vectors[light].w == 0.0;
+    float away = is_directional ? 0.0 : length(vectors[light].xyz - point_in_cam);
     vec4 lamp = soft[map];
     if (reach[map].x == 0.0) {
         return 1.0;
@@ -77,7 +90,8 @@ float past(int light, vec3 to_light, vec3 face, bool is_point) {
     float sum = 0.0, count = 0.0;
     for (int i = 0; i < BLOCKERS; i++) {
         vec2 at = across * disc(i, BLOCKERS, turn);
-        vec3 found = in_map(light, is_point, point_in_cam + at.x * right + at.y * up, face, map);
+        vec3 off = on_surface(at.x * right + at.y * up, to_light, away, steep, face);
+        vec3 found = in_map(light, is_point, point_in_cam + off, face, map);
         float nearest = textureLod(shadow_depths, found.xy, 0.0).r;
         if (found.z >= 0.0 && nearest < found.z) {
             sum += is_directional ? (nearest - soft[map].w) / soft[map].z
@@ -93,7 +107,8 @@ float past(int light, vec3 to_light, vec3 face, bool is_point) {
     float seen = 0.0;
     for (int i = 0; i < LOOKS; i++) {
         vec2 at = across * disc(i, LOOKS, turn);
-        vec3 found = in_map(light, is_point, point_in_cam + at.x * right + at.y * up, face, map);
+        vec3 off = on_surface(at.x * right + at.y * up, to_light, away, steep, face);
+        vec3 found = in_map(light, is_point, point_in_cam + off, face, map);
         seen += found.z < 0.0 ? 1.0 : textureLod(shadow_atlas, found, 0.0);
     }
     return seen / float(LOOKS);

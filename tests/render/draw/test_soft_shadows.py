@@ -10,7 +10,7 @@ from render.draw.rasterizer import Rasterizer
 from render.environment.spec import Environment
 from render.scene.spec import Light, SceneSpec
 from render.transforms import rodrigues
-from tests.scenes import assert_same_frame, at, draw, scene, square
+from tests.scenes import SMALL, assert_same_frame, at, draw, scene, square
 
 # From the origin, what lies right of the middle is seen past an edge at x = 0.
 CAMERA = Camera(np.array([[400.0, 0, 127.5], [0, 400, 127.5], [0, 0, 1]]), 256, 256)
@@ -67,6 +67,24 @@ def test_a_plane_does_not_shadow_itself(light, rng):
             bare = replace(spec, lights=(replace(moved, shadow=False),))
             soft, open_ = rasterizer.render([spec, bare])
             assert np.abs(soft.rgb.astype(int) - open_.rgb).max() <= 1
+
+
+@pytest.mark.parametrize("kind", ["point", "spot"])
+def test_a_lamp_close_above_a_floor_is_like_points_all_over_it(kind):
+    """Where rays graze the floor, a disc on it that is drawn out along one of them ends behind the
+    lamp: shadows were then as far from the mean of those of points as one point's is."""
+    floor = at([0, 0, 0.9], obj_id=2)
+    screen = at([0, 0, 0.83], rodrigues(np.array([0, np.pi / 2, 0])), annotated=False)
+    lamp = Light(kind, (0.3, 0.0, 0.8), shadow=True, direction=(-1.0, 0.0, 0.0), cone=(0.6, 1.0))
+    angle, r = 2.4 * np.arange(60), 0.08 * np.sqrt((np.arange(60) + 0.5) / 60)
+    places = np.array(lamp.vector) + np.stack([0 * r, r * np.cos(angle), r * np.sin(angle)], axis=1)
+    points = [replace(lamp, vector=tuple(place.tolist())) for place in places]
+    lights = [replace(lamp, radius=0.08), lamp, *points]
+    specs = [scene(SMALL, screen, floor, lights=(light,), ambient=BLACK) for light in lights]
+    with Rasterizer({1: square(0.07), 2: square(0.5, colors=GRAY)}) as rasterizer:
+        soft, sharp, *parts = (frame.rgb.astype(float) for frame in rasterizer.render(specs))
+    truth = np.mean(parts, axis=0)
+    assert np.abs(soft - truth).mean() < 0.8 * np.abs(sharp - truth).mean()
 
 
 def test_in_an_environment_shadows_are_as_soft():
