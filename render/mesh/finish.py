@@ -46,7 +46,8 @@ class Finish:
     def words(self) -> str:
         """What it holds, for people."""
         found = [words for name, words in MAPS.items() if name in self.maps]
-        if (self.factors[:, ROUGHNESS] != UNSAID).any():
+        said = (self.factors[:, ROUGHNESS] != UNSAID).any()
+        if said and "metallic_roughness" not in self.maps:
             found.insert(0, "roughness and metal")
         if (self.factors[:, EMISSIVE] > 0).any() and "emissive" not in self.maps:
             found.append("light of its own")

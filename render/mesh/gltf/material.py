@@ -22,6 +22,7 @@ log = logging.getLogger(__name__)
 GLOSSY = "KHR_materials_pbrSpecularGlossiness"
 STRENGTH = "KHR_materials_emissive_strength"
 READ = (GLOSSY, STRENGTH)
+BRIGHTEST = 1e4  # light of its own: what is 3 is shown white, and what float32 cannot hold is not
 OF_MATERIALS = "KHR_materials_"
 
 
@@ -120,7 +121,7 @@ class Materials:
         infos = {"normal": (entry, "normalTexture"), "occlusion": (entry, "occlusionTexture")}
         infos["metallic_roughness"] = rough, "metallicRoughnessTexture"
         strength = number(extension(entry, STRENGTH) or {}, "emissiveStrength", 1.0)
-        glow = np.maximum(strength * vector(entry, "emissiveFactor", (0.0, 0, 0)), 0)
+        glow = np.clip(strength * vector(entry, "emissiveFactor", (0.0, 0, 0)), 0, BRIGHTEST)
         if glow.any():
             infos["emissive"] = entry, "emissiveTexture"
         said = {name: member(of, key, dict) for name, (of, key) in infos.items() if key in of}

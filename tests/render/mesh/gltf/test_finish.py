@@ -40,7 +40,10 @@ def finish_of(material: dict, tmp_path, **attributes):
 
 PBR = "pbrMetallicRoughness"
 GLOW = {"emissiveFactor": [0.25, 0.5, 1]}
-STRONG = {"extensions": {"KHR_materials_emissive_strength": {"emissiveStrength": 4}}}
+STRONG, ABSURD = (
+    {"extensions": {"KHR_materials_emissive_strength": {"emissiveStrength": strength}}}
+    for strength in (4, 1e39)
+)
 GLOSSY = {"extensions": {"KHR_materials_pbrSpecularGlossiness": {"glossinessFactor": 0.5}}}
 
 
@@ -59,6 +62,7 @@ GLOSSY = {"extensions": {"KHR_materials_pbrSpecularGlossiness": {"glossinessFact
         ({PBR: {"roughnessFactor": 2, "metallicFactor": -1}}, [1, 0, 0, 0, 0, 0, 0]),
         (GLOW, [UNSAID, UNSAID, 0, 0, 0.25, 0.5, 1]),
         ({**GLOW, **STRONG}, [UNSAID, UNSAID, 0, 0, 1, 2, 4]),
+        ({**GLOW, **ABSURD}, [UNSAID, UNSAID, 0, 0, 1e4, 1e4, 1e4]),
         ({"normalTexture": {"index": 0}}, [UNSAID, UNSAID, 1, 0, 0, 0, 0]),
         ({"normalTexture": {"index": 0, "scale": 0.5}}, [UNSAID, UNSAID, 0.5, 0, 0, 0, 0]),
         ({"occlusionTexture": {"index": 0}}, [UNSAID, UNSAID, 0, 1, 0, 0, 0]),
@@ -132,6 +136,13 @@ def test_a_map_without_coordinates_is_refused(tmp_path):
 def inputs_of(path, environment: str) -> SceneInputs:
     config = RenderConfig(objects=(str(path),), frames=1, size=(64, 48))
     return SceneInputs(config, SceneConfig(environment=environment), SensorConfig(), 1)
+
+
+def test_roughness_is_told_of_once(tmp_path):
+    """Factors are its map's where it has one."""
+    one = {PBR: {"roughnessFactor": 0.5, "metallicRoughnessTexture": {"index": 0}}}
+    assert finish_of(one, tmp_path).words == "a map of roughness and metal"
+    assert finish_of({PBR: {"roughnessFactor": 0.5}}, tmp_path).words == "roughness and metal"
 
 
 def test_what_a_scene_does_not_draw_of_a_mesh_is_said_once(tmp_path, caplog):
