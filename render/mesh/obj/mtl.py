@@ -109,7 +109,8 @@ def material_of(entry: Entry) -> Material:
     if _transparent(said):
         _say(entry, "its transparency is left out: it is drawn whole; glTF's masks are cut out")
     if undrawn := [name for name in said if name in UNDRAWN]:
-        _say(entry, f"its {', '.join(undrawn)} left out; glTF's maps are drawn")
+        names = ", ".join(undrawn)
+        _say(entry, f"its {names} left out; of glTF, scene.environment draws such maps")
     if not texture:
         return Material(color)
 
