@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
+import cv2
 import moderngl
 import numpy as np
 
@@ -182,6 +183,24 @@ def _spread(x: np.ndarray) -> np.ndarray:
     return (x | x << 2) & 0x09249249
 
 
+def _filled(image: np.ndarray) -> np.ndarray:
+    """(h, w, 4) uint8 whose clear texels have the colour of the nearest that are not.
+
+    Programs write them black, and filters and mipmaps mix colours whatever alpha is.
+    """
+    clear = image[..., 3] == 0
+    if not clear.any() or clear.all():
+        return image
+    _, nearest = cv2.distanceTransformWithLabels(
+        clear.astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
+    )
+    colors = np.zeros((nearest.max() + 1, 3), np.uint8)
+    colors[nearest[~clear]] = image[~clear, :3]
+    filled = image.copy()
+    filled[clear, :3] = colors[nearest[clear]]
+    return filled
+
+
 def _upload_texture(context: moderngl.Context, image: np.ndarray) -> moderngl.Texture:
     """(h, w, channels) uint8, first row on top -> a texture with mipmaps, v up."""
     height, width, channels = image.shape
@@ -191,6 +210,8 @@ def _upload_texture(context: moderngl.Context, image: np.ndarray) -> moderngl.Te
             f"a texture of {width}x{height}: this OpenGL device takes up to {limit}x{limit};"
             " scale it down"
         )
+    if channels == 4:
+        image = _filled(image)
     content = np.ascontiguousarray(image[::-1]).tobytes()
     texture = context.texture((width, height), channels, content)
     texture.build_mipmaps()

@@ -80,6 +80,16 @@ def test_half_of_a_checkerboard_is_there_in_every_image(environment):
     assert alone.sum() == there().sum()
 
 
+def test_the_color_of_clear_texels_is_nowhere_however_far_off():
+    """Many programs write them black, and coarser mipmaps mix them with what is there."""
+    texture = alpha(texels=4)
+    texture[texture[..., 3] == 0] = 0
+    for z in (0.3, 1.0, 8.0):
+        (frame,) = draw({1: board(texture)}, scene(CAMERA, at([0, 0, z]), ambient=FULL_AMBIENT))
+        seen = frame.instance == 1
+        assert seen.any() and (frame.rgb[seen] == 255).all()
+
+
 def test_a_shadow_has_the_holes_too():
     """A lamp at the camera, a wall twice as far: what is seen hides just what would be dark."""
     lamp = Light("point", (0.0, 0.0, 0.0), shadow=True)
