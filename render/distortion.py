@@ -10,6 +10,7 @@ import numpy as np
 Lens = tuple[float, ...]  # k1, k2, p1, p2, k3
 
 FARTHEST = 4.0  # tangent of the angle to the optical axis, 76 degrees; no ray farther out is seen
+MOST_DISTORTION = 1e3  # of a coefficient: powers overflow no number, and images can be drawn
 RINGS, SPOKES = 401, 72  # of the grid on which folds are looked for
 STEPS, BACK, EXACT = 30, 12, 1e-10  # of Newton's method; what is left in its end
 TOGETHER = 3  # steps that all points take, sooner than some of them

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from render.camera import Camera
+from render.distortion import MOST_DISTORTION
 from render.errors import InputError
 from render.frame import Annotation, Box
 from render.json_file import read_json, write_text
@@ -28,7 +29,6 @@ NO_BOX = (-1, -1, -1, -1)  # BOP's box of what is not seen
 MOST_DIGITS = 15  # of an id
 DISTORTION = "cam_dist"  # of an image's camera: OpenCV's k1, k2, p1, p2, k3
 EACH = f"{DISTORTION} of each image, in scene_camera.json"  # stands for it in camera.json
-MOST_DISTORTION = 1e3  # whose powers no number overflows
 DISTORTION_KEY = re.compile(r"k[1-6]|p[12]|.*dist.*")
 
 

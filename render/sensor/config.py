@@ -8,7 +8,7 @@ import numpy as np
 
 from render.camera import Camera
 from render.config import option
-from render.distortion import Lens, farthest_ray, reach
+from render.distortion import MOST_DISTORTION, Lens, farthest_ray, reach
 from render.errors import InputError
 from render.sensor.spec import ColorSensor, DepthSensor, StructuredLight, TimeOfFlight
 
@@ -214,8 +214,14 @@ def check_lens(config: SensorConfig, camera: Camera) -> None:
     """Refuse ranges of lenses that do not show a whole image of a camera.
 
     Raises:
-        InputError: a lens of the ranges' ends folds within the image.
+        InputError: a lens of the ranges' ends folds within the image, or is none.
     """
+    for name, ends_of_it in zip(("k1", "k2", "p1", "p2", "k3"), config.lens, strict=True):
+        if max(map(abs, ends_of_it)) > MOST_DISTORTION:
+            raise InputError(
+                f"sensor.{name} = {ends_of_it[0]:g},{ends_of_it[1]:g} is no lens'; give numbers"
+                f" from {-MOST_DISTORTION:g} to {MOST_DISTORTION:g}, of most lenses from -1 to 1"
+            )
     ends = list(dict.fromkeys(product(*config.lens))) if config.has_lens else []
     widest = [farthest_ray(camera.K, camera.size, lens) for lens in ends]
     for lens in ends:

@@ -174,6 +174,9 @@ def test_crops_and_lenses_that_fold_are_refused(render, tmp_path):
     crops = SceneConfig(layout="crop")
     with pytest.raises(InputError, match="crops are cut from images without a lens distortion"):
         generate(render, crops, tmp_path / "crops", seed=4, workers=1, sensor=LENS)
+    endless = SensorConfig(k1=(0.0, 1e9))
+    with pytest.raises(InputError, match=r"sensor.k1 = 0,1e\+09 is no lens'; give numbers from"):
+        generate(render, SCENE, tmp_path / "endless", seed=4, workers=1, sensor=endless)
     folding = SensorConfig(k1=(-2.0, 0.0))
     with pytest.raises(InputError, match="a lens of -2, 0, 0, 0, 0 folds within the 96x72 image"):
         generate(render, SCENE, tmp_path / "folds", seed=4, workers=1, sensor=folding)
