@@ -45,6 +45,13 @@ WITH_TWINS = tuple(method for method, shares in COMPOSITION.items() if shares[1]
 STRAIGHT = Unused(
     LENS, "belongs to `render`: networks are trained on images without a lens distortion; leave it"
 )
+ONE_EYE = Unused(
+    "scene.baseline", "belongs to `render`: networks are trained on images of one camera; leave it"
+)
+SEEN_ONLY = Unused(
+    "data.unlabelled",
+    f"belongs to run and study, with methods such as {PUPIL}; here it has no effect, leave it",
+)
 FRAMES = (
     Unused(
         "data.train_fraction",
@@ -174,12 +181,13 @@ _RUN = (
     *LIVE,
     *of_hands(_hand),
     STRAIGHT,
+    ONE_EYE,
     *OF_KINDS,
 )
 OF_RUN = "run data render scene hand_scene sensor pair crop hand hand_crop localiser train"
 RUN = (all_but(f"{OF_RUN} detector", "run"), *_RUN, *IN_RUN)
 STUDY = (
-    all_but(f"{OF_RUN} study", "study"),
+    all_but(f"{OF_RUN} detector study", "study"),
     *IN_STUDY,
     Unused("run.held_out", "belongs to run; a study compares methods on real frames"),
     Unused("data.folds data.fold", "has no effect: study cuts folds by study.tune_folds; leave it"),
@@ -210,6 +218,7 @@ PAIR = (
         "has no effect on twins, made of all instances; leave it",
     ),
     Unused("data.symmetry", "has no effect on twins, drawn at annotated poses; leave it"),
+    SEEN_ONLY,
     Unused(
         "scene.*",
         "has no effect on twins but for the light; leave it",
@@ -259,5 +268,6 @@ TRAIN = (
     *METHODS,
     *LIVE,
     STRAIGHT,
+    ONE_EYE,
     *OF_KINDS,
 )

@@ -2,7 +2,7 @@
 
 from render.unused import Unused, When, all_but, lacks
 from train.objects.data import find_dataset, with_ids
-from train.unused import FRAMES, Arguments, Config
+from train.unused import FRAMES, SEEN_ONLY, Arguments, Config
 
 
 def _reads(name: str) -> When:
@@ -47,6 +47,7 @@ EVALUATE = (
         "belongs to exemplar.exemplars; set that, too",
         lacks("exemplar.exemplars"),
     ),
+    SEEN_ONLY,
     *FRAMES,
 )
 
@@ -63,5 +64,6 @@ SCORE = (
         "belongs to data.split_file; set that, too",
         lacks("data.split_file"),
     ),
+    SEEN_ONLY,
     *FRAMES,
 )

@@ -82,6 +82,12 @@ CASES = [
     ("study", ["--preset", "hand-study", *sets("study.visib=0.5")], "study.visib belongs to"),
     ("pair", [*sets("scene.table=wood")], "scene.table has no effect on twins but for the light"),
     ("pair", ["--min-visib", "0.5"], "--min-visib has no effect on twins"),
+    ("pair", sets("data.unlabelled=x"), "data.unlabelled belongs to run and study"),
+    (
+        "run",
+        [*DEMO, *sets("scene.layout=tabletop", "scene.baseline=0.06")],
+        "scene.baseline belongs to `render`",
+    ),
     ("pair", ["--real", "nyu", *sets("data.objects=1")], "data.objects belongs to --real bop"),
     ("train", ["--method", "real", "--pretrain-steps", "9"], "--pretrain-steps has no effect here"),
     ("train", ["--method", "real", *sets("render.frames=9")], "render.frames belongs to run.live"),
@@ -122,6 +128,8 @@ def test_a_setting_without_effect_is_refused_in_one_line(tmp_path, command, argu
         (TRAIN, "lmo", ["data.objects=5", "train.steps=9", "train.beta=1"], {"method": "mapping"}),
         (TRAIN, None, ["run.target=hand", "hand.center=palm"], {"method": "synthetic"}),
         (RUN, "lmo", ["run.detect=true", "detector.steps=9"], {}),
+        (RUN, "lmo", ["run.methods=mixed_unlabelled", "detector.steps=9", "run.rounds=1"], {}),
+        (STUDY, "lmo", ["run.methods=mixed_unlabelled", "data.unlabelled=x"], {}),
         (
             TRAIN,
             "lmo",
@@ -143,10 +151,26 @@ def test_a_setting_that_has_an_effect_passes(rules, preset, settings, arguments)
 
 
 @pytest.mark.parametrize(
+    ("method", "said"),
+    [
+        ("mixed", ["detector.steps=9 belongs in a study to methods with unlabelled frames"]),
+        ("mixed_unlabelled", []),
+    ],
+)
+def test_a_study_trains_detectors_for_unlabelled_frames_alone(caplog, method, said):
+    settings = [f"run.methods={method}", "detector.steps=9"]
+    named = {".".join(parse_set(text)[:2]): text for text in settings}
+    caplog.set_level("INFO")
+    refuse_unused(named, resolve(SECTIONS, "lmo", None, settings, {}), {}, STUDY)
+    assert [line.split(", such")[0] for line in caplog.messages] == said
+
+
+@pytest.mark.parametrize(
     ("setting", "line"),
     [
         ("data.objects=5", "data.objects is another object than the one this network is for"),
         ("hand.center=palm", "hand.center belongs to networks for hands"),
+        ("data.unlabelled=x", "data.unlabelled belongs to run and study, with methods such as"),
         ("exemplar.approximate=true", "exemplar.approximate belongs to exemplar.exemplars"),
     ],
 )

@@ -130,8 +130,7 @@ class ObjectTask:
     def prepare(self, subject: str, device: torch.device) -> None:
         config = self._config(subject)
         with first_alone():
-            model, _ = self._model(subject)
-            folder = self.folder(subject)
+            model, folder = self._model(subject)[0], self.folder(subject)
             prepare(config, self.root, model, folder, self.seed, self.workers)
             if config["run"].detect or config["run"].has_unlabelled:
                 prepare_detector(config, self.root, model, folder, self.seed, self.workers, device)
@@ -258,8 +257,7 @@ class ObjectSubject:
     def show_pairs(self, folder: Path) -> None:
         write_split(self.data, self.root, self.seed, folder / SPLIT)
         inputs, crop = self.material.inputs, self.config["crop"]
-        synthetic = inputs.synthetic
-        if isinstance(synthetic, Live):
+        if isinstance(synthetic := inputs.synthetic, Live):
             synthetic = synthetic.examples(EXAMPLES, self.seed)
         kind = self.config["run"].kind
         contact_sheet(inputs.real, inputs.twins, synthetic, crop, folder / "pairs.png", kind)

@@ -152,12 +152,19 @@ def _prepare(
 
 def _check_frames(task: Task) -> None:
     """Raise InputError if more real frames are asked for than there are to train on, or fewer where
-    synthetic images show all of them."""
+    synthetic images or the detector show all of them."""
     wanted, count = task.config["study"].real_frames, task.count_frames()
     if max(wanted) > count:
         raise InputError(f"study.real_frames: {max(wanted)}, but there are {count} to train on")
+    run, few = task.config["run"], not set(wanted) <= {0, count}
+    if few and run.target == "object" and run.has_unlabelled:
+        raise InputError(
+            f"study.real_frames: {min(n for n in wanted if n)}, but the detector that finds objects"
+            f" in unlabelled frames learns from all {count} training frames; use 0, or leave the"
+            " methods with unlabelled frames"
+        )
     for name in ("real_background", "real_views"):
-        if getattr(task.config["run"], name) and not set(wanted) <= {0, count}:
+        if getattr(run, name) and few:
             raise InputError(
                 f"study.real_frames: {min(n for n in wanted if n)}, but with run.{name} synthetic"
                 f" images are made from all {count} training frames; use 0, or leave that out"

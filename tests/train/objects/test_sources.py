@@ -159,6 +159,34 @@ def test_where_they_cannot_be_used_is_said(root, tmp_path, command, more, what):
     assert result.exit_code and what in result.output
 
 
+@pytest.mark.parametrize(
+    ("asked", "what"),
+    [
+        ("data.unlabelled=gone", "data.unlabelled: gone is no folder"),
+        ("train.steps=1", "data.split_file: "),
+    ],
+)
+def test_unlabelled_frames_are_looked_for_before_anything_is_drawn(root, tmp_path, asked, what):
+    sets = ["run.methods=mixed_unlabelled", asked, f"data.dataset={root}"]
+    settings = [f"--set={setting}" for setting in sets]
+    result = CliRunner().invoke(main, [*RUN, *settings, "--out", str(tmp_path)])
+    assert result.exit_code == 1 and what in result.output
+    assert not (tmp_path / "obj_000001").exists()
+
+
+def test_a_study_of_fewer_labels_refuses_a_detector_that_knows_all(root, tmp_path):
+    photo = tmp_path / "photos" / "a.png"
+    photo.parent.mkdir()
+    photo.write_bytes((root / "test/000002/rgb/000001.png").read_bytes())
+    sets = ["study.real_frames=2,0", "run.real_background=false", "run.methods=mixed_unlabelled"]
+    sets += [f"data.unlabelled={photo.parent}", f"data.dataset={root}"]
+    settings = [f"--set={setting}" for setting in sets]
+    out = ["--out", str(tmp_path / "out")]
+    result = CliRunner().invoke(main, ["study", *RUN[1:], *settings, *out])
+    assert result.exit_code == 1, result.output
+    assert "study.real_frames: 2, but the detector that finds objects in" in result.output
+
+
 def test_training_images_through_a_lens_are_refused_before_any_is_drawn(root, tmp_path):
     """Also where a file of settings asks for it, which no rule of --set sees."""
     (model,) = load_models([root / "models"]).values()

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from render.unused import Unused, both, lacks
-from train.options import DETECTOR
+from train.options import DETECTOR, PUPIL
 
 
 def _is_detector(_: Mapping[str, Any], arguments: Mapping[str, Any]) -> bool:
@@ -23,11 +23,23 @@ def _needs_none(config: Mapping[str, Any], arguments: Mapping[str, Any]) -> bool
 IN_RUN = (
     Unused(
         "detector.*",
-        "belongs to run.detect; set that, too",
+        f"belongs to run.detect, or to methods such as {PUPIL}; set one of them, too",
         both(lacks("run.detect"), _needs_none),
     ),
 )
-IN_STUDY = (Unused("run.detect", "belongs to run; study trains no detectors", is_refused=False),)
+IN_STUDY = (
+    Unused(
+        "run.detect",
+        "belongs to run; a study's networks read annotated boxes",
+        is_refused=False,
+    ),
+    Unused(
+        "detector.*",
+        f"belongs in a study to methods with unlabelled frames, such as {PUPIL}",
+        _needs_none,
+        is_refused=False,
+    ),
+)
 IN_TRAIN = (
     Unused("run.detect", "belongs to run; here --method detector trains one", is_refused=False),
     Unused("detector.*", "belongs to --method detector", _is_network),
