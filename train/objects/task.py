@@ -53,6 +53,7 @@ from train.objects.sources import (
 )
 from train.objects.split import SPLIT, choose_images, write_split
 from train.objects.symmetry import load_object, with_symmetries
+from train.objects.unlabelled.frames import unlabelled_images
 from train.objects.unlabelled.stage import Place, label_frames
 from train.options import COMPOSITION, DETECTOR
 
@@ -87,6 +88,9 @@ class ObjectTask:
         obj_ids, meshes = [int(subject) for subject in task.subjects], self.config["pair"].models
         check_meshes(render, task.root, obj_ids)
         check_frames(data, task.root, obj_ids, self.seed, meshes, run.parts)
+        if run.has_unlabelled:
+            with first_alone():
+                unlabelled_images(task.config["data"], task.root, self.out, self.seed)
         return task
 
     @cached_property
