@@ -3,7 +3,8 @@
     NYU_PATH=/folder/of/nyu python benchmarks/hand_twin.py --out twin.png
 
 Prints the median depth difference where both see a hand, and the intersection over union of the two
-masks, both inside a cube of 300 mm around the labelled palm.
+masks, both inside a cube of 300 mm around the labelled palm; and how far from the label joints are
+that were disturbed, and then refined by the frame (`train.hands.refine`).
 """
 
 import sys
@@ -27,10 +28,12 @@ from render.hand.nyu_points import nyu_points
 from render.image_file import write_png
 from render.scene.spec import Placed, Posture, SceneSpec, rows
 from render.show.overlay import label, sheet
+from train.hands.refine import HandRefiner, camera_joints
 
 CUBE = 0.3  # metres
 PALM = 13  # of the evaluated joints
 ZOOM = 3
+DISTURBED_MM, TRIALS = (0, 5, 8, 12, 16), 20  # of every joint, in random directions
 
 
 @click.command()
@@ -57,9 +60,22 @@ def main(folder: Path, hand: str, frame: int, out: Path | None) -> None:
         f" {np.median(off_mm):.2f} mm, median of the absolute {np.median(np.abs(off_mm)):.2f} mm;"
         f" IoU of the masks {both.sum() / either.sum():.3f}"
     )
+    refiner = HandRefiner(hand, model, subject, CUBE / 2)
+    show_refined(refiner, camera_joints(points_m[frame - 1]), real)
     if out is not None:
         pixels = LABEL_CAMERA.project(points_m[frame - 1])
         write_png(out, picture(real, twin, masks, palm[2], pixels))
+
+
+def show_refined(refiner: HandRefiner, true: np.ndarray, depth: np.ndarray) -> None:
+    """Print the errors of joints before and after, (14, 3) metres: the label's own, and others."""
+    for disturbed_mm in DISTURBED_MM:
+        ways = np.random.default_rng(0).normal(size=(TRIALS, *true.shape))
+        ways *= disturbed_mm / 1000 / np.linalg.norm(ways, axis=-1, keepdims=True)
+        centers = np.repeat(true[None, PALM], TRIALS, axis=0)
+        found = refiner.refine(true + ways, centers, [lambda: depth] * TRIALS)
+        away_mm = 1000 * np.linalg.norm(found - true, axis=-1).mean()
+        click.echo(f"joints {disturbed_mm} mm off: refined {away_mm:.1f} mm off")
 
 
 def draw_twin(model: HandModel, fit: HandFit) -> np.ndarray:
