@@ -166,5 +166,5 @@ def _(b: Builder):
 
 @feature("alpha and masks", colors=RED)
 def _(b: Builder):
-    b.texture(np.dstack([TEXTURE, np.full((10, 10), 40, np.uint8)]))
+    b.texture(np.dstack([TEXTURE, np.full((10, 10), 200, np.uint8)]))
     b.material(pbr={"baseColorTexture": {"index": 0}}, alphaMode="MASK", alphaCutoff=0.5)

@@ -18,7 +18,7 @@ from train.learn.losses import pose_loss
 from train.learn.networks import build
 from train.learn.targets import ObjectInfo
 from train.learn.trainer import Training, losses, train
-from train.options import COMPOSITION, METHODS, WITH_MAPPING, CropConfig, TrainConfig
+from train.options import COMPOSITION, MAPPING, METHODS, WITH_MAPPING, CropConfig, TrainConfig
 
 MODEL = cuboids()[2]
 CROP = CropConfig(size=16, margin=1.3)
@@ -121,7 +121,7 @@ def test_every_method_has_the_terms_of_the_images_it_sees(method):
     net, batch = net_and_batch(method)
     terms = losses(net, batch, CONFIG, method)
     real, twins, synthetic = COMPOSITION[method]
-    expected = {"synthetic": synthetic + twins, "real": real, "mapping": method == "mapping"}
+    expected = {"synthetic": synthetic + twins, "real": real, "mapping": method in MAPPING}
     assert list(terms) == [name for name, there in expected.items() if there]
     sum(terms.values()).backward()
     for name, parameter in net.named_parameters():
