@@ -40,6 +40,12 @@ from train.tasks import make_task
 log = logging.getLogger(__name__)
 
 RECORD = "study_settings.json"
+# Options of a run -> what they make of all of the training frames.
+OF_ALL_FRAMES = {
+    "real_background": "synthetic images are made from",
+    "real_views": "synthetic images are made from",
+    "refine": "poses are refined by what was learnt from",
+}
 
 
 def run_study(
@@ -152,7 +158,7 @@ def _prepare(
 
 def _check_frames(task: Task) -> None:
     """Raise InputError if more real frames are asked for than there are to train on, or fewer where
-    synthetic images or the detector show all of them."""
+    synthetic images, the detector, or what refines poses knows all of them."""
     wanted, count = task.config["study"].real_frames, task.count_frames()
     if max(wanted) > count:
         raise InputError(f"study.real_frames: {max(wanted)}, but there are {count} to train on")
@@ -163,11 +169,11 @@ def _check_frames(task: Task) -> None:
             f" in unlabelled frames learns from all {count} training frames; use 0, or leave the"
             " methods with unlabelled frames"
         )
-    for name in ("real_background", "real_views"):
+    for name, what in OF_ALL_FRAMES.items():
         if getattr(run, name) and few:
             raise InputError(
-                f"study.real_frames: {min(n for n in wanted if n)}, but with run.{name} synthetic"
-                f" images are made from all {count} training frames; use 0, or leave that out"
+                f"study.real_frames: {min(n for n in wanted if n)}, but with run.{name} {what} all"
+                f" {count} training frames; use 0, or leave that out"
             )
 
 

@@ -247,6 +247,15 @@ def test_more_real_frames_than_there_are_is_an_error(root, tmp_path):
     assert "study.real_frames: 7, but there are 6 to train on" in result.output
 
 
+@pytest.mark.parametrize("option", ["real_background=true", "real_views=true", "refine=2"])
+def test_what_knows_all_real_frames_is_refused_where_fewer_are_trained_on(root, tmp_path, option):
+    result = invoke(root, tmp_path / "out", "--set", f"run.{option}")
+    assert result.exit_code == 1
+    name = option.partition("=")[0]
+    assert f"study.real_frames: 2, but with run.{name} " in result.output
+    assert "all 6 training frames; use 0, or leave that out" in result.output
+
+
 @pytest.mark.slow
 def test_hands_take_the_same_way(tmp_path):
     root = write_hands(tmp_path / "nyu", np.random.default_rng(0), {"train": 9, "test": 4})
