@@ -17,6 +17,7 @@ from tests.hand_scenes import write_hands
 from train.hands.data import find_unlabelled
 from train.hands.pairs import pair_hands
 from train.hands.sources import FILMED, make_motion, make_sources
+from train.options import REFINED, RunConfig
 
 SMALL = ["hand.train_frames=12", "hand.test_frames=2", "render.frames=3"]
 
@@ -207,6 +208,8 @@ def test_the_demo_goes_the_whole_way_and_says_that_it_is_simulated(tmp_path):
     text = (tmp_path / "results.txt").read_text()
     assert text.startswith("12 simulated real frames to train on, 2 to test on\n")
     results = json.loads((tmp_path / "results.json").read_text())
-    assert results["frames"] == "simulated real" and len(results["mean"]) == 5
+    methods = RunConfig().methods
+    rows = [row for method in methods for row in (method, method + REFINED)]
+    assert results["frames"] == "simulated real" and list(results["mean"]) == rows
     assert depth_path(tmp_path / "twins" / "train", SYNTHETIC, 12).is_file()
     assert len(iio.imread(tmp_path / "film.mp4", plugin="FFMPEG")) == FILMED
