@@ -12,7 +12,6 @@ from click.testing import CliRunner
 
 from benchmarks.kill import same_files
 from pipeline import main
-from render.dataset import generate as module
 from render.dataset import parts
 from render.dataset.generate import generate
 from render.draw.renderer import RenderConfig
@@ -26,6 +25,7 @@ from render.scene.randomize import SceneConfig
 from render.sensor.config import SensorConfig
 from render.transforms import invert
 from render.validate.validate import validate
+from tests.render.dataset.interrupted import interrupt_at_the_third_part
 from tests.small_dataset import cuboids
 
 SCENE = SceneConfig(
@@ -108,19 +108,9 @@ def test_parts_of_a_film_join_to_the_same_bytes(render, film, tmp_path, monkeypa
     """Cut into parts of two frames, interrupted, and gone on with: flow crosses the cuts."""
     monkeypatch.setattr(parts, "MOST", 2)
     monkeypatch.setattr(parts, "LEAST", 1)
-    out, make, made = tmp_path / "out", module._SceneMaker.make, []
-
-    def fails_at_the_third_part(maker, job):
-        made.append(job)
-        if len(made) == 3:
-            raise KeyboardInterrupt
-        make(maker, job)
-
-    monkeypatch.setattr(module._SceneMaker, "make", fails_at_the_third_part)
-    with pytest.raises(KeyboardInterrupt):
-        generate(render, SCENE, out, seed=4, workers=1)
+    out = tmp_path / "out"
+    made = interrupt_at_the_third_part(render, SCENE, out, seed=4, workers=1)
     assert made[1].first == 2
-    monkeypatch.setattr(module._SceneMaker, "make", make)
     generate(render, SCENE, out, seed=4, workers=1)
     assert same_files(out, film)
 

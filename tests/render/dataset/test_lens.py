@@ -10,7 +10,6 @@ from click.testing import CliRunner
 
 from benchmarks.kill import same_files
 from pipeline import main
-from render.dataset import generate as module
 from render.dataset.generate import generate
 from render.draw.renderer import RenderConfig
 from render.errors import InputError
@@ -24,6 +23,7 @@ from render.scene.randomize import SceneConfig
 from render.sensor.config import SensorConfig
 from render.transforms import apply
 from render.validate.validate import validate
+from tests.render.dataset.interrupted import interrupt_at_the_third_part
 from tests.small_dataset import cuboids
 
 SCENE = SceneConfig(objects_per_frame=(2, 3), zoom=(0.7, 0.9))
@@ -112,19 +112,9 @@ def test_one_lens_of_all_images_is_in_the_camera_s_file(render, tmp_path):
     assert validate(tmp_path, None) == []
 
 
-def test_an_interrupted_dataset_ends_up_the_same(render, bent, tmp_path, monkeypatch):
-    out, make, made = tmp_path / "out", module._SceneMaker.make, []
-
-    def fails_at_the_third_part(maker, job):
-        made.append(job)
-        if len(made) == 3:
-            raise KeyboardInterrupt
-        make(maker, job)
-
-    monkeypatch.setattr(module._SceneMaker, "make", fails_at_the_third_part)
-    with pytest.raises(KeyboardInterrupt):
-        generate(render, SCENE, out, seed=4, workers=1, sensor=LENS)
-    monkeypatch.undo()
+def test_an_interrupted_dataset_ends_up_the_same(render, bent, tmp_path):
+    out = tmp_path / "out"
+    interrupt_at_the_third_part(render, SCENE, out, seed=4, workers=1, sensor=LENS)
     generate(render, SCENE, out, seed=4, workers=1, sensor=LENS)
     assert same_files(out, bent)
 

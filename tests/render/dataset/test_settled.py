@@ -12,7 +12,6 @@ from click.testing import CliRunner
 
 from benchmarks.kill import same_files
 from pipeline import main
-from render.dataset import generate as module
 from render.dataset.folder import read_record
 from render.dataset.generate import generate
 from render.dataset.inputs import SceneInputs
@@ -26,6 +25,7 @@ from render.mesh.mesh import write_models
 from render.scene.randomize import SceneConfig
 from render.scene.spec import SceneSpec
 from render.sensor.config import SensorConfig
+from tests.render.dataset.interrupted import interrupt_at_the_third_part
 from tests.small_dataset import cuboids
 
 SCENE = SceneConfig(
@@ -63,19 +63,9 @@ def test_two_workers_make_the_same_bytes_as_one(render, whole, tmp_path):
 
 
 @pytest.mark.slow
-def test_an_interrupted_dataset_ends_up_the_same(render, whole, tmp_path, monkeypatch):
-    out, make, made = tmp_path / "out", module._SceneMaker.make, []
-
-    def fails_at_the_third_part(maker, job):
-        made.append(job)
-        if len(made) == 3:
-            raise KeyboardInterrupt
-        make(maker, job)
-
-    monkeypatch.setattr(module._SceneMaker, "make", fails_at_the_third_part)
-    with pytest.raises(KeyboardInterrupt):
-        generate(render, SCENE, out, seed=4, workers=1)
-    monkeypatch.undo()
+def test_an_interrupted_dataset_ends_up_the_same(render, whole, tmp_path):
+    out = tmp_path / "out"
+    interrupt_at_the_third_part(render, SCENE, out, seed=4, workers=1)
     generate(render, SCENE, out, seed=4, workers=2)
     assert same_files(out, whole)
 
