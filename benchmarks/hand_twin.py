@@ -73,7 +73,7 @@ def show_refined(refiner: HandRefiner, true: np.ndarray, depth: np.ndarray) -> N
         ways = np.random.default_rng(0).normal(size=(TRIALS, *true.shape))
         ways *= disturbed_mm / 1000 / np.linalg.norm(ways, axis=-1, keepdims=True)
         centers = np.repeat(true[None, PALM], TRIALS, axis=0)
-        found = refiner.refine(true + ways, centers, [lambda: depth] * TRIALS)
+        found = refiner.refine(true + ways, centers, lambda _: depth)
         away_mm = 1000 * np.linalg.norm(found - true, axis=-1).mean()
         click.echo(f"joints {disturbed_mm} mm off: refined {away_mm:.1f} mm off")
 

@@ -38,3 +38,8 @@ def lift_labels(uvd: np.ndarray, camera: Camera = LABEL_CAMERA) -> np.ndarray:
     uvd = np.asarray(uvd, np.float64)
     uv1 = np.concatenate([uvd[..., :2], np.ones_like(uvd[..., 2:])], axis=-1)
     return uv1 @ np.linalg.inv(camera.K).T * uvd[..., 2:] / 1000
+
+
+def label_uvd(points_m: np.ndarray) -> np.ndarray:
+    """Undo `lift_labels`: (..., 3) metres before LABEL_CAMERA -> px, px, mm."""
+    return np.concatenate([LABEL_CAMERA.project(points_m), 1000 * points_m[..., 2:]], axis=-1)

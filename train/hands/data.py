@@ -90,9 +90,14 @@ def spread_split(root: Path, split: str, stream: str, count: int) -> NyuSplit:
     found = read_split(root, split, stream)
     if not count or count >= len(found.numbers):
         return found
-    chosen = np.unique(np.linspace(0, len(found.numbers) - 1, count).round().astype(int))
+    chosen = _evenly(len(found.numbers), count)
     numbers = tuple(found.numbers[i] for i in chosen)
     return NyuSplit(found.folder, found.stream, numbers, found.uvd[chosen])
+
+
+def _evenly(total: int, count: int) -> np.ndarray:
+    """(n,) places of `count` frames among `total`, spread evenly."""
+    return np.unique(np.linspace(0, total - 1, count).round().astype(int))
 
 
 def find_splits(data: HandDataConfig, shares: tuple[float, float, float] = (1, 1, 1)) -> HandSplits:
@@ -129,8 +134,7 @@ def find_unlabelled(data: HandDataConfig) -> NyuSplit:
     same = folder.resolve() == labelled.folder.resolve()
     numbers = unlabelled_numbers(folder, labelled.numbers if same else ())
     if 0 < data.unlabelled_frames < len(numbers):
-        spread = np.linspace(0, len(numbers) - 1, data.unlabelled_frames).round().astype(int)
-        numbers = numbers[np.unique(spread)]
+        numbers = numbers[_evenly(len(numbers), data.unlabelled_frames)]
     uvd = np.full((len(numbers), len(NYU_JOINTS), 3), np.nan)
     return NyuSplit(folder, SENSOR, tuple(numbers.tolist()), uvd)
 

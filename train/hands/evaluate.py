@@ -1,7 +1,6 @@
 """Networks and test frames of hands -> predictions in NYU's format."""
 
 from collections.abc import Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -71,8 +70,7 @@ def refine_frames(refiner: HandRefiner, joints: np.ndarray, test: HandTest) -> n
     refined = joints.copy()
     own = [i for i, frame in enumerate(test.frames) if not frame.small]
     centers = np.array([test.frames[i].center for i in own]).reshape(-1, 3)
-    depths = [partial(test.split.read_depth, i) for i in own]
-    refined[own] = refiner.refine(joints[own], centers, depths)
+    refined[own] = refiner.refine(joints[own], centers, lambda i: test.split.read_depth(own[i]))
     return refined
 
 

@@ -1,7 +1,6 @@
 """Films of what networks read from depth images of a hand."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -77,7 +76,7 @@ def hand_film(
             ]
             joints = predict_joints(checkpoint, seen, torch_device)
             if refiner is not None:
-                joints = refiner.refine(joints, places, [partial(np.copy, d) for d in depths])
+                joints = refiner.refine(joints, places, depths.__getitem__)
             yield from zip(depths, joints, strict=True)
 
     def pictures(run: Path, checkpoint: Checkpoint) -> Iterator[np.ndarray]:

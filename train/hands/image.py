@@ -49,7 +49,7 @@ def predict_image(run: Path, image: Path, asked: Asked, out: Path | None, device
     read = predict_joints(checkpoint, [frame], torch_device)
     refiner = refiner_of(run, checkpoint, asked)
     if refiner is not None:
-        read = refiner.refine(read, center[None], [lambda: depth])
+        read = refiner.refine(read, center[None], lambda _: depth)
     (joints,) = read
     mm = (1000 * joints).round(3).tolist()
     record = {

@@ -4,7 +4,7 @@ The person's hand is fitted to the labelled frames, as twins are; a network read
 which a finger is a few pixels wide, and has never been told that bones keep their lengths.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from render.array_file import Wanted, read_npz
 from render.errors import InputError
 from render.formats.nyu import joints_from_uvd, uvd_from_joints
 from render.formats.nyu_dataset import NyuSplit
-from render.formats.nyu_joints import EVALUATED, LABEL_CAMERA, NYU_JOINTS, lift_labels
+from render.formats.nyu_joints import EVALUATED, LABEL_CAMERA, NYU_JOINTS, label_uvd, lift_labels
 from render.hand.depth_fit import fit_to_depth
 from render.hand.file import load_hand
 from render.hand.fit import fit_hands, fit_subject
@@ -56,20 +56,20 @@ class HandRefiner:
     half: float
 
     def refine(
-        self, joints: np.ndarray, centers: np.ndarray, depths: Sequence[Callable[[], np.ndarray]]
+        self, joints: np.ndarray, centers: np.ndarray, read_depth: Callable[[int], np.ndarray]
     ) -> np.ndarray:
         """(n, 14, 3) joints, metres in the camera frame, where the images have them.
 
         Args:
             joints: as they were read. centers: (n, 3), where the hands were looked for.
-            depths: n that give an image, (480, 640) metres.
+            read_depth: gives the i-th image, (480, 640) metres.
         """
         refined = np.empty_like(joints)
         for first in range(0, len(joints), CHUNK):
             part = slice(first, first + CHUNK)
             seen = [
-                around(read(), center, self.half)
-                for read, center in zip(depths[part], centers[part], strict=True)
+                around(read_depth(i), center, self.half)
+                for i, center in enumerate(centers[part], first)
             ]
             points_m, points = lift_labels(uvd_from_joints(joints[part])), self.subject.points
             fit = fit_hands(self.model, points_m, points, self.subject)
@@ -93,8 +93,7 @@ def around(depth: np.ndarray, center: np.ndarray, half: float) -> np.ndarray:
 
 def camera_joints(points_m: np.ndarray) -> np.ndarray:
     """(..., 3) metres before the camera of the labels -> before nyu.CAMERA, at the same pixels."""
-    px, mm = LABEL_CAMERA.project(points_m), 1000 * points_m[..., 2:]
-    return joints_from_uvd(np.concatenate([px, mm], axis=-1))
+    return joints_from_uvd(label_uvd(points_m))
 
 
 def learn_person(hand: str, labelled: NyuSplit) -> Subject:

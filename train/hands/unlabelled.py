@@ -13,7 +13,7 @@ import torch
 from render.formats.nyu import EVALUATED as EVALUATED_IDS
 from render.formats.nyu import joints_from_uvd, uvd_from_joints
 from render.formats.nyu_dataset import SYNTHETIC, NyuSplit, read_uvd
-from render.formats.nyu_joints import EVALUATED, LABEL_CAMERA, NYU_JOINTS, lift_labels
+from render.formats.nyu_joints import EVALUATED, NYU_JOINTS, label_uvd, lift_labels
 from render.json_file import write_text
 from train.hands.crops import HandCrops, HandFrame
 from train.hands.data import at_centers_of, load_frames
@@ -23,11 +23,9 @@ from train.hands.refine import camera_joints, learn_person
 from train.hands.report import pair_sheet
 from train.hands.score import joint_errors
 from train.learn.checkpoint import Checkpoint
-from train.learn.rounds import LABELS, Pairs
+from train.learn.rounds import BELIEVED, LABELS, TRUTH, Pairs
 
-BELIEVED = 50  # percent of the frames: those whose drawing agrees best
 WORST_MM = 40.0  # a pixel's depth is never farther off than this, nor what was not seen
-TRUTH = "truth.json"
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,7 +55,7 @@ class Labeller:
         real = [
             replace(frame, joints=of_it) for frame, of_it in zip(self.frames, joints, strict=True)
         ]
-        split = replace(self.split, folder=drawn, stream=SYNTHETIC, uvd=_spread(_uvd(fitted)))
+        split = replace(self.split, folder=drawn, stream=SYNTHETIC, uvd=_spread(label_uvd(fitted)))
         twins = load_frames(split, self.crops.config, at_centers_of(real))
         away_mm = np.array([self._disagreement(r, t) for r, t in zip(real, twins, strict=True)])
         threshold = float(np.percentile(away_mm, BELIEVED))
@@ -117,11 +115,6 @@ def compare_with_truth(
         mean = float(errors[chosen].mean()) if chosen.any() else None
         record[name] = {"n": int(chosen.sum()), "joint_mm": mean}
     write_text(folder / TRUTH, json.dumps(record, indent=2) + "\n")
-
-
-def _uvd(points_m: np.ndarray) -> np.ndarray:
-    """(..., 3) metres in the camera of the labels -> px, px, mm."""
-    return np.concatenate([LABEL_CAMERA.project(points_m), 1000 * points_m[..., 2:]], axis=-1)
 
 
 def _spread(uvd: np.ndarray) -> np.ndarray:

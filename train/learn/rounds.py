@@ -20,6 +20,8 @@ from train.options import PUPIL, TEACHER
 
 UNLABELLED = "unlabelled"  # of an object's folder in a run: its rounds
 LABELS = "labels.json"  # what a round read, and what of it is believed
+TRUTH = "truth.json"  # how far off it is, where that is known; nothing in a run reads it
+BELIEVED = 50  # percent of what is read: that whose drawing agrees best
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,7 +2,6 @@
 
 import json
 import shutil
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -64,8 +63,7 @@ def refiner(root) -> HandRefiner:
 
 def refine(refiner: HandRefiner, split: NyuSplit, read: np.ndarray) -> np.ndarray:
     palms = split.joints[:, JOINTS.index("palm")]
-    depths = [partial(split.read_depth, i) for i in range(len(read))]
-    return refiner.refine(read, palms, depths)
+    return refiner.refine(read, palms, split.read_depth)
 
 
 def off_mm(found: np.ndarray, true: np.ndarray) -> np.ndarray:

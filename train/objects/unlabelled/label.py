@@ -22,7 +22,7 @@ from render.show.overlay import draw_box, label, sheet
 from render.transforms import apply
 from train.learn.checkpoint import Checkpoint
 from train.learn.pictures import PREDICTED, TILE, TRUE, spread
-from train.learn.rounds import LABELS, Pairs
+from train.learn.rounds import BELIEVED, LABELS, Pairs
 from train.objects.crops import Picture, square_crop, warp
 from train.objects.data import DataConfig, ImageKey, Instance, load_instances
 from train.objects.detect.detector import Detector
@@ -35,7 +35,6 @@ from train.objects.unlabelled.frames import UnlabelledImage
 from train.options import CropConfig
 
 ROUNDS = 4  # of refinement, where the run asks for none: no pose is believed as it was read
-BELIEVED = 50  # percent of the poses that are read: those whose drawing agrees best
 SHEET, COLUMNS = 24, 8  # pictures of frames, and of those in a row
 
 

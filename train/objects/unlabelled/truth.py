@@ -9,12 +9,10 @@ import numpy as np
 from render.formats.bop import BopImage, read_split
 from render.json_file import write_text
 from render.mesh.mesh import ObjectModel
-from train.learn.rounds import LABELS
+from train.learn.rounds import LABELS, TRUTH
 from train.objects.data import DataConfig
 from train.objects.metrics import PoseErrors, pose_errors
 from train.objects.unlabelled.label import Guess, read_labels
-
-TRUTH = "truth.json"
 
 
 def compare_with_truth(data: DataConfig, root: Path, model: ObjectModel, folder: Path) -> None:
