@@ -104,10 +104,9 @@ class Labeller:
         data: DataConfig = self.config["data"]
         rounds = self.config["run"].refine or ROUNDS
         obj_id, seen = self.model.obj_id, {instance.key[:2] for instance in self.real}
-        model = load_models([self.root / "models"], obj_ids=[obj_id])[obj_id]
         with open_refiner(rounds, data, self.root, obj_id, self.seed, seen) as refiner:
             assert refiner is not None  # for there are rounds
-            with open_judge(model, refiner) as judge:
+            with open_judge(self.model, refiner) as judge:
                 shown = progress(self.images, len(self.images), "unlabelled frames")
                 guesses = [self._guess(checkpoint, judge, image, device) for image in shown]
         found = [guess.agreement for guess in guesses if guess.pose is not None]
