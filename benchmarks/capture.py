@@ -1,12 +1,13 @@
 """Capture films whose truth is known: errors of focal length, board and object, and the times.
 
-    python benchmarks/capture.py --films 6
+    python benchmarks/capture.py --films 6 [--mesh FILE]
 
-Each film shows a bundled object that was put on its printed outline by hand, through another
-lens, with distortion, noise, blur by motion and light that changes; as H.264. The errors are of all
-frames that were kept, in the median and the worst: of the board's pose, and of the object's in the
-camera, beside what is aimed at; pixels are how far the corners of a box are drawn from where a
-frame shows them. An object that a turn leaves as it is has the smallest error over its turns.
+Each film shows a bundled object, or that of the mesh, that was put on its printed outline by hand,
+through another lens, with distortion, noise, blur by motion and light that changes; as H.264. The
+errors are of all frames that were kept, in the median and the worst: of the board's pose, and of
+the object's in the camera, beside what is aimed at; pixels are how far the corners of a box are
+drawn from where a frame shows them. An object that a turn leaves as it is has the smallest error
+over its turns.
 """
 
 import sys
@@ -23,7 +24,7 @@ ROOT = Path(__file__).resolve().parents[1]
 if not __package__:  # run as a script: Python then knows this folder, not the project's
     sys.path.insert(0, str(ROOT))
 
-from render.capture.board import Board
+from render.capture.board import Board, read_board
 from render.capture.capture_object import capture_object
 from render.capture.config import CaptureConfig
 from render.capture.lens import Lens
@@ -36,7 +37,7 @@ from render.formats.bop import read_split
 from render.mesh.box import box_corners
 from render.mesh.mesh import ObjectModel, load_models
 from render.transforms import apply, rigid, rodrigues, rotation_angle
-from tests.render.capture.film import Film, Shot, make_film, write_film
+from tests.render.capture.film import Shot, make_film, write_film
 
 ASSETS = ROOT / "assets"
 AIM_DEG, AIM_MM, AIM_SHARE, AIM_PX, AIM_FOCAL = 0.5, 1.0, 0.002, 1.0, 0.3
@@ -65,7 +66,8 @@ class Errors:
 @click.option("--frames", default=90, help="Of a film.")
 @click.option("--size", default="960x540", help="Of a frame.")
 @click.option("--first", default=0, help="Seed of the first film.")
-def main(films: int, frames: int, size: str, first: int) -> None:
+@click.option("--mesh", type=click.Path(exists=True, path_type=Path), help="In place of ours.")
+def main(films: int, frames: int, size: str, first: int, mesh: Path | None) -> None:
     """Print a block of lines for each film."""
     width, height = map(int, size.split("x"))
     print(
@@ -75,16 +77,18 @@ def main(films: int, frames: int, size: str, first: int) -> None:
     for seed in range(first, first + films):
         with tempfile.TemporaryDirectory() as folder:
             try:
-                _measure(Path(folder), seed, frames, (width, height))
+                shown = mesh or ASSETS / f"obj_{1 + seed % 3:06d}.ply"
+                _measure(Path(folder), shown, seed, frames, (width, height))
             except InputError as error:
                 print(f"film {seed}: refused: {error}", flush=True)
 
 
-def _measure(folder: Path, seed: int, frames: int, size: tuple[int, int]) -> None:
-    obj_id = 1 + seed % 3
-    mesh = ASSETS / f"obj_{obj_id:06d}.ply"
-    model = load_models([ASSETS], obj_ids=[obj_id])[obj_id]
-    board, film = _film(folder, mesh, model, seed, frames, size)
+def _measure(folder: Path, mesh: Path, seed: int, frames: int, size: tuple[int, int]) -> None:
+    (model,) = load_models([mesh]).values()
+    board, rng = print_outline(folder, mesh), np.random.default_rng(seed)
+    shot = any_shot(rng, size)
+    film = make_film(board, frames, rng, shot, model.mesh, put_by_hand(model, rng))
+    write_film(folder / "film.mp4", film.frames)
     start = time.monotonic()
     views, lens, left_out = board_views(folder / "film.mp4", board, CaptureConfig())
     seen = time.monotonic()
@@ -112,19 +116,18 @@ def _measure(folder: Path, seed: int, frames: int, size: tuple[int, int]) -> Non
     print(f"  time          {seen - start:.0f} s board, {done - seen:.0f} s object", flush=True)
 
 
-def _film(
-    folder: Path, mesh: Path, model: ObjectModel, seed: int, frames: int, size: tuple[int, int]
-) -> tuple[Board, Film]:
-    """Print the board, put the object on it by hand, and film it."""
-    from render.capture.board import read_board
-
+def print_outline(folder: Path, mesh: Path) -> Board:
+    """The board on which an outline of the mesh is printed; its files are left in the folder."""
     layout: dict[str, str | float | None] = {"paper": "a4", "squares": None}
     print_board(
         folder / "board.pdf", {**layout, "square_mm": None, "blank": None}, mesh, 0, None, None
     )
-    board = read_board(folder / "board.toml")
-    rng = np.random.default_rng(seed)
-    shot = Shot(
+    return read_board(folder / "board.toml")
+
+
+def any_shot(rng: np.random.Generator, size: tuple[int, int]) -> Shot:
+    """A film by some telephone: its lens, and where its principal point lies."""
+    return Shot(
         size,
         focal_share=float(rng.uniform(0.72, 0.95)),
         distortion=[
@@ -133,11 +136,12 @@ def _film(
         ],
         center_off=tuple(rng.uniform(-0.012, 0.012, 2)),
     )
+
+
+def put_by_hand(model: ObjectModel, rng: np.random.Generator) -> np.ndarray:
+    """board_from_obj of an object that a hand put on its outline."""
     at = np.append(rng.uniform(-0.004, 0.004, 2), 0)
-    pose = turn_pose(resting_pose(model, 0).board_from_obj, rng.uniform(-6, 6), at)
-    film = make_film(board, frames, rng, shot, model.mesh, pose)
-    write_film(folder / "film.mp4", film.frames)
-    return board, film
+    return turn_pose(resting_pose(model, 0).board_from_obj, rng.uniform(-6, 6), at)
 
 
 def _turns(model: ObjectModel) -> np.ndarray:
