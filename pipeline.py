@@ -22,18 +22,11 @@ from render.scene.randomize import SceneConfig
 from render.sensor.config import SensorConfig
 from train import commands as of_train
 from train import judge_commands as judging
+from train.hand_options import HandCropConfig, LocaliserConfig
 from train.hands.data import HandDataConfig
 from train.objects.data import DataConfig
 from train.objects.twins.pair import PairConfig
-from train.options import (
-    CropConfig,
-    DetectorConfig,
-    ExemplarConfig,
-    HandCropConfig,
-    LocaliserConfig,
-    RunConfig,
-    TrainConfig,
-)
+from train.options import CropConfig, DetectorConfig, ExemplarConfig, RunConfig, TrainConfig
 from train.study.config import StudyConfig
 
 SECTIONS: Mapping[str, type] = {

@@ -29,13 +29,13 @@ def read_pose(network, photo, box, camera):
 
     values = (crop.astype(np.float32) / 128 - 1).transpose(2, 0, 1)[None]  # (1, 3, size, size)
     session = onnxruntime.InferenceSession(str(network), providers=["CPUExecutionProvider"])
-    corners = session.run(["points"], {"image": values})[0].reshape(8, 2).astype(np.float64)
-    corners = corners * half / zoom + center
-    points = np.array(about["object"]["corners_m"])
+    read = session.run(["points"], {"image": values})[0].reshape(-1, 2).astype(np.float64)
+    read = read * half / zoom + center
+    points = np.array(about["object"]["points_m"])  # the corners of its box, and others
     K = np.array([[fx, 0, cx], [0, fy, cy], [0, 0, 1]])
-    _, turn, t = cv2.solvePnP(points, corners, K, None, flags=cv2.SOLVEPNP_SQPNP)
-    turn, t = cv2.solvePnPRefineLM(points, corners, K, None, turn, t)
-    return cv2.Rodrigues(turn)[0], t[:, 0], corners
+    _, turn, t = cv2.solvePnP(points, read, K, None, flags=cv2.SOLVEPNP_SQPNP)
+    turn, t = cv2.solvePnPRefineLM(points, read, K, None, turn, t)
+    return cv2.Rodrigues(turn)[0], t[:, 0], read[:8]
 
 
 if __name__ == "__main__":

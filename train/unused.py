@@ -71,6 +71,11 @@ NETWORKS = (
         "belongs to train.network=lite with ImageNet's weights",
         lambda c, _: c["train"].network not in WITH_TRUNK or c["train"].init == "random",
     ),
+    Unused(
+        "train.surface_points",
+        "belongs to objects; hands are read by their joints",
+        lambda c, _: c["run"].target == "hand",
+    ),
 )
 METHODS = (
     Unused("train.beta train.detach_twin", "belongs to the method mapping", _no_method(*MAPPING)),

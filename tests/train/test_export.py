@@ -17,6 +17,7 @@ from render.mesh.box import box_corners
 from render.transforms import apply
 from tests.small_dataset import CAMERA, HALF_TURN, cuboids, random_frames
 from train.export import export_onnx
+from train.hand_options import HandCropConfig
 from train.learn import onnx_file
 from train.learn.batches import Inputs
 from train.learn.checkpoint import Checkpoint
@@ -27,7 +28,7 @@ from train.objects.about import about_object
 from train.objects.crops import ObjectCrops, square_crop, to_crop
 from train.objects.inputs import object_target
 from train.objects.read.image import read_boxes
-from train.options import NETWORKS, WITH_TRUNK, CropConfig, HandCropConfig
+from train.options import NETWORKS, WITH_TRUNK, CropConfig
 
 MODEL = cuboids()[2]
 CROP = CropConfig(size=32, margin=1.4)

@@ -13,8 +13,8 @@ import numpy as np
 
 from render.camera import Camera
 from render.formats.nyu import CAMERA
+from train.hand_options import HandCropConfig
 from train.learn.targets import HandInfo
-from train.options import HandCropConfig
 
 
 @dataclass(frozen=True, eq=False)

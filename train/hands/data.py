@@ -15,8 +15,8 @@ from render.formats.nyu import JOINTS
 from render.formats.nyu_dataset import SENSOR, SYNTHETIC, NyuSplit, read_split
 from render.formats.nyu_joints import NYU_JOINTS
 from render.progress import progress
+from train.hand_options import HandCropConfig
 from train.hands.crops import HandFrame, hand_frame
-from train.options import HandCropConfig
 
 CHUNK = 128  # whole frames in memory at once
 TWIN_APART = 0.05  # metres that a twin's joints may be from the real frame's, on average

@@ -9,6 +9,7 @@ import torch
 
 from render.errors import InputError
 from render.formats.nyu import uvd_from_joints, write_joints
+from train.hand_options import HandCropConfig
 from train.hands.crops import HandCrops
 from train.hands.data import HandDataConfig, find_test, load_frames
 from train.hands.localiser import PALM, Localiser, mass_centers
@@ -24,7 +25,7 @@ from train.hands.results import (
 )
 from train.learn.checkpoint import Checkpoint
 from train.learn.device import choose_device
-from train.options import REFINED, HandCropConfig
+from train.options import REFINED
 
 
 def load_test(data: HandDataConfig, crop: HandCropConfig, localiser: Localiser) -> HandTest:

@@ -19,6 +19,7 @@ from render.formats.nyu import CAMERA, JOINTS
 from render.formats.nyu_dataset import NyuSplit
 from render.hand.clutter import add_clutter
 from render.progress import progress
+from train.hand_options import LocaliserConfig
 from train.hands.crops import HandCrops, HandFrame, hand_frame
 from train.hands.predict import predict_joints
 from train.learn.batches import Inputs
@@ -26,7 +27,7 @@ from train.learn.checkpoint import Checkpoint
 from train.learn.methods import train_network
 from train.learn.targets import HandInfo
 from train.learn.trainer import Training
-from train.options import LocaliserConfig, TrainConfig
+from train.options import TrainConfig
 
 NEAR, FAR = 0.3, 1.5  # metres in which a hand is looked for
 BAND = 0.15  # metres of depth that a hand fills at most, or nearly so

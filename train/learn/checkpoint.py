@@ -10,11 +10,12 @@ from render import plain
 from render.config import OptionError, fill
 from render.errors import InputError
 from render.plain import clipped
+from train.hand_options import HandCropConfig
 from train.learn.checkpoint_record import CHECKPOINT, check_state
 from train.learn.networks import PoseNet, build
 from train.learn.targets import HandInfo, ObjectInfo, Target
 from train.learn.torch_file import read_torch, write_torch
-from train.options import CropConfig, HandCropConfig
+from train.options import CropConfig
 
 LARGEST_CROP = 1 << 13  # pixels, of a side
 

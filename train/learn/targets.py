@@ -1,7 +1,7 @@
 """What a network is trained to read from a crop, and what its reader must know to use it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import numpy as np
@@ -10,17 +10,22 @@ from render import plain
 from render.camera import Camera
 from render.errors import InputError
 from render.formats.nyu import JOINTS
+from render.mesh.box import box_corners
 from render.mesh.mesh import SYMMETRIES
+from train.options import MOST_SURFACE_POINTS
+
+NO_POINTS = np.zeros((0, 3))
+NO_POINTS.setflags(write=False)
 
 
 @dataclass(frozen=True, eq=False)
 class ObjectInfo:
-    """The 8 corners of an object's box, in a colour crop.
+    """The 8 corners of an object's box, and points of its surface, in a colour crop.
 
-    box: (2, 3) corners, metres, object frame. camera: of the real frames it was trained on, for
-    images that come without one; None where it saw no real frame. symmetries: those that count, as
-    models_info.json has them (mm); None where there are none, or a checkpoint does not say. called:
-    what people call it; empty where it has a number alone.
+    box: (2, 3) corners, metres, object frame. surface: (n, 3) likewise. camera: of the real frames
+    it was trained on, for images that come without one; None where it saw no real frame.
+    symmetries: those that count, as models_info.json has them (mm); None where there are none, or a
+    checkpoint does not say. called: what people call it; empty where it has a number alone.
     """
 
     obj_id: int
@@ -28,25 +33,38 @@ class ObjectInfo:
     camera: Camera | None = None
     symmetries: dict[str, Any] | None = None
     called: str = ""
+    surface: np.ndarray = field(default_factory=lambda: NO_POINTS)
 
     kind: ClassVar[str] = "object"
     channels: ClassVar[int] = 3  # of a crop
-    outputs: ClassVar[int] = 16  # numbers that the network gives
+
+    @property
+    def points(self) -> np.ndarray:
+        """(8 + n, 3) what is read, metres, object frame: the box's corners, then the surface's."""
+        return np.concatenate([box_corners(self.box), self.surface])
+
+    @property
+    def outputs(self) -> int:
+        """Numbers that the network gives: x and y of each point."""
+        return 2 * (8 + len(self.surface))
 
     @property
     def name(self) -> str:
         """For messages."""
-        return f"object {self.obj_id}"
+        on_it = f" with {len(self.surface)} surface points" if len(self.surface) else ""
+        return f"object {self.obj_id}{on_it}"
 
     @property
     def settings(self) -> dict[str, Any]:
-        """What of it decides the result of a training."""
+        """What of it decides the result of a training; train.surface_points stands beside it."""
         return {"object": self.obj_id} | self._symmetries
 
     def record(self) -> dict[str, Any]:
         """As plain data; `from_record` takes it back."""
         camera = None if self.camera is None else [self.camera.K.tolist(), *self.camera.size]
         found = {"obj_id": self.obj_id, "box": self.box.tolist(), "camera": camera}
+        if len(self.surface):
+            found["surface"] = self.surface.tolist()
         return found | self._symmetries | self.names
 
     @property
@@ -64,7 +82,8 @@ class ObjectInfo:
         _OBJECT(record, where)
         camera = record.get("camera") and _camera(record["camera"], f"{where}.camera")
         box, called = np.array(record["box"]), record.get("name", "")
-        return cls(record["obj_id"], box, camera, record.get("symmetries"), called)
+        surface = np.array(record.get("surface", []), np.float64).reshape(-1, 3)
+        return cls(record["obj_id"], box, camera, record.get("symmetries"), called, surface)
 
 
 @dataclass(frozen=True)
@@ -111,7 +130,12 @@ _HAND = plain.record({"joints": plain.list_of(_JOINT, most=len(JOINTS), least=1)
 _CAMERA = plain.list_of(lambda part, where: part, most=3, least=3)
 _OBJECT = plain.record(
     {"obj_id": plain.whole(), "box": plain.array(2, 3)},
-    {"camera": plain.optional(_CAMERA), "symmetries": SYMMETRIES, "name": plain.text},
+    {
+        "camera": plain.optional(_CAMERA),
+        "symmetries": SYMMETRIES,
+        "name": plain.text,
+        "surface": plain.list_of(plain.array(3), most=MOST_SURFACE_POINTS),
+    },
 )
 
 

@@ -18,12 +18,12 @@ CROP_STEPS = (
     " at 2 p + 0.5, and each 2 x 2 pixels are averaged (OpenCV's INTER_AREA), rounded to bytes.",
 )
 OUTPUT = (
-    "x and y of each of object.corners_m, in that order, relative to the crop's centre, in half"
+    "x and y of each of object.points_m, in that order, relative to the crop's centre, in half"
     " sides of the crop: p = value * size_px / 2 + (size_px - 1) / 2 is its position in the crop;"
     " undo the crop for that in the image."
 )
 POSE = (
-    "cam_from_obj by PnP from object.corners_m and their positions in the image, with the whole"
+    "cam_from_obj by PnP from object.points_m and their positions in the image, with the whole"
     " image's camera: metres, OpenCV's axes (x right, y down, z forward). An image with lens"
     " distortion is undistorted first."
 )
@@ -48,6 +48,7 @@ def about_object(checkpoint: Checkpoint) -> dict[str, Any]:
             "obj_id": target.obj_id,
             **target.names,
             "corners_m": box_corners(target.box).tolist(),
+            "points_m": target.points.tolist(),
             "symmetries": _in_metres(target.symmetries),
         },
         "camera": None if target.camera is None else _camera(target.camera),

@@ -12,7 +12,8 @@ import numpy as np
 
 from render.camera import Camera
 from render.frame import Box
-from train.learn.targets import ObjectInfo
+from render.transforms import apply
+from train.learn.targets import NO_POINTS, ObjectInfo
 from train.objects.augment import augment
 from train.objects.data import Instance
 from train.options import CropConfig
@@ -132,12 +133,16 @@ def cut(seen: Pictured, crop_from_image: np.ndarray, size: int) -> np.ndarray:
 
 
 class ObjectCrops:
-    """`batches.Crops` of object instances: their crops are affine maps crop_from_image (2, 3)."""
+    """`batches.Crops` of object instances: their crops are affine maps crop_from_image (2, 3).
 
-    channels, outputs = ObjectInfo.channels, ObjectInfo.outputs
+    surface: (n, 3) points that are read beside the box's corners; see `ObjectInfo`.
+    """
 
-    def __init__(self, config: CropConfig) -> None:
-        self.config, self.size = config, config.size
+    channels = ObjectInfo.channels
+
+    def __init__(self, config: CropConfig, surface: np.ndarray = NO_POINTS) -> None:
+        self.config, self.size, self.surface = config, config.size, surface
+        self.outputs = 2 * (8 + len(surface))
 
     def draw(self, rng: np.random.Generator, sample: Instance) -> np.ndarray:
         return training_crop(rng, sample.box, self.config)
@@ -146,11 +151,19 @@ class ObjectCrops:
         return normalize(cut(sample, crop, self.size))
 
     def targets(self, sample: Instance, crop: np.ndarray) -> np.ndarray:
-        """(s, 16): the corners' places in the crop under each of the object's symmetries."""
-        return to_crop(sample.corners, crop, self.size).reshape(len(sample.corners), -1)
+        """(s, outputs): the points' places in the crop under each of the object's symmetries."""
+        return to_crop(self._points(sample), crop, self.size).reshape(len(sample.poses), -1)
 
     def augment(self, images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         return augment(images, rng, self.config.augment)
 
     def checksum(self, sample: Instance, before: int) -> int:
-        return zlib.crc32(sample.window.tobytes(), zlib.crc32(sample.corners.tobytes(), before))
+        of_points = zlib.crc32(self._points(sample).tobytes(), before)
+        return zlib.crc32(sample.window.tobytes(), of_points)
+
+    def _points(self, sample: Instance) -> np.ndarray:
+        """(s, n, 2) image positions: the box's corners, then those of the surface."""
+        if not len(self.surface):
+            return sample.corners
+        on_it = sample.camera.project(apply(sample.poses, self.surface))
+        return np.concatenate([sample.corners, on_it], axis=1)

@@ -100,8 +100,9 @@ class Instance:
 
     key: scene id, image id, gt id. window: (h, w, 3) uint8, the part of the image that crops may
     need; its first pixel is `corner` (x, y) of the image. camera: of the whole image. box: the one
-    crops come from, image pixels. corners: (s, 8, 2) image positions of the box corners under each
-    of the object's s symmetries. box_score: of the detection that the box is; 1 if it is annotated.
+    crops come from, image pixels. poses: (s, 4, 4) cam_from_obj under each of the object's s
+    symmetries. corners: (s, 8, 2) image positions of the box corners under them. box_score: of the
+    detection that the box is; 1 if it is annotated.
     """
 
     key: tuple[int, int, int]
@@ -110,6 +111,7 @@ class Instance:
     camera: Camera
     box: Box
     annotation: Annotation
+    poses: np.ndarray
     corners: np.ndarray
     box_score: float = 1.0
 
@@ -253,6 +255,7 @@ def _instance(
         camera=image.camera,
         box=box,
         annotation=annotation,
+        poses=symmetric,
         corners=image.camera.project(apply(symmetric, box_corners(model.box))),
     )
 

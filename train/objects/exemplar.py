@@ -150,7 +150,8 @@ def object_library(
     """`build_library` of the images of an object in a dataset that `render` made."""
     device = next(checkpoint.net.parameters()).device
     samples = load_synthetic(folder, model, min_visib=0.1)
-    return build_library(checkpoint.net, ObjectCrops(checkpoint.crop), samples, count, seed, device)
+    crops = ObjectCrops(checkpoint.crop, checkpoint.object.surface)
+    return build_library(checkpoint.net, crops, samples, count, seed, device)
 
 
 def exemplar_reader(

@@ -10,18 +10,28 @@ from render.mesh.mesh import ObjectModel
 from train.learn.batches import Inputs
 from train.learn.targets import ObjectInfo
 from train.learn.task import Folders
+from train.objects.crops import ObjectCrops
 from train.objects.data import DataConfig, Instance, load_instances, load_twins
+from train.objects.keypoints import surface_points
 from train.objects.split import choose_images
 from train.objects.symmetry import KEYS
 from train.objects.twins.pair import twin_splits
 from train.options import COMPOSITION
 
 
+def object_crops(config: Mapping[str, Any], model: ObjectModel) -> ObjectCrops:
+    """How an object is cut out of images, and which points of it are read."""
+    points = surface_points(model.mesh, config["train"].surface_points)
+    return ObjectCrops(config["crop"], points)
+
+
 def object_target(model: ObjectModel, inputs: Inputs) -> ObjectInfo:
     """What networks for an object read; the camera is that of its real frames."""
+    assert isinstance(inputs.crops, ObjectCrops)
     camera = inputs.real[0].camera if inputs.real else None
     symmetries = {name: model.info[name] for name in KEYS if model.info.get(name)}
-    return ObjectInfo(model.obj_id, model.box, camera, symmetries or None, model.name)
+    surface = inputs.crops.surface
+    return ObjectInfo(model.obj_id, model.box, camera, symmetries or None, model.name, surface)
 
 
 def real_instances(data: DataConfig, root: Path, model: ObjectModel, seed: int) -> list[Instance]:

@@ -125,6 +125,7 @@ class ObjectSampler:
             camera=frame.camera,
             box=box,
             annotation=replace(annotation, bbox_visib=box),
+            poses=symmetric,
             corners=frame.camera.project(apply(symmetric, box_corners(self._model.box))),
         )
 

@@ -1,4 +1,4 @@
-"""Checkpoint and crops -> corners -> poses."""
+"""Checkpoint and crops -> points -> poses."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,19 +8,19 @@ import numpy as np
 import torch
 
 from render.camera import Camera
-from render.mesh.box import box_corners
 from render.transforms import apply, rigid
 from train.learn.checkpoint import Checkpoint
 from train.objects.crops import from_crop, normalize
 
-HALF_SURE = 0.05  # of the crop's side: corners that are so far from the pose's are half believed
+HALF_SURE = 0.05  # of the crop's side: points that are so far from the pose's are half believed
 
 
 @dataclass(frozen=True, eq=False)
 class Prediction:
     """What was read from one crop.
 
-    corners: (8, 2) box corners in the full image, pixels, as the network gave them.
+    corners: (8, 2) box corners in the full image, pixels, as the network gave them, before PnP from
+        them and what else it reads.
     cam_from_obj: (4, 4) pose from PnP, metres, or None where PnP found none.
     side: the crop's side in pixels of the full image.
     confidence: see `agreement`; 0 where there is no pose.
@@ -32,18 +32,18 @@ class Prediction:
     confidence: float
 
 
-def predict_corners(
+def predict_points(
     checkpoint: Checkpoint, crops: np.ndarray, device: torch.device, batch: int = 256
 ) -> np.ndarray:
-    """Run the network on real images: (n, size, size, 3) uint8 -> (n, 8, 2) in half crop sides."""
-    net = checkpoint.net.to(device).eval()
-    corners = []
+    """Run the network on real images: (n, size, size, 3) uint8 -> (n, points, 2) in half sides."""
+    net, count = checkpoint.net.to(device).eval(), len(checkpoint.object.points)
+    points = []
     with torch.inference_mode():
         for first in range(0, len(crops), batch):
             images = torch.from_numpy(normalize(crops[first : first + batch]))  # (b, size, size, 3)
             images = images.permute(0, 3, 1, 2).to(device)  # (b, 3, size, size)
-            corners.append(net(images).float().cpu().numpy().reshape(-1, 8, 2))
-    return np.concatenate(corners).astype(np.float64) if corners else np.zeros((0, 8, 2))
+            points.append(net(images).float().cpu().numpy().reshape(-1, count, 2))
+    return np.concatenate(points).astype(np.float64) if points else np.zeros((0, count, 2))
 
 
 def predict(
@@ -60,31 +60,30 @@ def predict(
         crops_from_image: n affine maps (2, 3) that the crops were made with.
         cameras: n cameras of the full images.
     """
-    size = checkpoint.crop.size
+    size, points = checkpoint.crop.size, checkpoint.object.points
     predictions = []
-    for corners, crop_from_image, camera in zip(
-        predict_corners(checkpoint, crops, device), crops_from_image, cameras, strict=True
+    for read, crop_from_image, camera in zip(
+        predict_points(checkpoint, crops, device), crops_from_image, cameras, strict=True
     ):
-        in_image = from_crop(corners, crop_from_image, size)
+        in_image = from_crop(read, crop_from_image, size)
         side = size / float(np.sqrt(abs(np.linalg.det(crop_from_image[:, :2]))))
-        points = box_corners(checkpoint.object.box)
         pose = solve_pose(in_image, points, camera)
         sure = 0.0
         if pose is not None:
             sure = agreement(in_image, camera.project(apply(pose, points)), side)
-        predictions.append(Prediction(in_image, pose, side, sure))
+        predictions.append(Prediction(in_image[:8], pose, side, sure))
     return predictions
 
 
 def agreement(read: np.ndarray, posed: np.ndarray, side: float) -> float:
-    """How well eight corners that were read one by one are those of one box in one pose, in (0, 1].
+    """How well points that were read one by one are those of one object in one pose, in (0, 1].
 
-    A network that is lost rarely says eight corners that fit together; one that is wrong as a whole
-    may. So it ranks poses of one network, and is no probability. 1 / (1 + r), r the corners' mean
+    A network that is lost rarely says points that fit together; one that is wrong as a whole may.
+    So it ranks poses of one network, and is no probability. 1 / (1 + r), r the points' mean
     distance from the pose's in units of HALF_SURE.
 
     Args:
-        read: (8, 2) px, as the network gave them. posed: (8, 2) px, under the pose.
+        read: (n, 2) px, as the network gave them. posed: (n, 2) px, under the pose.
         side: of the crop, px.
     """
     distance = float(np.linalg.norm(read - posed, axis=-1).mean())

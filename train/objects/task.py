@@ -17,7 +17,6 @@ from train.learn.distributed import first_alone
 from train.learn.rounds import Pairs
 from train.learn.stream import Live
 from train.learn.task import Fold, Folders, Found, Material, Record
-from train.objects.crops import ObjectCrops
 from train.objects.data import (
     DataConfig,
     Instance,
@@ -27,7 +26,13 @@ from train.objects.data import (
 )
 from train.objects.detect.stage import DETECTIONS, prepare_detector
 from train.objects.evaluate import TestSet, evaluate_method, measured_model, passes, test_sets
-from train.objects.inputs import check_folders, object_target, real_instances, twins_in
+from train.objects.inputs import (
+    check_folders,
+    object_crops,
+    object_target,
+    real_instances,
+    twins_in,
+)
 from train.objects.read.eye import leave_lens
 from train.objects.refine.file import leave_refiner, read_refiner
 from train.objects.refine.refiner import Refiner, open_refiner
@@ -150,7 +155,7 @@ class ObjectTask:
         root = self.root if synthetic is None or real_share else synthetic
         data = with_ids(data, root)
         model, _ = load_object(data, root, data.obj_ids[0], self.out)
-        inputs = Inputs(ObjectCrops(self.config["crop"]))
+        inputs = Inputs(object_crops(self.config, model))
         if real_share:
             inputs = replace(inputs, real=real_instances(data, root, model, seed))
         if twin_share and folders.twins is not None:
@@ -296,4 +301,4 @@ class ObjectSubject:
             images = folder / "synthetic_images"
             synthetic = load_synthetic(images, self.model, self.data.min_visib)
         twins = twins_in(folder / "twins", real) if has_real else []
-        return Inputs(ObjectCrops(self.config["crop"]), real, twins, synthetic)
+        return Inputs(object_crops(self.config, self.model), real, twins, synthetic)

@@ -3,12 +3,12 @@
 import numpy as np
 
 from render.formats.nyu import CAMERA
+from train.hand_options import HandCropConfig
 from train.hands.about import about_hand
 from train.hands.crops import HandCrop
 from train.learn.checkpoint import Checkpoint
 from train.learn.networks import build
 from train.learn.targets import HandInfo
-from train.options import HandCropConfig
 
 CONFIG = HandCropConfig(size=32, cube_mm=280.0)
 

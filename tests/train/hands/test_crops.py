@@ -7,10 +7,10 @@ import torch
 from render.formats.nyu import CAMERA, JOINTS, uvd_from_joints
 from render.formats.nyu_dataset import read_split
 from tests.hand_scenes import draw_balls, hand_depth, random_hand
+from train.hand_options import HandCropConfig
 from train.hands.crops import HandCrop, HandCrops, HandFrame, hand_frame
 from train.learn.batches import Batches
 from train.learn.targets import HandInfo
-from train.options import HandCropConfig
 
 CONFIG = HandCropConfig(size=96)
 ALL = HandInfo(tuple(range(14)))

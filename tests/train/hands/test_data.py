@@ -6,11 +6,11 @@ import pytest
 from render.errors import InputError
 from render.formats.nyu_dataset import SENSOR, SYNTHETIC, depth_path, read_split
 from tests.hand_scenes import write_hands
+from train.hand_options import HandCropConfig
 from train.hands import data as hand_data
 from train.hands.crops import HandCrops
 from train.hands.data import at_centers_of, at_palm, find_nyu, load_frames, spread_split, twins_of
 from train.learn.targets import HandInfo
-from train.options import HandCropConfig
 
 CROP = HandCropConfig(size=32)
 CROPS = HandCrops(CROP, HandInfo((13,)))

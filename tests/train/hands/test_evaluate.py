@@ -7,11 +7,11 @@ import pytest
 from render.formats.nyu import JOINTS, uvd_from_joints
 from render.formats.nyu_dataset import read_split
 from tests.hand_scenes import write_hands
+from train.hand_options import HandCropConfig
 from train.hands.data import HandDataConfig, load_frames
 from train.hands.evaluate import load_test
 from train.hands.localiser import Localiser, mass_centers
 from train.hands.results import HandTest, center_metrics, write_hand_results
-from train.options import HandCropConfig
 
 CROP = HandCropConfig(size=32)
 ABOUT = {"dataset": "balls", "seed": 3, "methods": ["near", "far"]}

@@ -8,6 +8,7 @@ from render.formats.nyu import CAMERA
 from render.formats.nyu_dataset import SYNTHETIC, NyuSplit, read_split
 from render.hand.clutter import add_clutter, nearest_of
 from tests.hand_scenes import draw_balls, hand_depth, random_hand, write_hands
+from train.hand_options import LocaliserConfig
 from train.hands.localiser import (
     NOWHERE,
     PALM,
@@ -19,7 +20,7 @@ from train.hands.localiser import (
 )
 from train.learn.checkpoint import Checkpoint
 from train.learn.networks import build
-from train.options import LocaliserConfig, TrainConfig
+from train.options import TrainConfig
 
 CPU = torch.device("cpu")
 TINY = LocaliserConfig(frames=4, steps=2, size=16)

@@ -5,6 +5,7 @@ import torch
 from render.errors import InputError
 from tests.hand_scenes import hand_depth, random_hand
 from tests.small_dataset import cuboids
+from train.hand_options import HandCropConfig
 from train.hands.crops import HandCrops, HandFrame, hand_frame
 from train.hands.predict import predict_joints
 from train.learn.batches import Inputs
@@ -13,7 +14,7 @@ from train.learn.methods import train_network
 from train.learn.networks import build
 from train.learn.targets import HandInfo, ObjectInfo
 from train.learn.trainer import Training
-from train.options import CropConfig, HandCropConfig, TrainConfig
+from train.options import CropConfig, TrainConfig
 
 CPU = torch.device("cpu")
 CROP = HandCropConfig(size=32)

@@ -7,11 +7,11 @@ import pytest
 from render.formats.nyu import BONES, CAMERA, uvd_from_joints
 from render.image_file import read_rgb
 from tests.hand_scenes import hand_depth, random_hand
+from train.hand_options import HandCropConfig
 from train.hands.crops import HandCrops, HandFrame, hand_frame
 from train.hands.report import extreme_sheet, hand_sheet, pair_sheet
 from train.learn.pictures import PREDICTED, TILE, TRUE
 from train.learn.targets import HandInfo
-from train.options import HandCropConfig
 
 CROPS = HandCrops(HandCropConfig(size=48), HandInfo(tuple(range(14))))
 

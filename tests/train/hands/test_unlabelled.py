@@ -17,13 +17,13 @@ from render.formats.nyu_joints import LABEL_CAMERA
 from render.image_file import image_size
 from render.scene.spec import SceneSpec, rows
 from tests.train.hands.test_pairs import MODEL, labelled_hands
+from train.hand_options import HandCropConfig
 from train.hands import unlabelled
 from train.hands.crops import HandCrops
 from train.hands.data import HandDataConfig, find_splits, find_unlabelled, load_frames
 from train.hands.task import ALL_JOINTS
 from train.hands.unlabelled import WORST_MM, Labeller, compare_with_truth
 from train.learn.rounds import LABELS, Pairs
-from train.options import HandCropConfig
 
 COUNT, LABELLED = 14, (1, 4, 6, 9, 11, 14)  # six of them, spread evenly
 UNLABELLED = (2, 3, 5, 7, 8, 10, 12, 13)

@@ -11,6 +11,7 @@ from click.testing import CliRunner
 from pipeline import main
 from render.errors import InputError
 from tests.train.learn.test_trainer import CONFIG, assert_same_weights, weights
+from train.hand_options import HandCropConfig
 from train.learn.batches import Inputs
 from train.learn.checkpoint import Checkpoint
 from train.learn.methods import _hold_out, train_methods, train_network
@@ -18,7 +19,7 @@ from train.learn.rounds import Pairs, self_trained, with_pseudo_labels
 from train.learn.targets import HandInfo
 from train.learn.trainer import Training
 from train.learn.validation import held_out
-from train.options import METHODS, WITH_UNLABELLED, HandCropConfig
+from train.options import METHODS, WITH_UNLABELLED
 
 CPU = torch.device("cpu")
 CROP = HandCropConfig(size=16)

@@ -82,7 +82,7 @@ class Oracle:
 @pytest.fixture
 def oracle(monkeypatch) -> Oracle:
     oracle = Oracle()
-    monkeypatch.setattr("train.objects.predict.predict_corners", oracle)
+    monkeypatch.setattr("train.objects.predict.predict_points", oracle)
     return oracle
 
 

@@ -18,7 +18,7 @@ from train.learn.networks import PoseNet, build
 from train.learn.targets import ObjectInfo
 from train.learn.task import Asked
 from train.objects.crops import square_crop, to_crop, training_crop
-from train.objects.predict import agreement, predict, predict_corners, solve_pose
+from train.objects.predict import agreement, predict, predict_points, solve_pose
 from train.objects.read.image import predict_image
 from train.options import CropConfig
 
@@ -157,17 +157,17 @@ def test_real_images_pass_through_the_mapping(rng):
     images = torch.from_numpy(crops.astype(np.float32) / 128 - 1).permute(0, 3, 1, 2)
     with torch.no_grad():
         expected = net.predict(net.extract(images) + 1.0)
-    corners = predict_corners(checkpoint_of(net), crops, torch.device("cpu"))
+    corners = predict_points(checkpoint_of(net), crops, torch.device("cpu"))
     np.testing.assert_allclose(corners.reshape(3, 16), expected, atol=1e-5)
 
 
 def test_corners_do_not_depend_on_how_many_images_are_read_at_once(rng):
     checkpoint = checkpoint_of(build("small", CROP.size, with_mapping=True))
     crops = rng.integers(0, 256, (5, 32, 32, 3)).astype(np.uint8)
-    whole = predict_corners(checkpoint, crops, torch.device("cpu"))
-    parts = predict_corners(checkpoint, crops, torch.device("cpu"), batch=2)
+    whole = predict_points(checkpoint, crops, torch.device("cpu"))
+    parts = predict_points(checkpoint, crops, torch.device("cpu"), batch=2)
     np.testing.assert_allclose(whole, parts, atol=1e-5)
-    assert predict_corners(checkpoint, crops[:0], torch.device("cpu")).shape == (0, 8, 2)
+    assert predict_points(checkpoint, crops[:0], torch.device("cpu")).shape == (0, 8, 2)
 
 
 # The command
