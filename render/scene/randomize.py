@@ -61,7 +61,7 @@ class SceneConfig(LampConfig):
         "none",
         "Where ambient light comes from: none, all around alike; studio, room or sky, drawn anew"
         " for each frame, in pile and bin for each scene; any of those; or a folder of panoramas"
-        " (.hdr). With one, surfaces are physically based and mirror it",
+        " (.hdr, .exr). With one, surfaces are physically based and mirror it",
         later=True,
     )
     roughness: Range = option(
