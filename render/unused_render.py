@@ -96,6 +96,16 @@ OF_KINDS = (
         "has no effect where nothing stands about; set occluder_chance or clutter_per_frame, too",
         lambda c, _: not _is_cluttered(c["scene"]),
     ),
+    Unused(
+        "scene.textures",
+        "belongs to scene.layout tabletop, pile or bin, or to scene.object_textures; set that, too",
+        lambda c, a: _layout("tabletop", "pile", "bin")(c, a) and not c["scene"].object_textures,
+    ),
+    Unused(
+        "scene.table",
+        "has no effect with scene.textures, whose pictures lie on it; leave one of them",
+        lambda c, _: bool(c["scene"].textures),
+    ),
     Unused("scene.views", "belongs to scene.layout=crop", _layout("crop")),
     Unused(
         "scene.views_deg",

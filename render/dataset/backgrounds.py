@@ -63,8 +63,11 @@ def with_missing(
     return sorted({*files, *missing}), missing
 
 
-def check_images(paths: Iterable[Path]) -> None:
+def check_images(paths: Iterable[Path], advice: str = ADVICE) -> None:
     """Read images, to see whether they can be read.
+
+    Args:
+        advice: what to do with one that cannot.
 
     Raises:
         InputError: names all that cannot.
@@ -74,7 +77,7 @@ def check_images(paths: Iterable[Path]) -> None:
         try:
             all_of(read.values(), lambda error: _raise(error.result()), "images cannot be read")
         except InputError as error:
-            raise InputError(f"{error}; {ADVICE}") from None
+            raise InputError(f"{error}; {advice}") from None
 
 
 def check_backgrounds(specs: Iterable[SceneSpec]) -> None:

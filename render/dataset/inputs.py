@@ -98,7 +98,7 @@ class SceneInputs:
         self.as_listed = False
         if self.randomizer.backgrounds:
             self._use_backgrounds(Path(scene.background), listed)
-        self.settings |= self.randomizer.lighting.record()
+        self.settings |= self.randomizer.lighting.record() | self.randomizer.painter.record()
         annotated = [self.models[i].diameter for i in obj_ids or self.models]
         self.depth_scale = fine_scale(min(annotated))
         if self.randomizer.near != NEAR or self.randomizer.lighting.scale != 1:
@@ -193,6 +193,8 @@ def _check_renderer(config: RenderConfig, scene: SceneConfig) -> None:
         "render.coordinates": config.coordinates,
         "scene.shadow_chance": scene.shadow_chance > 0,
         "scene.environment": scene.environment != "none",
+        "scene.textures": bool(scene.textures),
+        "scene.object_textures": scene.object_textures > 0,
     }
     for name, wanted in asked.items():
         if wanted and config.renderer == "pyrender":

@@ -19,7 +19,7 @@ BY_SAMPLE = "GL_ARB_gpu_shader5"
 # Where the uniform blocks and the textures of the shaders are bound.
 GEOMETRY_BINDING, SHADING_BINDING, SHADOWS_BINDING, ENVIRONMENT_BINDING = 0, 1, 2, 3
 SURFACE_UNIT, SHADOW_UNIT, MIRRORED_UNIT, ALBEDO_UNIT, OCCLUSION_UNIT = 0, 1, 2, 3, 4
-SHADOW_DEPTH_UNIT = 9
+SHADOW_DEPTH_UNIT, PAINT_UNIT = 9, 10
 MAP_UNITS = {name: 5 + i for i, name in enumerate(MAPS)}
 SAMPLES = 4  # of an anti-aliased pixel
 # Views that are read together may each take a shaded, a multisampled and a resolved one, and then
@@ -64,10 +64,10 @@ class Programs:
         must count them.
 
         Args:
-            kinds: macros that are set. TEXTURED. CUT: parts are cut out; with SMOOTH, sample by
-                sample. SPOTS: among the lights are spots, or some cast shadows;
-                SOFT: of a lamp with a size. FINISH: the mesh
-                has one, with MAP_ and the name of each of its maps; for an environment.
+            kinds: macros that are set. TEXTURED. PAINTED: another texture is shown instead. CUT:
+                parts are cut out; with SMOOTH, sample by sample. SPOTS: among the lights are spots,
+                or some cast shadows; SOFT: of a lamp with a size. FINISH: the mesh has one, with
+                MAP_ and the name of each of its maps; for an environment.
         """
         file = "physical.frag" if physical else "shaded.frag"
         kinds["SMOOTH"] = kinds.get("SMOOTH", False) and BY_SAMPLE in self._context.extensions
@@ -116,7 +116,7 @@ def _program(
             block.binding = binding
     units = {"surface": SURFACE_UNIT, "shadow_atlas": SHADOW_UNIT}
     units |= {"mirrored": MIRRORED_UNIT, "albedo": ALBEDO_UNIT, "occlusion": OCCLUSION_UNIT}
-    units |= {"surfaces": SURFACE_UNIT, "shadow_depths": SHADOW_DEPTH_UNIT}
+    units |= {"surfaces": SURFACE_UNIT, "shadow_depths": SHADOW_DEPTH_UNIT, "paint": PAINT_UNIT}
     units |= {f"{name}_map": unit for name, unit in MAP_UNITS.items()}
     for name, unit in units.items():
         if name in program:

@@ -45,7 +45,7 @@ class DrawnMesh:
         self.vertices = context.buffer(vertex_records(mesh, order).tobytes())
         self._texture: moderngl.Texture | None = None
         if mesh.texture is not None and mesh.uv is not None:
-            self._texture = _upload_texture(context, mesh.texture)
+            self._texture = upload_texture(context, mesh.texture)
         self._opacity: moderngl.Buffer | None = None
         if mesh.opacity is not None:
             self._opacity = context.buffer(mesh.opacity[order].astype(OPACITY).tobytes())
@@ -61,7 +61,8 @@ class DrawnMesh:
     def draw_shaded(
         self, lights: int, lamps: Mapping[str, bool], physical: bool, smooth: bool
     ) -> None:
-        """Draw it in the light; as `Programs.shaded`. lamps: its kinds SPOTS and SOFT."""
+        """Draw it in the light; as `Programs.shaded`. lamps: its kinds SPOTS and SOFT, and
+        PAINTED, where the texture of `Paints` is shown."""
         textured, cut = self._texture is not None, self._opacity is not None
         if self._texture is not None:
             self._texture.use(SURFACE_UNIT)
@@ -76,7 +77,7 @@ class DrawnMesh:
         if self._finish_buffer is None and mesh.finish is not None:
             self._finish_buffer = self._context.buffer(finish_records(mesh)[order].tobytes())
             for name, one in mesh.finish.maps.items():
-                self._maps[name] = _upload_texture(self._context, one.texture)
+                self._maps[name] = upload_texture(self._context, one.texture)
         for name, texture in self._maps.items():
             texture.use(MAP_UNITS[name])
 
@@ -201,7 +202,7 @@ def _filled(image: np.ndarray) -> np.ndarray:
     return filled
 
 
-def _upload_texture(context: moderngl.Context, image: np.ndarray) -> moderngl.Texture:
+def upload_texture(context: moderngl.Context, image: np.ndarray) -> moderngl.Texture:
     """(h, w, channels) uint8, first row on top -> a texture with mipmaps, v up."""
     height, width, channels = image.shape
     limit = context.info["GL_MAX_TEXTURE_SIZE"]

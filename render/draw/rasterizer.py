@@ -10,6 +10,7 @@ from render.draw.gl_context import Framebuffers, Programs, open_context, rendere
 from render.draw.gl_environment import Environments
 from render.draw.gl_models import DrawnModels
 from render.draw.gl_occlusion import Occlusion
+from render.draw.gl_paint import Paints
 from render.draw.gl_read import Drawn, ReadBack, batches
 from render.draw.gl_shadows import ShadowMaps, needs_soft, needs_spots
 from render.draw.gl_silhouettes import Silhouettes
@@ -68,6 +69,7 @@ class Rasterizer:
             self._framebuffers = Framebuffers(self._context, len(self._maps))
             self._shadows = ShadowMaps(self._context, self._models.boxes)
             self._environments = Environments(self._context)
+            self._paints = Paints(self._context)
             self._uniforms = Uniforms(self._context)
             self._read_back = ReadBack(self._context)
             self._silhouettes = Silhouettes(self._context, self._framebuffers, self._models)
@@ -102,7 +104,7 @@ class Rasterizer:
             were asked for.
 
         Raises:
-            InputError: an image is larger than the device can draw.
+            InputError: an image is larger than the device can draw, or a texture cannot be read.
             ValueError: a spec cannot be drawn (see `make_view`), or a background does not fit.
             RuntimeError: OpenGL failed, for lack of memory for instance.
         """
@@ -219,7 +221,11 @@ class Rasterizer:
         for i, mesh in enumerate(self._models.seen(view)):
             self._uniforms.bind(i)
             mesh.cull()
-            mesh.draw_shaded(len(view.spec.lights), lamps, physical, smooth)
+            texture = view.placed[i][0].material.texture
+            if texture is not None:
+                self._paints.use(texture)
+            kinds = {**lamps, "PAINTED": texture is not None}
+            mesh.draw_shaded(len(view.spec.lights), kinds, physical, smooth)
 
     def _frame(
         self, view: View, images: Sequence[np.ndarray], background: np.ndarray | None

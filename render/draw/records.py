@@ -34,7 +34,8 @@ SHADING = np.dtype(
         ("vectors", "<f4", (MAX_LIGHTS, 4)),
         ("intensity", "<f4", (MAX_LIGHTS, 4)),
         ("beams", "<f4", (MAX_LIGHTS, 4)),
-        ("padding", "V80"),
+        ("repeats", *_VECTOR),
+        ("padding", "V64"),
     ]
 )
 RECORD = np.dtype([("geometry", GEOMETRY), ("shading", SHADING)])
@@ -115,6 +116,8 @@ def fill_records(view: View, camera: Camera | None = None) -> np.ndarray:
         material = item.material
         shading["tint"] = *material.tint, instance / MAX_INSTANCES
         shading["highlight"] = material.gloss, material.shininess, *material.microfacets
+        if material.texture is not None:
+            shading["repeats"][:3] = stretch / material.texture.tile
     shading = records["shading"]
     shading["ambient"][:, :3] = view.spec.ambient
     for i, light in enumerate(view.spec.lights):

@@ -13,13 +13,14 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from render.environment.exr import MAGIC, read_exr
 from render.errors import InputError
 from render.input_file import files_within, read_bytes
 
 log = logging.getLogger(__name__)
 
-SUFFIX, OTHER_SUFFIXES = ".hdr", (".exr", ".hdri", ".rgbe", ".pfm", ".tif", ".tiff")
-CONVERT = "save it as Radiance .hdr (Blender: Image, Save As, Radiance HDR)"
+SUFFIXES, OTHER_SUFFIXES = (".hdr", ".exr"), (".hdri", ".rgbe", ".pfm", ".tif", ".tiff")
+CONVERT = "save it as Radiance .hdr or OpenEXR .exr (Blender: Image, Save As)"
 MOST_COLUMNS = 2048  # that are kept: 0.18 degrees
 RADIANCE = (b"#?RADIANCE", b"#?RGBE")
 OBLONG = 0.02  # by which the sides may differ from 2 to 1
@@ -35,12 +36,12 @@ def panorama_files(folder: Path) -> list[Path]:
     Raises:
         InputError: there are none; says what to convert to where there are others.
     """
-    files, others = files_within(folder, (SUFFIX,), OTHER_SUFFIXES)
+    files, others = files_within(folder, SUFFIXES, OTHER_SUFFIXES)
     if not files:
         fix = f"{others[0].name}: {CONVERT}" if others else "give such a folder"
         raise InputError(
             f"scene.environment: {folder} is neither a kind of environment (any, studio, room, sky)"
-            f" nor a folder with panoramas in .hdr; {fix}"
+            f" nor a folder with panoramas in .hdr or .exr; {fix}"
         )
     if others:
         log.info(
@@ -64,28 +65,20 @@ def directions(height: int, width: int) -> np.ndarray:
 
 
 def read_panorama(path: Path) -> np.ndarray:
-    """A panorama in Radiance's format: (h, 2 h, 3) float32 linear RGB, at most 2048 columns wide.
+    """A panorama in Radiance's format or OpenEXR: (h, 2 h, 3) float32 linear RGB, at most 2048
+    columns wide.
 
     Raises:
         InputError: it is missing, damaged, no panorama, black, brighter than any light is, or lit
-            from below alone.
+            from below alone; or as `read_exr` says.
     """
-    content = read_bytes(path)
-    if not content.startswith(RADIANCE):
-        raise InputError(f"{path}: is no Radiance HDR image; {CONVERT}")
-    try:
-        image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
-    except cv2.error:
-        image = None
-    if image is None or image.ndim != 3 or image.dtype != np.float32:
-        raise InputError(f"{path}: damaged, or not a colour image in Radiance's format")
+    image = _decoded(path, read_bytes(path))
     height, width = image.shape[:2]
     if abs(width - 2 * height) > OBLONG * width:
         raise InputError(
             f"{path}: {width}x{height}; a panorama of all around (equirectangular) is twice as wide"
             " as high"
         )
-    image = np.ascontiguousarray(image[..., 2::-1])
     if not (np.isfinite(image).all() and image.min() >= 0 and image.max() > 0):
         raise InputError(f"{path}: is black, or holds negative or infinite light")
     if not FAINTEST <= image.max() <= BRIGHTEST:
@@ -103,6 +96,21 @@ def read_panorama(path: Path) -> np.ndarray:
         )
     image.setflags(write=False)
     return image
+
+
+def _decoded(path: Path, content: bytes) -> np.ndarray:
+    """(h, w, 3) float32 RGB of what a file holds, unchecked."""
+    if content.startswith(MAGIC):
+        return read_exr(path, content)
+    if not content.startswith(RADIANCE):
+        raise InputError(f"{path}: is neither a Radiance HDR nor an OpenEXR image; {CONVERT}")
+    try:
+        image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
+    except cv2.error:
+        image = None
+    if image is None or image.ndim != 3 or image.dtype != np.float32:
+        raise InputError(f"{path}: damaged, or not a colour image in Radiance's format")
+    return np.ascontiguousarray(image[..., 2::-1])
 
 
 def digest_of(files: Sequence[Path]) -> str:

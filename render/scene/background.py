@@ -29,18 +29,30 @@ def background_files(background: str) -> list[Path]:
     """
     if background in ("noise", "plain", "environment"):
         return []
-    files, others = files_within(Path(background), IMAGE_SUFFIXES, OTHER_SUFFIXES)
+    return image_files("scene.background", background, ", 'noise', 'plain' or 'environment'")
+
+
+def image_files(setting: str, folder: str, instead: str = "") -> list[Path]:
+    """The images of a folder that a setting names, sorted; others are passed over, and said to be.
+
+    Args:
+        instead: what else might be given, for messages.
+
+    Raises:
+        InputError: there are no images.
+    """
+    files, others = files_within(Path(folder), IMAGE_SUFFIXES, OTHER_SUFFIXES)
     if not files:
         save = f"; save {others[0].name} as one of these" if others else ""
         raise InputError(
-            f"scene.background: {background} is no folder with PNG or JPEG images;"
-            f" give such a folder, 'noise', 'plain' or 'environment'{save}"
+            f"{setting}: {folder} is no folder with PNG or JPEG images;"
+            f" give such a folder{instead}{save}"
         )
     if others:
         log.info(
-            "scene.background: %s holds %d images that are neither PNG nor JPEG, such as %s;"
-            " they are not used",
-            background,
+            "%s: %s holds %d images that are neither PNG nor JPEG, such as %s; they are not used",
+            setting,
+            folder,
             len(others),
             others[0].name,
         )

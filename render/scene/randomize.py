@@ -13,7 +13,8 @@ from render.errors import InputError
 from render.mesh.mesh import SMALL, ObjectModel
 from render.scene.background import background_files, random_crop
 from render.scene.layout import Body, Range, Stage, crop, upright
-from render.scene.lighting import NONE, LampConfig, Lighting
+from render.scene.lighting import NONE, Lighting
+from render.scene.painted import Painter, TextureConfig
 from render.scene.props import TABLES, prop_material
 from render.scene.ranges import check_ranges
 from render.scene.settled import SettledScenes
@@ -32,11 +33,11 @@ from render.sensor.config import (
 )
 
 OLDEST = ("pose", "clutter", "light", "material", "background", "sensor", "props")
-PURPOSES = (*OLDEST, "environment", "lens")
+PURPOSES = (*OLDEST, "environment", "lens", "texture")
 
 
 @dataclass(frozen=True)
-class SceneConfig(LampConfig):
+class SceneConfig(TextureConfig):
     """Ranges of everything random in a scene; a range is drawn from uniformly."""
 
     tint: tuple[float, float, float] = option(
@@ -61,7 +62,7 @@ class SceneConfig(LampConfig):
         "none",
         "Where ambient light comes from: none, all around alike; studio, room or sky, drawn anew"
         " for each frame, in pile and bin for each scene; any of those; or a folder of panoramas"
-        " (.hdr). With one, surfaces are physically based and mirror it",
+        " (.hdr, .exr). With one, surfaces are physically based and mirror it",
         later=True,
     )
     roughness: Range = option(
@@ -87,7 +88,8 @@ class Randomizer:
 
     backgrounds: the images that are drawn from. left_out: those of them that others stand in for.
     views: the sides that crops show, if poses say them. near: the scenes' near plane, metres.
-    lighting: draws lamps and environments; its scale is a factor on how far lamps are.
+    lighting: draws lamps and environments; its scale is a factor on how far lamps are. painter:
+    gives textures to things.
     """
 
     def __init__(
@@ -112,7 +114,8 @@ class Randomizer:
 
         Raises:
             InputError: the background or environment is neither a known kind nor a folder that
-                holds images, an object could reach behind the camera, or there is no such light.
+                holds images, nor are the textures, an object could reach behind the camera, or
+                there is no such light.
         """
         self.config, self.models, self.size, self.seed = config, models, size, seed
         self.sensor_config = sensor
@@ -128,6 +131,7 @@ class Randomizer:
         if config.views and config.layout == "crop":
             self.views = read_views(Path(config.views), {i: models[i] for i in self.obj_ids})
         self.distractors = distractors
+        self.painter = Painter(config, {**models, **distractors})
         self._stage = Stage(config, models, self.obj_ids, camera, size, self.views, distractors)
         check_ranges(config, self._stage)
         if sensor.has_lens and config.layout == "crop":
@@ -138,7 +142,14 @@ class Randomizer:
         check_lens(sensor, camera)
         self._tabletop = Tabletop(self._stage, config.stretch)
         self._settled = SettledScenes(
-            self._stage, config, seed, config.stretch, self.material, self._prop, self.lighting
+            self._stage,
+            config,
+            seed,
+            config.stretch,
+            self.material,
+            self._prop,
+            self.lighting,
+            self.painter,
         )
 
     def prepare(self) -> None:
@@ -189,7 +200,8 @@ class Randomizer:
     def _own_scene(self, frame_id: int, rng: Mapping[str, np.random.Generator]) -> Shown:
         """What a frame shows that shares its scene with no other."""
         camera, bodies = self._placed(frame_id, rng["pose"], rng["clutter"])
-        objects = tuple(self._drawn(body, rng["material"], rng["props"]) for body in bodies)
+        placed = [self._drawn(body, rng["material"], rng["props"]) for body in bodies]
+        objects = self.painter.paint(placed, rng["texture"])
         middle = np.mean([b.cam_from_obj[:3, 3] for b in bodies if b.obj_id in self.models], axis=0)
         ambient, lights = self.lighting.lamps(rng["light"], middle)
         if bodies[-1].obj_id in TABLES:

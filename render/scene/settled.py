@@ -17,13 +17,15 @@ from render.scene.layout import (
 )
 from render.scene.lighting import Lighting, moved_light
 from render.scene.orbit import View, orbit, view_angles, view_matrix
+from render.scene.painted import Painter
 from render.scene.shown import Shown
 from render.scene.spec import Light, Placed, rows
 from render.scene.surroundings import PLAIN_BOXES, Look, Room, SettledConfig, has_path, room, table
 from render.transforms import apply, invert, rigid
 
 # Streams of randomness of a whole scene; frames have those of lower numbers.
-NAMES = ("objects", "clutter", "drop", "look", "light", "around", "environment", "path")
+OLDER = ("objects", "clutter", "drop", "look", "light", "around", "environment", "path")
+NAMES = (*OLDER, "texture")
 PURPOSES = {name: 60 + i for i, name in enumerate(NAMES)}
 VIEWS = 200  # that are tried for one frame
 KEPT = 256  # scenes in memory, of some 10 kB: what is drawn anew meanwhile drives none out
@@ -62,6 +64,7 @@ class SettledScenes:
         material: Look,
         prop: Look,
         lighting: Lighting,
+        painter: Painter,
     ) -> None:
         """
         Args:
@@ -71,6 +74,7 @@ class SettledScenes:
         self._stage, self._config, self._seed = stage, config, seed
         self._heaps = Heaps(stage, stretch)
         self._material, self._prop, self._lighting = material, prop, lighting
+        self._painter = painter
         self._scenes: dict[int, SettledScene] = {}
 
     def prepare(self) -> None:
@@ -125,9 +129,10 @@ class SettledScenes:
         environment = self._lighting.environment(
             np.random.default_rng(seeds["environment"]), np.array([0.0, 0.0, 1.0])
         )
-        scene = SettledScene(
-            (*placed, *around.parts), ambient, lit, corners, seen, rim, around, environment
+        painted = self._painter.paint(
+            [*placed, *around.parts], np.random.default_rng(seeds["texture"])
         )
+        scene = SettledScene(painted, ambient, lit, corners, seen, rim, around, environment)
         if not has_path(self._config):
             return scene
         return replace(scene, path=self._path(scene, np.random.default_rng(seeds["path"])))

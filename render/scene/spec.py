@@ -16,9 +16,25 @@ from render.sensor.spec import DEPTH_SENSORS, ColorSensor, DepthSensor, Vector
 
 NEAR = 0.01  # metres; what is nearer to the camera is cut off, unless objects are small
 # Fields that older specs do not have; they are not written down where they are None.
-YOUNG = ("environment", "roughness", "metallic", "distortion", "cam_from_world", "radius")
+OF_LOOKS = ("environment", "roughness", "metallic", "texture", "radius")
+YOUNG = (*OF_LOOKS, "distortion", "cam_from_world")
 NEAREST_SHARE = 0.2  # of an annotated object's distance: what is drawn of it is no nearer
 LIGHT_KINDS = ("directional", "point", "spot")
+
+
+@dataclass(frozen=True)
+class Texture:
+    """What a surface shows in place of its mesh's own colours.
+
+    path: a picture; where None, the procedural surface `draw_texture(kind, number)`. tile: metres,
+    after the stretch, that its width covers. It repeats, and lies on the mesh as seen along the
+    mesh's own axes, by shares of how far each side is turned to them; so it needs no coordinates.
+    """
+
+    tile: float
+    path: str | None = None
+    kind: str = "plain"
+    number: int = 0
 
 
 @dataclass(frozen=True)
@@ -34,6 +50,8 @@ class Material:
     roughness: 0 is a mirror, 1 matt; None is what that makes of the shininess. metallic: 0 is a
     dielectric, whose highlights are white, 1 a metal; None is 0. Both count in an environment only,
     where gloss does not.
+
+    texture: in place of the mesh's own colours; tint is on it.
     """
 
     tint: Vector = (1.0, 1.0, 1.0)
@@ -41,6 +59,7 @@ class Material:
     shininess: float = 32.0
     roughness: float | None = None
     metallic: float | None = None
+    texture: Texture | None = None
 
     @property
     def microfacets(self) -> tuple[float, float]:
@@ -204,7 +223,7 @@ def _without_young(fields: dict[str, Any]) -> dict[str, Any]:
 
 
 def _spec(fields: dict[str, Any]) -> SceneSpec:
-    objects = [{**o, "material": Material(**o["material"])} for o in fields["objects"]]
+    objects = [{**o, "material": _material(o["material"])} for o in fields["objects"]]
     for item in objects:
         if item.get("posture"):
             item["posture"] = Posture(**item["posture"])
@@ -225,6 +244,11 @@ def _spec(fields: dict[str, Any]) -> SceneSpec:
             "depth_sensor": depth_sensor,
         }
     )
+
+
+def _material(fields: dict[str, Any]) -> Material:
+    texture = fields.get("texture")
+    return Material(**{**fields, "texture": None if texture is None else Texture(**texture)})
 
 
 def _tuples(value: Any) -> Any:

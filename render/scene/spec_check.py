@@ -23,6 +23,7 @@ from render.plain import (
     whole,
     within,
 )
+from render.scene.textures import KINDS
 from render.sensor.spec import DEPTH_SENSORS
 
 # No camera, light or object is larger, farther or brighter, and no square of these overflows.
@@ -61,8 +62,19 @@ def _rotation(value: Any, where: str) -> Any:
 
 
 _MICROFACETS = {"roughness": optional(_SHARE), "metallic": optional(_SHARE)}
+_TEXTURE = record(
+    {"tile": number(1e-7, FARTHEST)},
+    {"path": optional(text), "kind": one_of(tuple(KINDS)), "number": whole(0, 2**31)},
+)
 _MATERIAL = record(
-    {}, {"tint": _COLOR, "gloss": _SHARE, "shininess": number(0, 1e6), **_MICROFACETS}
+    {},
+    {
+        "tint": _COLOR,
+        "gloss": _SHARE,
+        "shininess": number(0, 1e6),
+        "texture": optional(_TEXTURE),
+        **_MICROFACETS,
+    },
 )
 _POSTURE = record(
     {

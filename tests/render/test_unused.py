@@ -22,6 +22,14 @@ HAND = ["--hand", "bundled", "--format", "nyu"]
             ["--set", "scene.distractor_chance=1"],
             "scene.distractor_chance belongs to scene.layout=crop",
         ),
+        (
+            ["--preset", "crops", "--set", "scene.textures=pictures"],
+            "scene.textures belongs to scene.layout tabletop, pile or bin, or to",
+        ),
+        (
+            ["--set", "scene.textures=pictures", "--set", "scene.table=wood"],
+            "scene.table has no effect with scene.textures",
+        ),
         (["--set", "scene.cameras=5"], "scene.cameras belongs to scene.layout pile or bin"),
         (
             ["--preset", "bop-pbr", "--set", "scene.background=plain"],

@@ -18,6 +18,10 @@ out vec3 vertex_color;
 AT out vec2 texture_uv;
 out vec3 point_in_obj;  // linked away where the fragment shader does not read it
 
+#ifdef PAINTED
+out vec3 normal_in_obj;
+#endif
+
 #ifdef CUT
 in float opacity;
 AT out float cut_opacity;
@@ -47,6 +51,9 @@ void main() {
     vertex_color = color;
     texture_uv = uv;
     point_in_obj = position;
+#ifdef PAINTED
+    normal_in_obj = normal;
+#endif
 #ifdef CUT
     cut_opacity = opacity;
 #endif

@@ -5,8 +5,9 @@
 // reflected between microfacets is added: E. Turquin, "Practical multiple scattering compensation for
 // microfacet models", 2019. Colours of meshes and textures are decoded from sRGB, light is linear, and
 // `displayed` encodes it.
-// Variants, by macros: LIGHTS, the number of lights. And, if defined: TEXTURED; CUT; FINISH; SPOTS, for
-// spots and for lights that cast shadows; NORMALS and COORDINATES, the number of the target that takes each.
+// Variants, by macros: LIGHTS, the number of lights. And, if defined: TEXTURED; PAINTED; CUT; FINISH;
+// SPOTS, for spots and for lights that cast shadows; NORMALS and COORDINATES, the number of the target
+// that takes each.
 layout(std140) uniform Shading {
     vec4 tint;         // rgb; a goes to the colour's alpha as it is
     vec4 highlight;    // z: roughness, w: metallic
@@ -14,6 +15,7 @@ layout(std140) uniform Shading {
     vec4 vectors[8];   // xyz: towards a directional light, or a light's position; w: 1 if position
     vec4 intensity[8]; // rgb: irradiance over pi; a: offset of a light's strength in its beam
     vec4 beams[8];     // xyz: the way a spot shines; w: scale of its strength in its beam
+    vec4 repeats;      // xyz: of the texture that is painted on, a metre of the object's own axes
 };
 
 layout(std140) uniform Environment {
@@ -40,8 +42,11 @@ layout(location = 1) out float depth;
 layout(location = NORMALS) out vec4 normal_seen;
 #endif
 
-#ifdef COORDINATES
+#if defined(COORDINATES) || defined(PAINTED)
 in vec3 point_in_obj;
+#endif
+
+#ifdef COORDINATES
 layout(location = COORDINATES) out vec4 coordinates;
 #endif
 
@@ -50,6 +55,7 @@ const float LEVELS = 8.0, CELLS = 32.0; // of mirrored, and of albedo along each
 const float KNEE = 0.8;                 // of white; beyond it, highlights run into it softly
 
 #include "arriving.glsl"
+#include "paint.glsl"
 
 // sRGB, IEC 61966-2-1.
 vec3 decoded(vec3 color) {
@@ -108,6 +114,9 @@ void main() {
     vec3 color = vertex_color * tint.rgb;
 #ifdef TEXTURED
     color *= texture(surface, texture_uv).rgb;
+#endif
+#ifdef PAINTED
+    color = painted(repeats.xyz) * tint.rgb;
 #endif
     color = min(decoded(color), 1.0);
     float roughness = highlight.z, metallic = highlight.w;

@@ -1,8 +1,9 @@
 #version 330
 
 // Blinn-Phong: J. Blinn, "Models of light reflection for computer synthesized pictures", 1977.
-// Variants, by macros: LIGHTS, the number of lights. And, if defined: TEXTURED; CUT; SPOTS, for spots
-// and for lights that cast shadows; NORMALS and COORDINATES, the number of the target that takes each.
+// Variants, by macros: LIGHTS, the number of lights. And, if defined: TEXTURED; PAINTED; CUT; SPOTS, for
+// spots and for lights that cast shadows; NORMALS and COORDINATES, the number of the target that takes
+// each.
 layout(std140) uniform Shading {
     vec4 tint;         // rgb; a goes to the colour's alpha as it is
     vec4 highlight;    // strength, exponent
@@ -10,6 +11,7 @@ layout(std140) uniform Shading {
     vec4 vectors[8];   // xyz: towards a directional light, or a light's position; w: 1 if position
     vec4 intensity[8]; // rgb; a: offset of a light's strength in its beam
     vec4 beams[8];     // xyz: the way a spot shines; w: scale of its strength in its beam
+    vec4 repeats;      // xyz: of the texture that is painted on, a metre of the object's own axes
 };
 
 #include "texture.glsl"
@@ -25,17 +27,24 @@ layout(location = 1) out float depth;
 layout(location = NORMALS) out vec4 normal_seen;
 #endif
 
-#ifdef COORDINATES
+#if defined(COORDINATES) || defined(PAINTED)
 in vec3 point_in_obj;
+#endif
+
+#ifdef COORDINATES
 layout(location = COORDINATES) out vec4 coordinates;
 #endif
 
 #include "arriving.glsl"
+#include "paint.glsl"
 
 void main() {
     vec3 albedo = vertex_color * tint.rgb;
 #ifdef TEXTURED
     albedo *= texture(surface, texture_uv).rgb;
+#endif
+#ifdef PAINTED
+    albedo = painted(repeats.xyz) * tint.rgb;
 #endif
 
     // Meshes are seen from both sides: the normal is the one on the viewer's side.

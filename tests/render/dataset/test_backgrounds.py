@@ -72,7 +72,7 @@ def test_an_image_that_goes_bad_stops_no_other_frame_and_may_be_deleted(
     before = shown(whole)
     spoil(photos / "2.png")
     with monkeypatch.context() as patch:
-        patch.setattr(module, "check_images", lambda paths: None)  # as if it went bad only then
+        patch.setattr(module, "check_images", lambda *_: None)  # as if it went bad only then
         with pytest.raises(InputError, match=r"2\.png: .*delete it: the same command then goes on"):
             generate(RENDER, scene(photos), out, seed=0, workers=workers)
     untouched = [i for i in range(3) if "2.png" not in before[4 * i : 4 * i + 4]]

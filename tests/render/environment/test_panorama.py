@@ -1,4 +1,4 @@
-"""Panoramas of a user's folder, in Radiance's format."""
+"""Panoramas of a user's folder; in OpenEXR, see test_exr.py."""
 
 import os
 
@@ -87,8 +87,8 @@ def test_a_damaged_or_foreign_file_is_refused(tmp_path, content):
 def test_a_folder_without_panoramas_says_what_to_convert(tmp_path):
     with pytest.raises(InputError, match=r"give such a folder$"):
         panorama_files(tmp_path)
-    (tmp_path / "sunset.exr").write_bytes(b"v/1\x01")
-    with pytest.raises(InputError, match=r"sunset\.exr: save it as Radiance \.hdr"):
+    (tmp_path / "sunset.pfm").write_bytes(b"PF\n")
+    with pytest.raises(InputError, match=r"sunset\.pfm: save it as Radiance \.hdr or OpenEXR"):
         panorama_files(tmp_path)
     write(tmp_path / "b.hdr", gradient())
     assert panorama_files(tmp_path) == [tmp_path / "b.hdr"]

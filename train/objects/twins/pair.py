@@ -162,8 +162,9 @@ def twin_splits(root: Path) -> list[str]:
 
 
 def _of_light(scene: SceneConfig) -> SceneConfig:
-    """The ranges of materials and light alone: a twin's camera is its real frame's."""
-    return replace(scene, background="plain", intrinsics=None)
+    """The ranges of materials and light alone: a twin's camera is its real frame's, and so are the
+    colours of its objects."""
+    return replace(scene, background="plain", intrinsics=None, textures="", object_textures=0.0)
 
 
 class _TwinMaker:
