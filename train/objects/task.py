@@ -11,20 +11,14 @@ import torch
 
 from render.mesh.mesh import ObjectModel, load_models
 from render.mesh.names import ids_of, names_in
-from train.learn.batches import Inputs
+from train.learn.batches import Inputs, Unlabelled
 from train.learn.checkpoint import Checkpoint
 from train.learn.distributed import first_alone
 from train.learn.rounds import Pairs
 from train.learn.stream import Live
 from train.learn.task import Fold, Folders, Found, Material, Record
 from train.objects.crops import ObjectCrops
-from train.objects.data import (
-    DataConfig,
-    Instance,
-    find_dataset,
-    load_synthetic,
-    with_ids,
-)
+from train.objects.data import DataConfig, Instance, find_dataset, load_synthetic, with_ids
 from train.objects.detect.stage import DETECTIONS, prepare_detector
 from train.objects.evaluate import TestSet, evaluate_method, measured_model, passes, test_sets
 from train.objects.inputs import check_folders, object_target, real_instances, twins_in
@@ -54,7 +48,7 @@ from train.objects.sources import (
 from train.objects.split import SPLIT, choose_images, write_split
 from train.objects.symmetry import load_object, with_symmetries
 from train.objects.unlabelled.frames import unlabelled_images
-from train.objects.unlabelled.stage import Place, label_frames
+from train.objects.unlabelled.stage import Place, find_in_frames, label_frames
 from train.options import COMPOSITION, DETECTOR
 
 HELD_OUT = "held-out SYNTHETIC frames; how real ones are read was not tested"
@@ -203,6 +197,7 @@ class ObjectSubject:
     def __init__(self, task: ObjectTask, subject: str) -> None:
         self.config, self.root, self.seed = task._config(subject), task.root, task.seed
         self.out, self.folder = task.out, task.folder(subject)
+        self._place = Place(self.config, self.root, self.out, self.folder, self.seed)
         self.data: DataConfig = self.config["data"]
         self.model, proposed = task._model(subject)
         measured = measured_model(self.root, self.model.obj_id)
@@ -231,8 +226,11 @@ class ObjectSubject:
         self, checkpoint: Checkpoint, frames: Collection[Any], folder: Path, device: torch.device
     ) -> Pairs:
         real = [i for i in self.material.inputs.real if i.key[:2] in frames]
-        at = Place(self.config, self.root, self.out, self.folder, self.seed)
-        return label_frames(at, self.model, self.measured, real, checkpoint, folder, device)
+        where = self._place, self.model, self.measured
+        return label_frames(*where, real, checkpoint, folder, device)
+
+    def unlabelled(self, device: torch.device) -> Unlabelled:
+        return find_in_frames(self._place, self.model, device)
 
     def test(self, checkpoint: Checkpoint, device: torch.device, fold: Fold | None) -> Record:
         tests, data = self.tests, self.data
