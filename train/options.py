@@ -5,7 +5,8 @@ from typing import Literal
 
 from render.config import option
 
-# Share of a batch that is real, twin and synthetic.
+# Share of a batch that is real, twin and synthetic. Beside these WITH_ADVERSARY have unlabelled
+# images, as many as synthetic ones.
 COMPOSITION = {
     "synthetic": (0, 0, 1),
     "real": (1, 0, 0),
@@ -17,14 +18,19 @@ COMPOSITION = {
     "finetune_unlabelled": (1, 0, 0),
     "mixed_unlabelled": (1 / 2, 0, 1 / 2),
     "mapping_unlabelled": (3 / 8, 3 / 8, 1 / 4),
+    "mapping_adversary": (3 / 8, 3 / 8, 1 / 4),
+    "mapping_unlabelled_adversary": (3 / 8, 3 / 8, 1 / 4),
 }
 METHODS = tuple(COMPOSITION)
-WITH_UNLABELLED = tuple(method for method in METHODS if method.endswith("_unlabelled"))
+WITH_PSEUDO_LABELS = tuple(method for method in METHODS if "_unlabelled" in method)
+WITH_ADVERSARY = tuple(method for method in METHODS if method.endswith("_adversary"))
+WITH_UNLABELLED = tuple(m for m in METHODS if m in WITH_PSEUDO_LABELS or m in WITH_ADVERSARY)
 TEACHER, PUPIL = "mixed", "mixed_unlabelled"  # what reads unlabelled frames: at first, and then
 REFINED = "-refined"  # after a method's name, where its poses were refined
 DETECTOR = "detector"  # what `train --method` takes beside these; it lies under this name
-MAPPING = ("mapping", "mapping_unlabelled")  # methods with the mapping loss
-OURS = MAPPING[::-1]  # which method others are compared with: the first of these that there is
+MAPPING = tuple(m for m in METHODS if m.split("_")[0] == "mapping")  # have the mapping loss
+# Which method others are compared with: the first of these that there is.
+OURS = ("mapping_unlabelled", "mapping")
 WITH_MAPPING = (*MAPPING, "mixed_layers")  # methods whose network has g
 NETWORKS = ("small", "small-group", "small-votes", "lite", "lite-fc", "paper")
 WITH_TRUNK = ("lite", "lite-fc")  # networks that know ImageNet
@@ -87,8 +93,8 @@ class RunConfig:
 
     rounds: int = option(
         2,
-        "Methods with unlabelled frames: how often these are read, each time by a network that has"
-        " learnt from what was read before",
+        "Methods with pseudo labels: how often unlabelled frames are read, each time by a network"
+        " that has learnt from what was read before",
         minimum=1,
         maximum=10,
         later=True,
@@ -149,6 +155,14 @@ class TrainConfig:
         0.002,
         "Weight of the mapping loss; 0: none, 1: features are pulled as hard as poses",
         minimum=0,
+    )
+    adversary: float = option(
+        0.1,
+        "Methods ..._adversary: how hard the features of unlabelled images, mapped, are pushed to"
+        " where a discriminator does not tell them from those of synthetic ones, at the end of a"
+        " ramp; 0: not at all, 1: as hard as one unit of the pose loss",
+        minimum=0,
+        later=True,
     )
     twin_pose: bool = option(True, "Pose loss on the twins too, as on synthetic images")
     detach_twin: bool = option(True, "No gradient of the mapping loss into the twin's feature")

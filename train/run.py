@@ -8,7 +8,7 @@ import torch
 
 from render.errors import InputError
 from render.whole_file import check_file
-from train.learn.batches import Inputs
+from train.learn.batches import Inputs, Unlabelled
 from train.learn.checkpoint import Checkpoint
 from train.learn.device import choose_device
 from train.learn.distributed import first_alone, held_by_first, rank
@@ -49,8 +49,8 @@ def train_one(
                 return train_alone(config, folders, start, out, seed, torch_device)
         if method in WITH_UNLABELLED:
             raise InputError(
-                f"--method {method} takes several networks, one after another: run and study make"
-                f" them, by --set run.methods={method}"
+                f"--method {method} takes frames without labels, and networks that find what is in"
+                f" them: run and study make them, by --set run.methods={method}"
             )
         material = make_task(config, out, seed).material(method, folders, torch_device)
         target, crop = material.target, material.crop
@@ -124,15 +124,20 @@ def _compare(task: Task, name: str, device: torch.device) -> dict[str, Any]:
     )
     methods, inputs = task.config["run"].methods, material.inputs
 
-    def with_unlabelled(training: Training) -> tuple[Inputs, tuple[str, ...] | None]:
+    def with_pseudo_labels(training: Training) -> tuple[Inputs, tuple[str, ...] | None]:
         def label(reader: Checkpoint, of_round: Path) -> Pairs:
             return subject.label(reader, subject.frames, of_round, device)
 
         rounds, teacher = task.config["run"].rounds, folder / TEACHER
         return self_trained(training, inputs, label, teacher, folder / UNLABELLED, rounds, device)
 
+    def unlabelled() -> Unlabelled:
+        with first_alone():
+            return subject.unlabelled(device)
+
     found: dict[str, Any] = {}
-    trained = train_methods(methods, start, inputs, folder, device, with_unlabelled)
+    asked = with_pseudo_labels, unlabelled
+    trained = train_methods(methods, start, inputs, folder, device, *asked)
     for method, checkpoint in trained:
         if rank() != 0:  # the others wait where the next method is trained
             continue

@@ -9,7 +9,16 @@ from render.unused import has as _has
 from render.unused import lacks as _lacks
 from render.unused_render import COLOR, LENS, LIGHT, OF_KINDS, of_hands
 from train.objects.detect.unused import IN_RUN, IN_STUDY, IN_TRAIN
-from train.options import COMPOSITION, DETECTOR, MAPPING, PUPIL, WITH_TRUNK, WITH_UNLABELLED
+from train.options import (
+    COMPOSITION,
+    DETECTOR,
+    MAPPING,
+    PUPIL,
+    WITH_ADVERSARY,
+    WITH_PSEUDO_LABELS,
+    WITH_TRUNK,
+    WITH_UNLABELLED,
+)
 
 Config = Mapping[str, Any]
 Arguments = Mapping[str, Any]
@@ -81,7 +90,17 @@ METHODS = (
     Unused("train.beta train.detach_twin", "belongs to the method mapping", _no_method(*MAPPING)),
     Unused("train.twin_pose", "belongs to methods with twins", _no_method(*WITH_TWINS)),
     Unused(
-        "run.rounds data.unlabelled hand.unlabelled hand.unlabelled_frames",
+        "train.adversary",
+        f"belongs to methods with an adversary, such as {WITH_ADVERSARY[0]}",
+        _no_method(*WITH_ADVERSARY),
+    ),
+    Unused(
+        "run.rounds",
+        f"belongs to methods that read unlabelled frames, such as {PUPIL}",
+        _no_method(*WITH_PSEUDO_LABELS),
+    ),
+    Unused(
+        "data.unlabelled hand.unlabelled hand.unlabelled_frames",
         f"belongs to methods with unlabelled frames, such as {PUPIL}",
         _no_method(*WITH_UNLABELLED),
     ),

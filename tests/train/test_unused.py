@@ -75,6 +75,12 @@ CASES = [
         ["--method", "synthetic", "--network", "lite", "--init", "random", "--trunk-lr", "1"],
         "--trunk-lr belongs to train.network=lite with ImageNet's weights",
     ),
+    ("run", [*DEMO, *sets("train.adversary=1")], "train.adversary belongs to methods with an adv"),
+    (
+        "run",
+        [*DEMO, *sets("run.methods=mapping_adversary", "run.rounds=3")],
+        "run.rounds belongs to methods that read unlabelled frames, such as mixed_unlabelled",
+    ),
     ("run", ["--preset", "nyu", *sets("render.frames=9")], "render.frames belongs to synthetic"),
     ("run", ["--preset", "nyu", *sets("pair.hand=bundled")], "pair.hand belongs to run.simulated"),
     ("study", [*DEMO, *sets("data.folds=3")], "data.folds has no effect: study cuts folds"),
@@ -130,6 +136,8 @@ def test_a_setting_without_effect_is_refused_in_one_line(tmp_path, command, argu
         (RUN, "lmo", ["run.detect=true", "detector.steps=9"], {}),
         (RUN, "lmo", ["run.methods=mixed_unlabelled", "detector.steps=9", "run.rounds=1"], {}),
         (STUDY, "lmo", ["run.methods=mixed_unlabelled", "data.unlabelled=x"], {}),
+        (RUN, "lmo", ["run.methods=mapping_adversary", "data.unlabelled=x"], {}),
+        (STUDY, "lmo", ["run.methods=mapping_adversary", "train.adversary=1"], {}),
         (
             TRAIN,
             "lmo",

@@ -34,7 +34,7 @@ from train.hands.results import HandTest, write_hand_results
 from train.hands.score import joint_errors, summarize
 from train.hands.sources import make_motion, make_sources, refuse_object_options
 from train.hands.unlabelled import Labeller
-from train.learn.batches import Inputs
+from train.learn.batches import Inputs, Unlabelled
 from train.learn.checkpoint import Checkpoint
 from train.learn.distributed import first_alone
 from train.learn.rounds import Pairs
@@ -174,11 +174,14 @@ class HandSubject:
         places = [i for i, number in enumerate(self.frames) if number in frames]
         labelled = _part(self.splits.real, places)
         hand = self.config["pair"].hand
-        labeller = Labeller(hand, self._crops, *self.unlabelled, labelled)
+        labeller = Labeller(hand, self._crops, *self._unlabelled, labelled)
         return labeller.label(checkpoint, folder, device)
 
+    def unlabelled(self, device: torch.device) -> Unlabelled:
+        return Unlabelled(self._unlabelled[1])
+
     @cached_property
-    def unlabelled(self) -> tuple[NyuSplit, list[HandFrame]]:
+    def _unlabelled(self) -> tuple[NyuSplit, list[HandFrame]]:
         """The frames whose joints are not read, where the localiser finds them."""
         split = find_unlabelled(self.data)
         return split, load_frames(split, self.crop, lambda _, d: self.localiser.locate(d))

@@ -4,7 +4,7 @@ A sample is whatever a `Crops` makes images and targets of: an object's instance
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
@@ -13,7 +13,7 @@ from torch import Tensor
 
 from render.errors import InputError
 from train.learn.stream import Live, Samples, Stream
-from train.options import COMPOSITION
+from train.options import COMPOSITION, WITH_ADVERSARY
 
 Sample = TypeVar("Sample", contravariant=True)
 Crop = TypeVar("Crop")
@@ -54,7 +54,8 @@ class Inputs:
     """What networks are trained on; twins[i] are those of real[i].
 
     synthetic: samples, or what renders them while they are trained on. known: how many of real, the
-    first ones, are those whose labels are known, each once; None if all are.
+    first ones, are those whose labels are known, each once; None if all are. unlabelled: real
+    samples of which only the image is looked at.
     """
 
     crops: Crops
@@ -62,17 +63,34 @@ class Inputs:
     twins: Sequence[Sequence[Any]] = ()
     synthetic: Sequence[Any] | Live = ()
     known: int | None = None
+    unlabelled: Sequence[Any] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Unlabelled:
+    """Real frames without labels, where what is trained for was found in them: samples of which
+    only the image may be looked at.
+
+    frames: words for all of them, as of `trainer.Training`.
+    """
+
+    samples: Sequence[Any]
+    frames: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """Images (n, c, size, size) in [-1, 1], targets (n, s, outputs); twins[i] pairs real[i]."""
+    """Images (n, c, size, size) in [-1, 1], targets (n, s, outputs); twins[i] pairs real[i].
+
+    unlabelled: images, too; without any a tensor of nothing.
+    """
 
     real: Tensor
     real_targets: Tensor
     twins: Tensor
     synthetic: Tensor
     synthetic_targets: Tensor
+    unlabelled: Tensor = field(default_factory=lambda: torch.zeros(0))
 
     def to(self, device: torch.device) -> "Batch":
         """The same on a device."""
@@ -92,12 +110,13 @@ class Batches:
         crops: Crops,
         seed: int,
         part: tuple[int, int] = (0, 1),
+        unlabelled: Sequence[Any] = (),
     ) -> None:
         """
         Args:
             twins: for each real sample its synthetic twins.
             synthetic: samples, or what renders them while they are trained on.
-            size: images in a batch.
+            size: images in a batch, without unlabelled ones.
             part: (i, n), which of n equal parts of every batch is made here.
 
         Raises:
@@ -106,10 +125,12 @@ class Batches:
         real_share, twin_share, _ = COMPOSITION[method]
         self.n_real, self.n_twins = round(real_share * size), round(twin_share * size)
         self.n_synthetic = size - self.n_real - self.n_twins
+        self.n_unlabelled = self.n_synthetic if method in WITH_ADVERSARY else 0
         for count, found, what in (
             (self.n_real, real, "real samples"),
             (self.n_twins, twins, "twins"),
             (self.n_synthetic, synthetic, "synthetic samples"),
+            (self.n_unlabelled, unlabelled, "unlabelled samples"),
         ):
             if count and not found:
                 raise ValueError(f"method {method} needs {what}, got none")
@@ -120,7 +141,7 @@ class Batches:
                 f" {self.n_synthetic} synthetic images for {method}, which {parts} processes cannot"
                 " share equally; change one of the two"
             )
-        self.real, self.twins = real, twins
+        self.real, self.twins, self.unlabelled = real, twins, unlabelled
         self.crops, self.seed = crops, seed
         self.synthetic = () if isinstance(synthetic, Live) else synthetic
         self._stream: Stream | None = None
@@ -148,6 +169,8 @@ class Batches:
             "twins": twins if self.n_twins else [],
             "synthetic": self.synthetic if self.n_synthetic else [],
         }
+        if self.n_unlabelled:
+            used["unlabelled"] = self.unlabelled
         found: dict[str, Any] = {name: self._fingerprint(of_it) for name, of_it in used.items()}
         return found if self._stream is None else found | {"synthetic": self._stream.fingerprint()}
 
@@ -161,7 +184,7 @@ class Batches:
         twins = [self.twins[i][int(rng.integers(len(self.twins[i])))] for i in pairs]
 
         synthetic, synthetic_targets = self._synthetic(step, rng)
-        return Batch(
+        batch = Batch(
             real=self._images(real, crops, [step, 1]),
             real_targets=self._targets(real, crops),
             # The same crops and draws: a pair shares exposure and contrast, too.
@@ -169,6 +192,14 @@ class Batches:
             synthetic=synthetic,
             synthetic_targets=synthetic_targets,
         )
+        return replace(batch, unlabelled=self._unlabelled(step)) if self.n_unlabelled else batch
+
+    def _unlabelled(self, step: int) -> Tensor:
+        """Augmented images, from streams of their own: all others are as without them."""
+        rng = np.random.default_rng([self.seed, step, 3])
+        samples = [self.unlabelled[i] for i in _draw(rng, len(self.unlabelled), self.n_unlabelled)]
+        crops = [self.crops.draw(rng, sample) for sample in samples]
+        return self._images(samples, crops, [step, 4])
 
     def _synthetic(self, step: int, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
         """Augmented synthetic images and their targets."""

@@ -11,6 +11,7 @@ from render.config import OptionError, fill
 from render.errors import InputError
 from render.plain import clipped
 from train.hand_options import HandCropConfig
+from train.learn.adversary import build_discriminator
 from train.learn.checkpoint_record import CHECKPOINT, check_state
 from train.learn.networks import PoseNet, build
 from train.learn.targets import HandInfo, ObjectInfo, Target
@@ -34,6 +35,7 @@ class Checkpoint:
     optimizer: the optimiser's state, for going on. best: with train.validation the error, step and
     weights ("net") at which the held-out frames were read best; a finished network has these.
     seen: words for the real frames that it has seen, None of a network that nobody kept them of.
+    discriminator: weights of the adversary's, for going on; None of a method without one.
     """
 
     net: PoseNet
@@ -46,6 +48,7 @@ class Checkpoint:
     optimizer: dict[str, Any]
     best: dict[str, Any] | None = None
     seen: tuple[str, ...] | None = None
+    discriminator: dict[str, torch.Tensor] | None = None
 
     @property
     def object(self) -> ObjectInfo:
@@ -88,6 +91,8 @@ class Checkpoint:
             "best": self.best,
             "seen": None if self.seen is None else list(self.seen),
         }
+        if self.discriminator is not None:
+            record["discriminator"] = self.discriminator
         write_torch(path, record)
 
     @staticmethod
@@ -134,6 +139,10 @@ class Checkpoint:
         check_state(record["net"], expected, f"{file}: net")
         if record.get("best") is not None:
             check_state(record["best"]["net"], expected, f"{file}: best.net")
+        if record.get("discriminator") is not None:
+            with torch.device("meta"):
+                discriminator = build_discriminator(record["network"])
+            check_state(record["discriminator"], discriminator, f"{file}: discriminator")
         net = build(record["network"], *size)
         net.load_state_dict(record["net"])
         return Checkpoint(
@@ -147,4 +156,5 @@ class Checkpoint:
             optimizer=record["optimizer"],
             best=record.get("best"),
             seen=None if record.get("seen") is None else tuple(record["seen"]),
+            discriminator=record.get("discriminator"),
         )

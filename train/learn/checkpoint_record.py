@@ -79,7 +79,7 @@ _GROUP = plain.record({"params": plain.list_of(plain.whole(0), most=1 << 20)}, o
 _OPTIMIZER = plain.record(
     {
         "state": plain.dict_of(_MOMENTS),
-        "param_groups": plain.list_of(_GROUP, most=2, least=1),
+        "param_groups": plain.list_of(_GROUP, most=3, least=1),
     },
     others=True,
 )
@@ -113,6 +113,7 @@ CHECKPOINT = plain.record(
     {
         "best": plain.optional(_BEST),
         "seen": plain.optional(plain.list_of(plain.text, most=10**7)),
+        "discriminator": plain.optional(plain.dict_of(_tensor)),
     },
     others=True,
 )

@@ -8,17 +8,17 @@ from pathlib import Path
 import torch
 
 from render.errors import InputError
-from train.learn.batches import Batches, Inputs
+from train.learn.batches import Batches, Inputs, Unlabelled
 from train.learn.checkpoint import Checkpoint
 from train.learn.device import out_of_memory
 from train.learn.distributed import count, rank
 from train.learn.stream import death_of_worker
 from train.learn.trainer import Training, train
 from train.learn.validation import Validation, held_out
-from train.options import COMPOSITION, WITH_UNLABELLED
+from train.options import COMPOSITION, WITH_ADVERSARY, WITH_PSEUDO_LABELS
 
-# How methods with unlabelled frames are trained otherwise -> what on, and words for its frames.
-WithUnlabelled = Callable[[Training], tuple[Inputs, tuple[str, ...] | None]]
+# How methods with pseudo labels are trained otherwise -> what on, and words for its frames.
+WithPseudoLabels = Callable[[Training], tuple[Inputs, tuple[str, ...] | None]]
 
 
 def train_methods(
@@ -27,15 +27,16 @@ def train_methods(
     inputs: Inputs,
     folder: Path,
     device: torch.device,
-    with_unlabelled: WithUnlabelled,
+    with_pseudo_labels: WithPseudoLabels,
+    unlabelled: Callable[[], Unlabelled],
 ) -> Iterator[tuple[str, Checkpoint]]:
     """Pre-train once, then train every method from there; `real` starts from nothing.
 
     Args:
         first: what is trained, how, and by which seed; its method, steps and start are replaced.
-        with_unlabelled: asked once, if a method is one with unlabelled frames.
+        with_pseudo_labels, unlabelled: each is asked once, if there is a method that needs it.
     """
-    options, pretrained, enlarged = first.config, None, None
+    options, pretrained, enlarged, found = first.config, None, None, None
     if options.pretrain_steps:
         training = replace(first, method="synthetic", steps=options.pretrain_steps, start=None)
         pretrained = train_network(training, inputs, folder / "pretrained", device)
@@ -48,11 +49,20 @@ def train_methods(
             start=None if method == "real" else pretrained,
         )
         used = inputs
-        if method in WITH_UNLABELLED:
-            enlarged = enlarged or with_unlabelled(training)
+        if method in WITH_PSEUDO_LABELS:
+            enlarged = enlarged or with_pseudo_labels(training)
             used, training = enlarged[0], replace(training, frames=enlarged[1])
+        if method in WITH_ADVERSARY:
+            found = found or unlabelled()
+            training, used = beside(found, training, used)
         file = train_network(training, used, folder / method, device)
         yield method, Checkpoint.load(file, device)
+
+
+def beside(found: Unlabelled, training: Training, inputs: Inputs) -> tuple[Training, Inputs]:
+    """A training, and what on, with unlabelled frames for an adversary beside the labelled ones."""
+    frames = None if training.frames is None else (*training.frames, *found.frames)
+    return replace(training, frames=frames), replace(inputs, unlabelled=found.samples)
 
 
 def train_network(training: Training, inputs: Inputs, out: Path, device: torch.device) -> Path:
@@ -71,6 +81,7 @@ def train_network(training: Training, inputs: Inputs, out: Path, device: torch.d
         inputs.crops,
         training.seed,
         part=(rank(), count()),
+        unlabelled=inputs.unlabelled,
     )
     with closing(batches):
         try:

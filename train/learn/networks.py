@@ -49,6 +49,13 @@ def evaluating(net: nn.Module) -> Iterator[None]:
             module.training = was
 
 
+def feature_width(name: str) -> int:
+    """Numbers in a network's feature, or in a cell of its map of them."""
+    if name in WITH_VOTES:
+        return WIDTH
+    return 512 if name.startswith("small") else 1024
+
+
 class ResidualBlock(nn.Module):
     """FC, ReLU, FC plus the identity; no ReLU after the sum (paper, section 3).
 
@@ -94,19 +101,20 @@ def build(
         raise InputError(f"the size of crops must be a multiple of {shrink}, got {size}")
     if name in WITH_TRUNK and channels != 3:
         raise InputError(f"train.network={name} reads colour images only; take small for depth")
+    width = feature_width(name)
     if name in WITH_VOTES:
-        mapping = _mapping(WIDTH, of_map=True) if with_mapping else None
+        mapping = _mapping(width, of_map=True) if with_mapping else None
         axes = 2 if channels == 3 else 3  # of a corner in the picture, of a joint in the cube
-        return PoseNet(_map_of(name, channels), mapping, Votes(WIDTH, outputs // axes, axes))
+        return PoseNet(_map_of(name, channels), mapping, Votes(width, outputs // axes, axes))
     if name.startswith("small"):
         norm = nn.BatchNorm2d if name == "small" else _group_norm
-        convolutions, filters, width = _small(channels, norm), 256, 512
+        convolutions, filters = _small(channels, norm), 256
     elif name == "lite-fc":
-        convolutions, filters, width = [LiteTrunk()], CHANNELS, 1024
+        convolutions, filters = [LiteTrunk()], CHANNELS
     elif channels == 1:
-        convolutions, filters, width = deep_prior(), 256, 1024
+        convolutions, filters = deep_prior(), 256
     else:
-        convolutions, filters, width = _vgg10(), 512, 1024
+        convolutions, filters = _vgg10(), 512
 
     extract = nn.Sequential(
         *convolutions,  # (B, filters, size / shrink, size / shrink)

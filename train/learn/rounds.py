@@ -49,7 +49,7 @@ def self_trained(
     rounds: int,
     device: torch.device,
 ) -> tuple[Inputs, tuple[str, ...] | None]:
-    """What methods with unlabelled frames train on: the labelled ones, and those of the last round.
+    """What methods with pseudo labels train on: the labelled ones, and those of the last round.
 
     All such methods share it. Who reads never has a mapping, so that none of them is favoured.
 

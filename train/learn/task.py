@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Protocol
 
 import torch
 
-from train.learn.batches import Inputs
+from train.learn.batches import Inputs, Unlabelled
 from train.learn.checkpoint import Checkpoint
 from train.learn.rounds import Pairs
 from train.learn.targets import Target
@@ -90,6 +90,9 @@ class Subject(Protocol):
     ) -> Pairs:
         """What a network reads in real frames without labels, as far as it is believed; see
         `rounds.Label`. `frames` are those to train on that it may learn from."""
+
+    def unlabelled(self, device: torch.device) -> Unlabelled:
+        """The real frames without labels in which it is found, whatever a network reads there."""
 
     def test(self, checkpoint: Checkpoint, device: torch.device, fold: Fold | None) -> Record:
         """Errors of a network on the test frames, or on those held out: plain data, from which

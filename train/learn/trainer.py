@@ -15,6 +15,7 @@ from torch import nn
 from render.config import first_difference, to_dict
 from render.errors import InputError
 from render.progress import progress
+from train.learn.adversary import Discriminator, adversary_loss, build_discriminator, ramp
 from train.learn.ahead import made_ahead
 from train.learn.batches import Batch, Batches
 from train.learn.checkpoint import Checkpoint
@@ -27,24 +28,38 @@ from train.learn.networks import PoseNet
 from train.learn.start import begin, freeze, parameters
 from train.learn.targets import Target
 from train.learn.validation import Validation
-from train.options import COMPOSITION, MAPPING, TrainConfig
+from train.options import COMPOSITION, MAPPING, WITH_ADVERSARY, TrainConfig
 
 log = logging.getLogger(__name__)
 
 
-def losses(net: PoseNet, batch: Batch, config: TrainConfig, method: str) -> dict[str, torch.Tensor]:
+def losses(
+    net: PoseNet,
+    batch: Batch,
+    config: TrainConfig,
+    method: str,
+    discriminator: nn.Module | None = None,
+    done: float = 1.0,
+) -> dict[str, torch.Tensor]:
     """The terms of the loss, weighted; their sum is minimised.
 
     L_pose(h(f(x_S)), y_S) + gamma L_pose(h(g(f(x_R))), y_R) + beta || g(f(x_R)) - f(x_S') ||^2,
-    the last one for `mapping` only; g is the identity where the network has none. With
-    config.precision bfloat16 the network computes in that, the losses in float32.
+    the last one for `mapping` only; g is the identity where the network has none. With a
+    discriminator `adversary_loss` of g(f(x_U)) and f(x_S) is one more, of strength
+    config.adversary ramp(done) for the network. With config.precision bfloat16 the network
+    computes in that, the losses in float32.
+
+    Args:
+        done: share of the training.
     """
-    sizes = [len(batch.real), len(batch.twins), len(batch.synthetic)]
-    images = torch.cat([batch.real, batch.twins, batch.synthetic])
+    parts = [batch.real, batch.twins, batch.synthetic]
+    if discriminator is not None:
+        parts.append(batch.unlabelled)
+    sizes, images = [len(part) for part in parts], torch.cat(parts)
     targets = batch.synthetic_targets
     with torch.autocast(images.device.type, torch.bfloat16, config.precision == "bfloat16"):
-        real, twins, synthetic = net.extract(images).split(sizes)  # (n, d) each
-        mapped = net.map(real)
+        real, twins, synthetic, *more = net.extract(images).split(sizes)  # (n, d) each
+        mapped, unlabelled, drawn = net.map(real), [net.map(u) for u in more], synthetic
         if method == "mixed_layers":
             synthetic = net.map(synthetic)
         if sizes[1] and config.twin_pose:
@@ -60,18 +75,31 @@ def losses(net: PoseNet, batch: Batch, config: TrainConfig, method: str) -> dict
     if method in MAPPING:
         goal = twins.detach() if config.detach_twin else twins
         terms["mapping"] = config.beta * mapping_loss(mapped[: sizes[1]].float(), goal.float())
+    if discriminator is not None:
+        features, strength = (unlabelled[0].float(), drawn.float()), config.adversary * ramp(done)
+        terms["adversary"] = adversary_loss(discriminator, *features, strength)
     return terms
 
 
 class Objective(nn.Module):
-    """A network and what is to be minimised: `losses` of batches, as a module."""
+    """A network and what is to be minimised: `losses` of batches, as a module.
 
-    def __init__(self, net: PoseNet, config: TrainConfig, method: str) -> None:
+    discriminator: of methods with an adversary; no part of the network.
+    """
+
+    def __init__(
+        self,
+        net: PoseNet,
+        config: TrainConfig,
+        method: str,
+        discriminator: Discriminator | None = None,
+    ) -> None:
         super().__init__()
         self.net, self.config, self.method = net, config, method
+        self.discriminator = discriminator
 
-    def forward(self, batch: Batch) -> dict[str, torch.Tensor]:
-        return losses(self.net, batch, self.config, self.method)
+    def forward(self, batch: Batch, done: float) -> dict[str, torch.Tensor]:
+        return losses(self.net, batch, self.config, self.method, self.discriminator, done)
 
 
 @dataclass(frozen=True)
@@ -138,7 +166,8 @@ def train(
     method, steps, config = training.method, training.steps, training.config
     file = out / "checkpoint.pt"
     settings = {**training.settings, "inputs": batches.fingerprint()}
-    net, optimizer, first, best = _begin(training, settings, file, device)
+    begun, optimizer, first, best = _begin(training, settings, file, device)
+    net, discriminator = begun.net, begun.discriminator
     if first == steps:
         return file
     seen = training.seen()
@@ -164,10 +193,11 @@ def train(
             optimizer=optimizer.state_dict(),
             best=best,
             seen=seen,
+            discriminator=None if discriminator is None else discriminator.state_dict(),
         ).save(file)
 
     out.mkdir(parents=True, exist_ok=True)
-    objective = average_gradients(Objective(net, config, method))
+    objective = average_gradients(begun)
     since, before, gallery = time.monotonic(), None, Gallery()
     with open_log(out / "log", first) if rank() == 0 else nullcontext() as writer:
         for step, batch in _drawn(batches, first, steps, method):
@@ -175,7 +205,7 @@ def train(
             for group in optimizer.param_groups:
                 group["lr"] = lr * group.get("share", 1.0)
             batch = batch.to(device)
-            terms = objective(batch)
+            terms = objective(batch, step / steps)
             optimizer.zero_grad(set_to_none=True)
             torch.stack(list(terms.values())).sum().backward()
             optimizer.step()
@@ -219,9 +249,11 @@ def _drawn(batches: Batches, first: int, steps: int, method: str) -> Iterator[tu
 
 def _begin(
     training: Training, settings: dict, file: Path, device: torch.device
-) -> tuple[PoseNet, torch.optim.Adam, int, dict[str, Any] | None]:
-    """The network, its optimiser, the step to go on from and the best of validation so far."""
+) -> tuple[Objective, torch.optim.Adam, int, dict[str, Any] | None]:
+    """The network and what it minimises, its optimiser, the step to go on from and the best of
+    validation so far."""
     config, first, optimizer_state, best = training.config, 0, None, None
+    has_adversary, weights = training.method in WITH_ADVERSARY, None
     if file.is_file():
         checkpoint = Checkpoint.load(file, device)
         difference = first_difference(checkpoint.settings, settings)
@@ -232,7 +264,9 @@ def _begin(
                 " give the old value, or another --out"
             )
         net, first, optimizer_state = checkpoint.net, checkpoint.step, checkpoint.optimizer
-        best = checkpoint.best
+        best, weights = checkpoint.best, checkpoint.discriminator
+        if has_adversary and weights is None:
+            raise InputError(f"{file}: checkpoint.discriminator is missing")
     else:
         net = begin(training)
     net.train()
@@ -240,10 +274,15 @@ def _begin(
 
     net.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimizer = torch.optim.Adam(parameters(net, config), config.lr)
+    discriminator = build_discriminator(config.network).to(device) if has_adversary else None
+    if discriminator is not None:
+        if weights is not None:
+            discriminator.load_state_dict(weights)
+        optimizer.add_param_group({"params": discriminator.parameters()})
     if optimizer_state:
         check_optimizer(optimizer_state, optimizer, f"{file}: optimizer")
         optimizer.load_state_dict(optimizer_state)
-    return net, optimizer, first, best
+    return Objective(net, config, training.method, discriminator), optimizer, first, best
 
 
 def _check_finite(terms: Mapping[str, torch.Tensor], method: str, step: int) -> None:

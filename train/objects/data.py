@@ -22,6 +22,7 @@ from render.transforms import apply
 
 ImageKey = tuple[int, int]  # scene id, image id
 TRAIN_FRACTION = 0.15  # where nothing else says what is trained on
+REACH = 2.5  # side of what is kept around a box, over its longer side
 
 
 @dataclass(frozen=True)
@@ -147,7 +148,7 @@ def load_instances(
     model: ObjectModel,
     boxes: str = "bbox_visib",
     min_visib: float = 0.1,
-    reach: float = 2.5,
+    reach: float = REACH,
 ) -> list[Instance]:
     """Cut every instance of an object out of the images, sorted by scene, image and gt id.
 
@@ -231,6 +232,13 @@ def load_twins(
             f" {instances[0].annotation.obj_id}; run `pair` with this one"
         )
     return twins
+
+
+def unannotated(image: BopImage, rgb: np.ndarray, box: Box, model: ObjectModel) -> Instance:
+    """An instance of which only the place in an image (H, W, 3) uint8 is known: its pose and its
+    corners are NaN."""
+    pose = Annotation(model.obj_id, np.full((4, 4), np.nan))
+    return _instance(image, 0, rgb, box, pose, model, REACH)
 
 
 def _instance(

@@ -11,19 +11,13 @@ import torch
 
 from render.mesh.mesh import ObjectModel, load_models
 from render.mesh.names import ids_of, names_in
-from train.learn.batches import Inputs
+from train.learn.batches import Inputs, Unlabelled
 from train.learn.checkpoint import Checkpoint
 from train.learn.distributed import first_alone
 from train.learn.rounds import Pairs
 from train.learn.stream import Live
 from train.learn.task import Fold, Folders, Found, Material, Record
-from train.objects.data import (
-    DataConfig,
-    Instance,
-    find_dataset,
-    load_synthetic,
-    with_ids,
-)
+from train.objects.data import DataConfig, Instance, find_dataset, load_synthetic, with_ids
 from train.objects.detect.stage import DETECTIONS, prepare_detector
 from train.objects.evaluate import TestSet, evaluate_method, measured_model, passes, test_sets
 from train.objects.inputs import (
@@ -59,7 +53,7 @@ from train.objects.sources import (
 from train.objects.split import SPLIT, choose_images, write_split
 from train.objects.symmetry import load_object, with_symmetries
 from train.objects.unlabelled.frames import unlabelled_images
-from train.objects.unlabelled.stage import Place, label_frames
+from train.objects.unlabelled.stage import Place, find_in_frames, label_frames
 from train.options import COMPOSITION, DETECTOR
 
 HELD_OUT = "held-out SYNTHETIC frames; how real ones are read was not tested"
@@ -208,6 +202,7 @@ class ObjectSubject:
     def __init__(self, task: ObjectTask, subject: str) -> None:
         self.config, self.root, self.seed = task._config(subject), task.root, task.seed
         self.out, self.folder = task.out, task.folder(subject)
+        self._place = Place(self.config, self.root, self.out, self.folder, self.seed)
         self.data: DataConfig = self.config["data"]
         self.model, proposed = task._model(subject)
         measured = measured_model(self.root, self.model.obj_id)
@@ -236,8 +231,11 @@ class ObjectSubject:
         self, checkpoint: Checkpoint, frames: Collection[Any], folder: Path, device: torch.device
     ) -> Pairs:
         real = [i for i in self.material.inputs.real if i.key[:2] in frames]
-        at = Place(self.config, self.root, self.out, self.folder, self.seed)
-        return label_frames(at, self.model, self.measured, real, checkpoint, folder, device)
+        at = self._place, self.model, self.measured
+        return label_frames(*at, real, checkpoint, folder, device)
+
+    def unlabelled(self, device: torch.device) -> Unlabelled:
+        return find_in_frames(self._place, self.model, device)
 
     def test(self, checkpoint: Checkpoint, device: torch.device, fold: Fold | None) -> Record:
         tests, data = self.tests, self.data
@@ -273,8 +271,7 @@ class ObjectSubject:
         with self._refiner(self.data) as refiner:
             leave_refiner(refiner, folder)
         scenes = sorted({instance.key[0] for instance in inputs.real})
-        split = self.root / self.data.split
-        leave_lens((split / f"{scene_id:06d}" for scene_id in scenes), folder)
+        leave_lens((self.root / self.data.split / f"{i:06d}" for i in scenes), folder)
 
     def show_tests(self, found: Mapping[str, list[Outcome]], folder: Path) -> None:
         boxes = self.tests[0].boxes
@@ -283,22 +280,22 @@ class ObjectSubject:
         extreme_sheet(first, self.config["crop"], folder / "extremes.png")
 
     def _refiner(self, data: DataConfig) -> AbstractContextManager[Refiner | None]:
-        refine = self.config["run"].refine
-        return open_refiner(refine, data, self.root, self.model.obj_id, self.seed)
+        return open_refiner(
+            self.config["run"].refine, data, self.root, self.model.obj_id, self.seed
+        )
 
     def _held_out(self, fold: Fold) -> DataConfig:
         return replace(self.data, folds=fold[0], fold=fold[1])
 
     def _load(self, folder: Path) -> Inputs:
         """All that the object's networks are trained on."""
-        real, has_real = [], not self.config["run"].held_out
-        if has_real:
-            real = real_instances(self.data, self.root, self.model, self.seed)
+        has_real, own = not self.config["run"].held_out, (self.root, self.model, self.seed)
+        real = real_instances(self.data, *own) if has_real else []
         synthetic: Sequence[Instance] | Live
         if self.config["run"].live:
             synthetic = live_images(self.config, self.root, self.model, folder, self.seed)
         else:
-            images = folder / "synthetic_images"
-            synthetic = load_synthetic(images, self.model, self.data.min_visib)
+            least = self.data.min_visib
+            synthetic = load_synthetic(folder / "synthetic_images", self.model, least)
         twins = twins_in(folder / "twins", real) if has_real else []
         return Inputs(object_crops(self.config, self.model), real, twins, synthetic)

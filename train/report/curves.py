@@ -16,7 +16,7 @@ GROUPS = 6  # plots of curves on a page; a study may have hundreds
 # Of METHODS in their order, then of other networks.
 COLORS = (
     *("#7f8794", "#2c8fd6", "#e08214", "#3a9d5d", "#17a2b0", "#9a6fc4"),
-    *("#a85b00", "#1f6b3a"),
+    *("#a85b00", "#1f6b3a", "#4a5fc1", "#8a8f00"),
 )
 OTHERS = ("#c9a227", "#8c6d5a", "#b05fa8")
 OUR_COLOR, WITH_MORE = "#d6404e", "#7a1fa2"  # of mapping, and of that with unlabelled frames
@@ -34,6 +34,7 @@ TITLES = {
     "loss/synthetic": "loss on synthetic images",
     "loss/real": "loss on real frames",
     "loss/mapping": "loss of the mapping",
+    "loss/adversary": "loss of the adversary",
     "validation": "error of held-out real frames",
 }
 

@@ -16,11 +16,11 @@ import torch
 from render.json_file import read_json, write_text
 from train.learn.batches import Inputs
 from train.learn.checkpoint import Checkpoint
-from train.learn.methods import train_network
+from train.learn.methods import beside, train_network
 from train.learn.rounds import Pairs, self_trained
 from train.learn.task import Subject, Task
 from train.learn.trainer import Training
-from train.options import COMPOSITION, TEACHER, WITH_UNLABELLED, TrainConfig
+from train.options import COMPOSITION, TEACHER, WITH_ADVERSARY, WITH_PSEUDO_LABELS, TrainConfig
 from train.study.config import StudyConfig
 
 log = logging.getLogger(__name__)
@@ -85,7 +85,7 @@ class Job:
     @property
     def labelled(self) -> "Job | None":
         """What reads the unlabelled frames that it learns from, if it does."""
-        if self.method not in WITH_UNLABELLED:
+        if self.method not in WITH_PSEUDO_LABELS:
             return None
         shared = None if self.candidate is None else 0  # by all candidates
         return replace(self, method=LABELLED, candidate=shared, options=())
@@ -169,10 +169,12 @@ class JobMaker:
             material.around,
         )
         if job.method == LABELLED or job.labelled is not None:
-            inputs, frames = self._with_unlabelled(job, training, inputs, chosen)
+            inputs, frames = self._with_pseudo_labels(job, training, inputs, chosen)
             training = replace(training, frames=frames)
         if job.method == LABELLED:
             return {}
+        if job.method in WITH_ADVERSARY:
+            training, inputs = beside(subject.unlabelled(self.device), training, inputs)
         file = train_network(training, inputs, job.folder, self.device)
         if pretraining:
             return {}
@@ -180,10 +182,10 @@ class JobMaker:
         record = subject.test(Checkpoint.load(file, self.device), self.device, fold)
         return {"options": dict(job.options), "real_frames": used, **record}
 
-    def _with_unlabelled(
+    def _with_pseudo_labels(
         self, job: Job, training: Training, inputs: Inputs, chosen: set[Any]
     ) -> tuple[Inputs, tuple[str, ...] | None]:
-        """The inputs with unlabelled frames, read under the study's own options."""
+        """The inputs with unlabelled frames that were read under the study's own options."""
         assert job.setup is not None
         subject, setup, of_all = self._subject(job), job.setup, job.labelled or job
 

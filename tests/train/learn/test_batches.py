@@ -10,7 +10,7 @@ from tests.small_dataset import CAMERA, cuboids, random_frames, smooth_picture, 
 from train.learn.batches import Batch, Batches
 from train.objects.crops import ObjectCrops
 from train.objects.data import Instance, load_instances
-from train.options import COMPOSITION, METHODS, WITH_MAPPING, CropConfig
+from train.options import COMPOSITION, METHODS, WITH_ADVERSARY, WITH_MAPPING, CropConfig
 
 MODELS = cuboids()
 CROP = CropConfig(size=48)
@@ -37,8 +37,9 @@ def other_pixels(instances: Sequence[Instance], seed: int) -> list[Instance]:
 
 def make(instances, method="mapping", size=16, seed=1, crop=CROP, part=(0, 1)) -> Batches:
     twins = [[a, b] for a, b in zip(*(other_pixels(instances, s) for s in (1, 2)), strict=True)]
-    synthetic = other_pixels(instances, 3)
-    return Batches(instances, twins, synthetic, method, size, ObjectCrops(crop), seed, part)
+    synthetic, unlabelled = other_pixels(instances, 3), other_pixels(instances, 4)
+    given = instances, twins, synthetic, method, size, ObjectCrops(crop), seed, part
+    return Batches(*given, unlabelled)
 
 
 def assert_same(one: Batch, other: Batch):
@@ -79,6 +80,33 @@ def test_a_method_sees_its_share_of_real_twin_and_synthetic_images(instances, me
     assert [c > 0 for c in counts] == [share > 0 for share in COMPOSITION[method]]
     assert len(batch.real_targets) == counts[0] and len(batch.synthetic_targets) == counts[2]
     assert counts[1] in (0, counts[0])
+    assert len(batch.unlabelled) == (counts[2] if method in WITH_ADVERSARY else 0)
+
+
+def test_with_an_adversary_all_but_the_unlabelled_images_are_those_of_mapping(instances):
+    """So that what tells the methods apart is the adversary alone."""
+    for step in range(3):
+        mapping, adversary = (
+            vars(make(instances, method).batch(step)) for method in ("mapping", "mapping_adversary")
+        )
+        assert not len(mapping.pop("unlabelled"))
+        assert len(adversary.pop("unlabelled")) == 4
+        for name, tensor in mapping.items():
+            assert torch.equal(tensor, adversary[name]), name
+
+
+def test_of_unlabelled_samples_nothing_but_the_image_is_looked_at(instances):
+    """Other poses, or none, give the same images."""
+    unlabelled, images = other_pixels(instances, 4), []
+    for corners in (0.0, np.nan):
+        blind = [replace(one, annotation=None, corners=np.full_like(one.corners, corners))
+                 for one in unlabelled]  # fmt: skip
+        given = instances, [[i] for i in instances], instances, "mapping_adversary", 32
+        batches = Batches(*given, ObjectCrops(CROP), 1, unlabelled=blind)
+        images.append([batches.batch(step).unlabelled for step in range(3)])
+    for one, other in zip(*images, strict=True):
+        assert torch.equal(one, other) and one.isfinite().all()
+    assert not torch.equal(images[0][0], images[0][1])
 
 
 def test_every_share_adds_up_and_mappings_are_trained_on_real_images():
@@ -171,8 +199,16 @@ def test_the_fingerprint_tells_the_images_that_are_drawn_from(instances):
     other = make(changed).fingerprint()
     assert {name for name in whole if other[name] != whole[name]} == {"real"}
     assert make(instances[:-1]).fingerprint()["real"] != whole["real"]
+    unlabelled = make(instances, "mapping_adversary").fingerprint()
+    assert unlabelled.pop("unlabelled") not in whole.values() and unlabelled == whole
     # What a method does not see has no part in it.
     assert make(changed, "synthetic").fingerprint() == make(instances, "synthetic").fingerprint()
+
+
+def test_an_adversary_without_unlabelled_images_is_a_value_error(instances):
+    given = instances, [[i] for i in instances], instances, "mapping_adversary", 16
+    with pytest.raises(ValueError, match="method mapping_adversary needs unlabelled samples, got"):
+        Batches(*given, ObjectCrops(CROP), 0)
 
 
 @pytest.mark.parametrize("missing", ["real samples", "twins", "synthetic samples"])

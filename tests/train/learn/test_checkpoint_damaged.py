@@ -96,7 +96,7 @@ def test_settings_without_steps_are_named(record, tmp_path):
         (
             ("optimizer", "param_groups"),
             [],
-            "optimizer.param_groups must be a list of 1 to 2 items",
+            "optimizer.param_groups must be a list of 1 to 3 items",
         ),
     ],
 )

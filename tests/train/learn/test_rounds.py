@@ -12,14 +12,14 @@ from pipeline import main
 from render.errors import InputError
 from tests.train.learn.test_trainer import CONFIG, assert_same_weights, weights
 from train.hand_options import HandCropConfig
-from train.learn.batches import Inputs
+from train.learn.batches import Inputs, Unlabelled
 from train.learn.checkpoint import Checkpoint
 from train.learn.methods import _hold_out, train_methods, train_network
 from train.learn.rounds import Pairs, self_trained, with_pseudo_labels
 from train.learn.targets import HandInfo
 from train.learn.trainer import Training
 from train.learn.validation import held_out
-from train.options import METHODS, WITH_UNLABELLED
+from train.options import METHODS, WITH_ADVERSARY, WITH_PSEUDO_LABELS, WITH_UNLABELLED
 
 CPU = torch.device("cpu")
 CROP = HandCropConfig(size=16)
@@ -148,9 +148,9 @@ def test_one_round_trains_nothing_but_the_teacher_which_is_the_method_mixed(tmp_
 
 def test_what_reads_does_not_depend_on_the_method_that_is_asked_for(tmp_path):
     """So that none of them is favoured."""
-    for method in WITH_UNLABELLED:
+    for method in WITH_PSEUDO_LABELS:
         rounds(tmp_path / method, Labels(), method=method)
-    of_all = [weights(tmp_path / m / "rounds" / "round_1" / "network") for m in WITH_UNLABELLED]
+    of_all = [weights(tmp_path / m / "rounds" / "round_1" / "network") for m in WITH_PSEUDO_LABELS]
     for other in of_all[1:]:
         assert_same_weights(of_all[0], other)
 
@@ -178,37 +178,44 @@ def test_a_network_has_seen_the_unlabelled_frames_that_it_learnt_from(tmp_path):
 
 
 def test_methods_share_the_labels_and_the_others_see_none_of_them(tmp_path):
-    label, asked = Labels(words=("u",)), []
+    label, asked, found = Labels(words=("u",)), [], []
 
-    def with_unlabelled(first: Training):
+    def with_pseudo_labels(first: Training):
         asked.append(first)
         folders = tmp_path / "mixed", tmp_path / "unlabelled"
         return self_trained(first, INPUTS, label, *folders, 2, CPU)
 
+    def unlabelled() -> Unlabelled:
+        found.append(1)
+        return Unlabelled([61, 62, 63], ("x", "y"))
+
     methods = [*WITH_UNLABELLED, "mixed", "finetune"]
     config = replace(CONFIG, pretrain_steps=2, steps=2)
     first = replace(training("synthetic", 0, frames=WORDS), config=config)
-    made = dict(train_methods(methods, first, INPUTS, tmp_path, CPU, with_unlabelled))
-    assert list(made) == methods and len(asked) == 1 and len(label.asked) == 2
+    asks = with_pseudo_labels, unlabelled
+    made = dict(train_methods(methods, first, INPUTS, tmp_path, CPU, *asks))
+    assert list(made) == methods and len(asked) == len(found) == 1 and len(label.asked) == 2
     enlarged = [1, 2, 3, 21, 22, 23, 24]
     for method in methods:
-        unlabelled = method in WITH_UNLABELLED
-        assert real_of(tmp_path / method) == fingerprint(enlarged if unlabelled else [1, 2, 3])
-        assert made[method].seen == ((*WORDS, "u") if unlabelled else WORDS)
+        read, told = method in WITH_PSEUDO_LABELS, method in WITH_ADVERSARY
+        assert real_of(tmp_path / method) == fingerprint(enlarged if read else [1, 2, 3])
+        looked_at = made[method].settings["inputs"].get("unlabelled")
+        assert looked_at == (fingerprint([61, 62, 63]) if told else None)
+        assert made[method].seen == (*WORDS, *("u",) * read, *("x", "y") * told)
         assert made[method].settings["start"] == str(tmp_path / "pretrained" / "checkpoint.pt")
     assert made["mapping_unlabelled"].net.mapping is not None
-    alone = train_methods(["mixed"], first, INPUTS, tmp_path / "alone", CPU, with_unlabelled)
+    alone = train_methods(["mixed"], first, INPUTS, tmp_path / "alone", CPU, *asks)
     ((_, mixed),) = alone
     assert_same_weights(mixed.net.state_dict(), made["mixed"].net.state_dict())
 
 
 def test_nobody_asks_for_unlabelled_frames_without_such_a_method(tmp_path):
-    def refuse(_):
+    def refuse(*_):
         raise AssertionError("asked")
 
     methods = [method for method in METHODS if method not in WITH_UNLABELLED]
     first = replace(training("synthetic", 0), config=replace(CONFIG, pretrain_steps=0, steps=1))
-    made = dict(train_methods(methods, first, INPUTS, tmp_path, CPU, refuse))
+    made = dict(train_methods(methods, first, INPUTS, tmp_path, CPU, refuse, refuse))
     assert list(made) == methods
 
 

@@ -156,7 +156,7 @@ def test_what_is_hidden_too_much_is_drawn_anew_and_at_last_refused():
 
 def test_only_methods_with_synthetic_images_render():
     batches = {
-        method: Batches([0], [[0]], Live(SOURCE, 0), method, 8, CROPS, SEED)
+        method: Batches([0], [[0]], Live(SOURCE, 0), method, 8, CROPS, SEED, unlabelled=[0])
         for method in COMPOSITION
     }
     for method, (_, _, share) in COMPOSITION.items():

@@ -18,7 +18,15 @@ from train.learn.losses import pose_loss
 from train.learn.networks import build
 from train.learn.targets import ObjectInfo
 from train.learn.trainer import Training, losses, train
-from train.options import COMPOSITION, MAPPING, METHODS, WITH_MAPPING, CropConfig, TrainConfig
+from train.options import (
+    COMPOSITION,
+    MAPPING,
+    METHODS,
+    WITH_ADVERSARY,
+    WITH_MAPPING,
+    CropConfig,
+    TrainConfig,
+)
 
 MODEL = cuboids()[2]
 CROP = CropConfig(size=16, margin=1.3)
@@ -54,6 +62,7 @@ class RandomBatches:
             draw(twins, 3, 16, 16),
             draw(synthetic, 3, 16, 16),
             draw(synthetic, 2, 16),
+            draw(synthetic if self.method in WITH_ADVERSARY else 0, 3, 16, 16),
         )
         if step == self.spoilt:
             batch.real_targets.fill_(math.nan)

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from click.testing import CliRunner
+from scipy.io import loadmat, savemat
 
 from pipeline import main
 from tests.hand_scenes import write_hands
@@ -16,18 +18,19 @@ from train.learn.rounds import LABELS
 pytestmark = pytest.mark.slow  # all of it trains
 
 TRAINED, UNLABELLED = [1, 3, 5, 7, 9], [2, 4, 6, 8]
-METHODS = ["mixed", "mixed_unlabelled", "mapping_unlabelled"]
+METHODS = ["mixed", "mixed_unlabelled", "mapping_unlabelled", "mapping_unlabelled_adversary"]
 TINY = [
     *("--preset", "nyu", "--workers", 1, "--device", "cpu", "--set", "train.network=small"),
     *("--set", "train.pretrain_steps=2", "--set", "train.steps=3", "--set", "train.batch=8"),
     *("--set", "hand_crop.size=16", "--set", "localiser.frames=16", "--set", "localiser.steps=3"),
     *("--set", "localiser.size=16", "--set", "hand.train_frames=5", "--set", "study.seeds=1"),
-    *("--set", f"run.methods={','.join(METHODS)}", "--set", "run.rounds=2"),
+    *("--set", f"run.methods={','.join(METHODS)}"),
 ]
 
 
-def study(root: Path, out: Path, *sets: str) -> dict:
+def study(root: Path, out: Path, *sets: str, rounds: bool = True) -> dict:
     args = ["study", *TINY, "--set", f"hand.dataset={root}", "--out", out]
+    args += ["--set", "run.rounds=2"] if rounds else []
     args += [word for text in sets for word in ("--set", text)]
     result = CliRunner().invoke(main, [str(arg) for arg in args])
     assert result.exit_code == 0, result.output
@@ -68,7 +71,9 @@ def test_methods_of_one_number_of_frames_share_what_was_read(finished):
         mixed, *enlarged = (inputs(of_it / method) for method in METHODS)
         assert mixed["real"].startswith(f"{labelled} samples")
         assert enlarged[0]["real"].startswith(f"{labelled + 2} samples")  # the better half
-        assert enlarged[0]["real"] == enlarged[1]["real"]
+        assert enlarged[0]["real"] == enlarged[1]["real"] == enlarged[2]["real"]
+        assert enlarged[2]["unlabelled"].startswith("4 samples")
+        assert [one.keys() for one in enlarged[:2]] == [mixed.keys()] * 2
         for method in METHODS:
             used = json.loads((of_it / method / "result.json").read_text())["real_frames"]
             assert len(used) == labelled and set(used) <= set(TRAINED)
@@ -117,3 +122,24 @@ def test_candidates_of_a_fold_share_what_was_read_without_its_held_out_frames(ro
     assert counts == ["5", "2"]  # three of five are held out
     lr = [Checkpoint.load(teacher).settings["train"]["lr"] for teacher in teachers]
     assert lr[0] == lr[1]  # the study's own, whatever is tuned
+
+
+def test_an_adversary_alone_reads_no_frame_and_no_label(root, tmp_path):
+    """Other joints of the unlabelled frames, or none, lead to the same weights, to the bit."""
+    made = []
+    for name in ("others", "none"):
+        other = Path(shutil.copytree(root, tmp_path / name))
+        file = other / "train" / "joint_data.mat"
+        record = {k: v for k, v in loadmat(file).items() if not k.startswith("__")}
+        file.unlink()
+        if name == "others":
+            savemat(file, record | {k: v[:, ::-1] for k, v in record.items() if v.ndim == 4})
+        sets = "study.real_frames=3", f"hand.unlabelled={other}", "run.methods=mapping_adversary"
+        study(root, tmp_path / f"of_{name}", *sets, rounds=False)
+        out = tmp_path / f"of_{name}" / "hand" / "seed0"
+        assert not list(out.rglob(LABELS)) and not list(out.rglob("mixed"))
+        made.append(Checkpoint.load(out / "real3" / "mapping_adversary"))
+    one, two = (of.settings["inputs"] for of in made)
+    assert one["unlabelled"].startswith("9 samples") and one == two
+    for name, tensor in made[0].net.state_dict().items():
+        assert torch.equal(tensor, made[1].net.state_dict()[name]), name

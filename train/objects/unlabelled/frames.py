@@ -1,5 +1,6 @@
 """Real frames whose poses nobody knows, or nobody shall read."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +12,11 @@ from render.formats.bop_writer import write_scene
 from render.formats.split_file import read_unlabelled
 from render.frame import Frame
 from render.image_file import read_rgb
+from render.mesh.mesh import ObjectModel
 from render.progress import progress
 from render.whole_file import whole_folder
-from train.objects.data import DataConfig
+from train.objects.data import DataConfig, Instance, unannotated
+from train.objects.detect.detector import Detector
 from train.objects.read.eye import LENS, Eye
 from train.objects.read.frames import picture_files
 from train.objects.split import choose_images
@@ -50,6 +53,34 @@ def unlabelled_images(data: DataConfig, root: Path, out: Path, seed: int) -> lis
             " of them under `unlabelled` in data.split_file"
         )
     return [_stripped(image) for image in images]
+
+
+def find_object(
+    images: Sequence[UnlabelledImage], detector: Detector, model: ObjectModel
+) -> list[Instance]:
+    """An instance for each image where a detector is sure of a place; where it is in space, nobody
+    knows.
+
+    Raises:
+        InputError: there is none.
+    """
+    found: list[Instance] = []
+    for image in progress(images, len(images), "unlabelled frames, found"):
+        rgb = image.read_rgb()
+        at = detector.find(rgb)
+        if at.is_sure:
+            found.append(unannotated(image, rgb, at.box, model))
+    if not found:
+        raise found_nowhere(len(images))
+    return found
+
+
+def found_nowhere(count: int) -> InputError:
+    """What is said where none of the frames shows the object."""
+    return InputError(
+        f"data.unlabelled: the object was found in none of {count} frames; give others, or leave"
+        " the methods with unlabelled frames"
+    )
 
 
 def _stripped(image: BopImage) -> UnlabelledImage:

@@ -31,7 +31,7 @@ from train.objects.read.image import read_boxes
 from train.objects.refine.refiner import drawn_box, open_refiner
 from train.objects.twins.pair import draw_twins
 from train.objects.unlabelled.agreement import Judge, open_judge
-from train.objects.unlabelled.frames import UnlabelledImage
+from train.objects.unlabelled.frames import UnlabelledImage, found_nowhere
 from train.options import CropConfig
 
 ROUNDS = 4  # of refinement, where the run asks for none: no pose is believed as it was read
@@ -111,10 +111,7 @@ class Labeller:
                 guesses = [self._guess(checkpoint, judge, image, device) for image in shown]
         found = [guess.agreement for guess in guesses if guess.pose is not None]
         if not found:
-            raise InputError(
-                f"data.unlabelled: the object was found in none of {len(guesses)} frames; give"
-                " others, or leave the methods with unlabelled frames"
-            )
+            raise found_nowhere(len(guesses))
         threshold = float(np.percentile(found, 100 - BELIEVED))
         self._show(guesses, threshold, folder / "labels.png")
         record = {"threshold": threshold, "frames": [guess.record() for guess in guesses]}

@@ -1,4 +1,5 @@
-"""Unlabelled frames as a stage of a run: read by a network, believed in part, drawn."""
+"""Unlabelled frames as a stage of a run: read by a network, believed in part, drawn; or only looked
+at."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -10,12 +11,13 @@ import torch
 from render.formats.bop import read_split
 from render.formats.split_file import read_unlabelled
 from render.mesh.mesh import ObjectModel
+from train.learn.batches import Unlabelled
 from train.learn.checkpoint import Checkpoint
 from train.learn.rounds import Pairs
 from train.objects.data import DataConfig, Instance
 from train.objects.detect.detector import Detector
 from train.objects.seen import marks_of
-from train.objects.unlabelled.frames import unlabelled_images
+from train.objects.unlabelled.frames import find_object, unlabelled_images
 from train.objects.unlabelled.label import Labeller
 from train.objects.unlabelled.truth import compare_with_truth
 from train.options import DETECTOR
@@ -62,6 +64,18 @@ def label_frames(
     pairs = labeller.label(checkpoint, folder, device)
     compare_with_truth(data, root, measured, folder)
     return replace(pairs, frames=_marks(data, root))
+
+
+def find_in_frames(place: Place, model: ObjectModel, device: torch.device) -> Unlabelled:
+    """The unlabelled frames where a detector is sure of a place; see `task.Subject.unlabelled`.
+
+    Raises:
+        InputError: it is sure in none of them.
+    """
+    images = unlabelled_images(place.data, place.root, place.out, place.seed)
+    detector = Detector.load(place.folder / DETECTOR, device)
+    samples = find_object(images, detector, model)
+    return Unlabelled(samples, _marks(place.data, place.root))
 
 
 def _marks(data: DataConfig, root: Path) -> tuple[str, ...]:

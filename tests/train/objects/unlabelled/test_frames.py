@@ -12,9 +12,13 @@ from render.errors import InputError
 from render.formats.bop import read_split
 from render.image_file import read_rgb, write_png
 from tests.small_dataset import CAMERA, cuboids, random_frames, write_dataset
+from train.learn.batches import Batches
+from train.objects.crops import ObjectCrops
 from train.objects.data import DataConfig
+from train.objects.detect.detector import Found
 from train.objects.read.eye import LENS
-from train.objects.unlabelled.frames import unlabelled_images
+from train.objects.unlabelled.frames import find_object, unlabelled_images
+from train.options import CropConfig
 
 SPLIT = {"train": [[2, 1], [2, 4]], "test": [[2, 7]], "unlabelled": [[2, 10], [2, 13]]}
 BENT = Lens(CAMERA.K * [[1.1], [1.1], [1]], np.array([0.1, -0.2, 0, 0, 0.0]), CAMERA.size)
@@ -127,3 +131,52 @@ def test_pictures_of_another_size_are_refused_by_name(root, tmp_path):
 def test_a_folder_that_is_not_there_is_named(root, tmp_path):
     with pytest.raises(InputError, match=r"data\.unlabelled: .*gone is no folder"):
         unlabelled_images(data(root, unlabelled=str(tmp_path / "gone")), root, tmp_path, 0)
+
+
+# For an adversary
+
+
+class Detector:
+    """Sure of one place in every image, or in all but the first."""
+
+    def __init__(self, scores=(0.9, 0.9)) -> None:
+        self.scores = iter(scores)
+
+    def find(self, rgb: np.ndarray) -> Found:
+        return Found((20.0, 10.0, 30.0, 40.0), next(self.scores))
+
+
+def test_the_object_is_cut_out_where_it_was_found_and_nowhere_else(root, tmp_path):
+    images, model = unlabelled_images(data(root), root, tmp_path, 0), cuboids()[2]
+    one, other = find_object(images, Detector(), model)
+    assert (one.key[:2], other.key[:2]) == ((2, 10), (2, 13))
+    assert one.box == (20.0, 10.0, 30.0, 40.0)
+    (x, y), (height, width) = one.corner, one.window.shape[:2]
+    assert x < 20 < 50 < x + width and y < 10 < 50 < y + height
+    whole = images[0].read_rgb()[y : y + height, x : x + width]
+    np.testing.assert_array_equal(one.window, whole)
+    assert np.isnan(one.corners).all() and np.isnan(one.annotation.cam_from_obj).all()
+    (sure,) = find_object(images, Detector((0.1, 0.9)), model)
+    assert sure.key == other.key
+    with pytest.raises(InputError, match=r"data\.unlabelled: .* found in none of 2 frames"):
+        find_object(images, Detector((0.1, 0.1)), model)
+
+
+def test_an_adversary_is_shown_the_same_whatever_the_dataset_says_of_poses(root, tmp_path):
+    """With others in its files the same is drawn from, and the same images come, to the bit."""
+    other = Path(shutil.copytree(root, tmp_path / "other"))
+    file = other / "test" / "000002" / "scene_gt.json"
+    records = json.loads(file.read_text())
+    for i in ("10", "13"):
+        records[i] = [{**one, "cam_t_m2c": [0.0, 0.0, 700.0]} for one in records[i]]
+    file.write_text(json.dumps(records))
+    made = []
+    for folder in (root, other):
+        images = unlabelled_images(data(folder), folder, tmp_path / "run", 0)
+        found = find_object(images, Detector(), cuboids()[2])
+        crops = ObjectCrops(CropConfig(size=32))
+        given = found, [[one] for one in found], found, "mapping_adversary", 16, crops, 1
+        made.append(Batches(*given, unlabelled=found))
+    assert made[0].fingerprint() == made[1].fingerprint()
+    one, two = (batches.batch(3).unlabelled for batches in made)
+    assert len(one) == 4 and (one == two).all() and one.isfinite().all()
