@@ -66,7 +66,9 @@ class Errors:
 @click.option("--frames", default=90, help="Of a film.")
 @click.option("--size", default="960x540", help="Of a frame.")
 @click.option("--first", default=0, help="Seed of the first film.")
-@click.option("--mesh", type=click.Path(exists=True, path_type=Path), help="In place of ours.")
+@click.option(
+    "--mesh", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="In place of ours."
+)
 def main(films: int, frames: int, size: str, first: int, mesh: Path | None) -> None:
     """Print a block of lines for each film."""
     width, height = map(int, size.split("x"))

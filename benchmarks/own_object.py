@@ -38,7 +38,9 @@ WITHIN_PX, OF_DIAMETER = 5, 0.1
 
 
 @click.command()
-@click.option("--mesh", type=click.Path(exists=True, path_type=Path), help="In place of ours.")
+@click.option(
+    "--mesh", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="In place of ours."
+)
 @click.option("--seed", default=0, show_default=True, help="Of lens, light and paths.")
 @click.option("--frames", default=90, show_default=True, help="Of each film.")
 @click.option("--set", "settings", multiple=True, help="Settings of `run`.")

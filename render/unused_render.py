@@ -32,6 +32,13 @@ def _is_cluttered(scene: Any) -> bool:
     return bool(scene.occluder_chance or scene.distractor_chance)
 
 
+def _has_solids(scene: Any) -> bool:
+    """Whether tables, rooms or plain solids may be seen; in crops, those of one mesh."""
+    return scene.layout in ("tabletop", "pile", "bin") or (
+        scene.layout == "crop" and _is_cluttered(scene)
+    )
+
+
 def _depth(name: str) -> When:
     return lambda config, _: config["sensor"].depth != name
 
@@ -98,8 +105,9 @@ OF_KINDS = (
     ),
     Unused(
         "scene.textures",
-        "belongs to scene.layout tabletop, pile or bin, or to scene.object_textures; set that, too",
-        lambda c, a: _layout("tabletop", "pile", "bin")(c, a) and not c["scene"].object_textures,
+        "has no effect where no solid stands about; set scene.object_textures, or in"
+        " scene.layout=crop occluder_chance or distractor_chance, too",
+        lambda c, _: not (c["scene"].object_textures or _has_solids(c["scene"])),
     ),
     Unused(
         "scene.table",

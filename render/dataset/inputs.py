@@ -3,6 +3,7 @@
 import hashlib
 import json
 import logging
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -93,6 +94,11 @@ class SceneInputs:
         digests = {str(i): mesh_digest(model, physical) for i, model in self.models.items()}
         self.settings["meshes"] = digests
         self.settings |= self._distractor_record(scene)
+        if self.randomizer.painter.files and not scene.object_textures and not self._has_solids:
+            raise InputError(
+                "scene.textures has no effect on crops of several meshes, where no plain solid"
+                " stands about; set scene.object_textures, too"
+            )
         if self.randomizer.views:  # told by what the file says, not by its place
             self.settings["scene"] |= {"views": _digest_of(self.randomizer.views)}
         self.as_listed = False
@@ -122,6 +128,11 @@ class SceneInputs:
         return {**drawn, **(props() if self._lacks_others or layout == "tabletop" else {})}
 
     @property
+    def _has_solids(self) -> bool:
+        """Whether tables, rooms or plain solids may be seen."""
+        return self.randomizer.config.layout != "crop" or self._lacks_others
+
+    @property
     def _lacks_others(self) -> bool:
         scene = self.randomizer.config
         chances = scene.occluder_chance, scene.distractor_chance
@@ -145,7 +156,7 @@ class SceneInputs:
             sizes[name] = listed[name] if file in draw.left_out else file.stat().st_size
         self.as_listed = sizes == listed
         names = "\n".join(f"{folder / name} {size}" for name, size in sizes.items())
-        made = hashlib.blake2b(names.encode(), digest_size=8).hexdigest()
+        made = hashlib.blake2b(os.fsencode(names), digest_size=8).hexdigest()
         self.settings["backgrounds"] = f"{len(draw.backgrounds)} files, {made}"
 
 

@@ -50,7 +50,7 @@ def read_exr(path: Path, content: bytes) -> np.ndarray:
     pixels = [channels[name].pixels for name in _wanted(channels)]
     if any(part.dtype.name not in SPECTRUM for part in pixels):
         raise InputError(f"{path}: its colours are whole numbers; {FIX}, in half or float")
-    return np.stack(pixels, axis=-1).astype(np.float32)
+    return np.stack(pixels, axis=-1, dtype=np.float32)
 
 
 def _faults(parts: list[Any], flat: set[Any]) -> str | None:
@@ -76,7 +76,7 @@ def _faults(parts: list[Any], flat: set[Any]) -> str | None:
     if any((found[name].xSampling, found[name].ySampling) != (1, 1) for name in wanted):
         return "its channels are of a lower resolution"
     primaries = header.get("chromaticities", PRIMARIES)
-    if np.abs(np.subtract(primaries, PRIMARIES)).max() > ALIKE:
+    if not np.abs(np.subtract(primaries, PRIMARIES)).max() <= ALIKE:
         return "its primaries are not those of linear sRGB (BT.709)"
     return None
 
@@ -90,9 +90,18 @@ def _wanted(channels: dict[str, Any]) -> tuple[str, ...]:
 
 @contextlib.contextmanager
 def _hushed() -> Iterator[None]:
-    """Without what the library prints of damaged files, on Python's output and on the process's."""
-    sys.stderr.flush()
-    kept = os.dup(2)
+    """Without what the library prints of damaged files, on Python's output and on the process's.
+
+    All of the process is silent meanwhile: not for threads.
+    """
+    try:
+        kept = os.dup(2)
+    except OSError:  # closed: there is nothing to hush
+        with contextlib.redirect_stdout(io.StringIO()):
+            yield
+        return
+    if sys.stderr is not None:
+        sys.stderr.flush()
     try:
         with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(io.StringIO()):
             os.dup2(nowhere.fileno(), 2)

@@ -1,6 +1,7 @@
 """Textures in place of the colours that meshes have: which things get one, and which."""
 
 import hashlib
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -73,7 +74,7 @@ class Painter:
             return {}
         sizes = ((f.relative_to(self._folder).as_posix(), f.stat().st_size) for f in self.files)
         names = "\n".join(f"{name} {size}" for name, size in sizes)
-        made = hashlib.blake2b(names.encode(), digest_size=8).hexdigest()
+        made = hashlib.blake2b(os.fsencode(names), digest_size=8).hexdigest()
         return {"textures": f"{len(self.files)} files, {made}"}
 
     def paint(self, placed: Sequence[Placed], rng: np.random.Generator) -> tuple[Placed, ...]:

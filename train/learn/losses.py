@@ -10,7 +10,7 @@ def pose_loss(predicted: Tensor, targets: Tensor, delta: float) -> Tensor:
     Divided by delta, so that beyond delta it grows with slope 1 (BB8 trains with delta 0.01).
 
     Args:
-        predicted: (B, n) coordinates of box corners or joints, relative to the crop.
+        predicted: (B, n) coordinates of points or joints, relative to the crop.
         targets: (B, s, n), one row for each of the object's s symmetries; the smallest counts.
         delta: where the loss turns from quadratic to linear, in half sides of the crop or cube.
 

@@ -88,7 +88,7 @@ def build(
             DeepPrior++ for depth.
         size: side of the square input in pixels, a multiple of 16; of 32 for depth's "paper".
         with_mapping: whether real features pass through g.
-        outputs: 16, the positions of the 8 box corners in the crop, or 3 for each joint.
+        outputs: 2 for each point of an object, its position in the crop, or 3 for each joint.
         channels: 3 for colour images, 1 for depth.
 
     Raises:

@@ -11,7 +11,7 @@ from train.options import METHODS, TrainConfig
 
 # What all methods share: their start, their effort, how often they log.
 SHARED = (
-    *("network", "init", "precision", "pretrain_steps", "steps", "batch"),
+    *("network", "surface_points", "init", "precision", "pretrain_steps", "steps", "batch"),
     *("log_every", "save_every"),
 )
 

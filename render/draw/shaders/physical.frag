@@ -197,7 +197,7 @@ void main() {
         }
     }
 
-#ifdef FINISH
+#if defined(FINISH) && !defined(PAINTED)
     radiance += own_light();
 #endif
     color_and_instance = vec4(displayed(radiance), tint.a);
