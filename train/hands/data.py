@@ -40,7 +40,7 @@ class HandDataConfig:
     synthetic_frames: int = option(0, "Synthetic frames, spread evenly; 0: all", minimum=0)
     unlabelled: str = option(
         "",
-        "Real frames whose joints nobody knows, for the methods ..._unlabelled: a folder whose"
+        "Real frames whose joints nobody knows, for methods with unlabelled frames: a folder whose"
         " train/depth_* they are, of the person of the others; joints that it has are not read."
         " none: the frames of dataset that are not trained on",
         later=True,

@@ -38,9 +38,9 @@ class DataConfig:
     )
     unlabelled: str = option(
         "",
-        "Real frames whose poses nobody knows, for the methods ..._unlabelled: a folder of pictures"
-        " by the camera of the others, or a split's folder of BOP scenes; none: the images that"
-        " split_file has under unlabelled, whose poses are not read",
+        "Real frames whose poses nobody knows, for methods with unlabelled frames: a folder of"
+        " pictures by the camera of the others, or a split's folder of BOP scenes; none: the images"
+        " that split_file has under unlabelled, whose poses are not read",
         later=True,
     )
     train_fraction: float | None = option(
