@@ -23,8 +23,8 @@ HAND = ["--hand", "bundled", "--format", "nyu"]
             "scene.distractor_chance belongs to scene.layout=crop",
         ),
         (
-            ["--preset", "crops", "--set", "scene.textures=pictures"],
-            "scene.textures belongs to scene.layout tabletop, pile or bin, or to",
+            ["--set", "scene.layout=upright", "--set", "scene.textures=pictures"],
+            "scene.textures has no effect where no solid stands about",
         ),
         (
             ["--set", "scene.textures=pictures", "--set", "scene.table=wood"],

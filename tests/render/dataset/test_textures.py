@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+import assets
 from benchmarks.kill import same_files
 from pipeline import main
 from render.dataset import generate as module
@@ -97,3 +98,15 @@ def test_pyrender_refuses_textures(pictures, tmp_path, name):
     asked = replace(SceneConfig(), **{name: getattr(scene(pictures), name)})
     with pytest.raises(InputError, match=rf"^scene\.{name}: pyrender does not draw that here"):
         generate(replace(RENDER, renderer="pyrender"), asked, tmp_path / "out", 0, 1)
+
+
+def test_pictures_that_no_crop_would_show_are_refused(pictures, tmp_path):
+    """One mesh stands among plain solids, several among one another."""
+    crops = replace(scene(pictures), layout="crop", object_textures=0.0, occluder_chance=1.0)
+    with pytest.raises(InputError, match=r"scene\.textures has no effect on crops of several"):
+        generate(RENDER, crops, tmp_path / "several", seed=1, workers=1)
+    assert not (tmp_path / "several").exists()
+    one = replace(RENDER, obj_ids=(1,), objects=(str(assets.FOLDER / "obj_000001.ply"),))
+    generate(one, crops, tmp_path / "one", seed=1, workers=1)
+    specs = json.loads((tmp_path / "one/train/000000/scene_spec.json").read_text())
+    assert any("texture" in o["material"] for spec in specs.values() for o in spec["objects"])
