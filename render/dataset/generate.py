@@ -83,9 +83,9 @@ def generate(
     draw = inputs.randomizer
     if left:
         draw.prepare()
+        inputs.check_textures()
     shown = (draw.background_image(job.first + i) for job in left for i in range(job.frames))
     check_images(path for path in shown if path is not None)
-    check_images(draw.painter.files if left else (), "delete it from scene.textures, or mend it")
     if config.renderer == "moderngl" and not config.exact and left:
         keep_levels({**inputs.models, **inputs.distractors})  # once, rather than in every worker
     folders = [out / split for split in splits]

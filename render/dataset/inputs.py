@@ -14,7 +14,7 @@ import numpy as np
 
 from render.camera import Camera
 from render.config import to_dict
-from render.dataset.backgrounds import with_missing
+from render.dataset.backgrounds import check_images, with_missing
 from render.dataset.folder import DISTRACTORS, TURNED
 from render.draw.renderer import RenderConfig
 from render.errors import InputError
@@ -126,6 +126,11 @@ class SceneInputs:
         if layout in SETTLED:
             return {**drawn, **all_props()}
         return {**drawn, **(props() if self._lacks_others or layout == "tabletop" else {})}
+
+    def check_textures(self) -> None:
+        """Raise InputError, which names them all, for pictures of scene.textures that cannot be
+        read."""
+        check_images(self.randomizer.painter.files, "delete it from scene.textures, or mend it")
 
     @property
     def _has_solids(self) -> bool:

@@ -58,6 +58,7 @@ class ObjectSource:
             raise InputError("run.live draws with render.renderer=moderngl only")
         inputs = self._inputs(0)
         inputs.randomizer.prepare()
+        inputs.check_textures()
         if not self.render.exact:
             levels_of({**inputs.models, **inputs.distractors})
 
