@@ -207,11 +207,10 @@ class ObjectSubject:
         self.model, proposed = task._model(subject)
         measured = measured_model(self.root, self.model.obj_id)
         self.measured = with_symmetries(measured, self.data, proposed)
-        has_detector = self.config["run"].detect
-        self.detections = task.folder(subject) / DETECTOR / DETECTIONS if has_detector else None
-        inputs = self._load(task.folder(subject))
-        target = object_target(self.model, inputs)
-        held_out = self.config["run"].held_out
+        found = self.folder / DETECTOR / DETECTIONS
+        self.detections = found if self.config["run"].detect else None
+        inputs = self._load(self.folder)
+        target, held_out = object_target(self.model, inputs), self.config["run"].held_out
         frames = () if held_out else training_marks(self.data, self.root, self.seed)
         self.material = Material(inputs, target, self.config["crop"], frames, task._around)
         self.frames: list[Any] = [instance.key[:2] for instance in inputs.real]
@@ -251,7 +250,7 @@ class ObjectSubject:
     def evaluate(
         self, checkpoint: Checkpoint, method: str, device: torch.device, folder: Path
     ) -> list[Outcome]:
-        outcomes: list[Outcome] = []
+        outcomes = []
         with read_refiner(folder.parent, self.model.obj_id) as refiner:
             for row, used in passes(method, refiner).items():
                 found, estimates = evaluate_method(
@@ -274,15 +273,14 @@ class ObjectSubject:
         leave_lens((self.root / self.data.split / f"{i:06d}" for i in scenes), folder)
 
     def show_tests(self, found: Mapping[str, list[Outcome]], folder: Path) -> None:
-        boxes = self.tests[0].boxes
+        boxes, crop = self.tests[0].boxes, self.config["crop"]
         first = [o for outcomes in found.values() for o in outcomes if o.boxes == boxes]
-        test_sheet(first, self.config["crop"], folder / "test_frames.png")
-        extreme_sheet(first, self.config["crop"], folder / "extremes.png")
+        test_sheet(first, crop, folder / "test_frames.png")
+        extreme_sheet(first, crop, folder / "extremes.png")
 
     def _refiner(self, data: DataConfig) -> AbstractContextManager[Refiner | None]:
-        return open_refiner(
-            self.config["run"].refine, data, self.root, self.model.obj_id, self.seed
-        )
+        refine = self.config["run"].refine
+        return open_refiner(refine, data, self.root, self.model.obj_id, self.seed)
 
     def _held_out(self, fold: Fold) -> DataConfig:
         return replace(self.data, folds=fold[0], fold=fold[1])
