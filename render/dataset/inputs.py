@@ -3,7 +3,6 @@
 import hashlib
 import json
 import logging
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -28,6 +27,7 @@ from render.hand.scene import HandSceneConfig
 from render.mesh.axes import up_axis
 from render.mesh.mesh import ObjectModel, load_models
 from render.mesh.names import check_names, ids_of
+from render.scene.background import told
 from render.scene.distractors import load_distractors, needs_solids
 from render.scene.furnishings import all_props
 from render.scene.lighting import NONE
@@ -96,8 +96,9 @@ class SceneInputs:
         self.settings |= self._distractor_record(scene)
         if self.randomizer.painter.files and not scene.object_textures and not self._has_solids:
             raise InputError(
-                "scene.textures has no effect on crops of several meshes, where no plain solid"
-                " stands about; set scene.object_textures, too"
+                "scene.textures has no effect on crops of several meshes, nor in"
+                " scene.layout=upright, where no plain solid stands about; set"
+                " scene.object_textures, too"
             )
         if self.randomizer.views:  # told by what the file says, not by its place
             self.settings["scene"] |= {"views": _digest_of(self.randomizer.views)}
@@ -125,7 +126,7 @@ class SceneInputs:
         layout, drawn = self.randomizer.config.layout, {**self.models, **self.distractors}
         if layout in SETTLED:
             return {**drawn, **all_props()}
-        return {**drawn, **(props() if self._lacks_others or layout == "tabletop" else {})}
+        return {**drawn, **(props() if self._has_solids else {})}
 
     def check_textures(self) -> None:
         """Raise InputError, which names them all, for pictures of scene.textures that cannot be
@@ -135,7 +136,7 @@ class SceneInputs:
     @property
     def _has_solids(self) -> bool:
         """Whether tables, rooms or plain solids may be seen."""
-        return self.randomizer.config.layout != "crop" or self._lacks_others
+        return self.randomizer.config.layout in (*SETTLED, "tabletop") or self._lacks_others
 
     @property
     def _lacks_others(self) -> bool:
@@ -160,9 +161,8 @@ class SceneInputs:
             name = str(file.relative_to(folder))
             sizes[name] = listed[name] if file in draw.left_out else file.stat().st_size
         self.as_listed = sizes == listed
-        names = "\n".join(f"{folder / name} {size}" for name, size in sizes.items())
-        made = hashlib.blake2b(os.fsencode(names), digest_size=8).hexdigest()
-        self.settings["backgrounds"] = f"{len(draw.backgrounds)} files, {made}"
+        placed = {str(folder / name): size for name, size in sizes.items()}
+        self.settings["backgrounds"] = told(placed)
 
 
 def named(models: dict[int, ObjectModel], names: Sequence[str]) -> dict[int, ObjectModel]:

@@ -1,7 +1,5 @@
 """Textures in place of the colours that meshes have: which things get one, and which."""
 
-import hashlib
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,7 +9,7 @@ import numpy as np
 
 from render.config import option
 from render.mesh.mesh import ObjectModel
-from render.scene.background import image_files
+from render.scene.background import image_files, told
 from render.scene.furnishings import FLOOR_REPEATS, FLOORS, WALL_REPEATS, WALLS
 from render.scene.lighting import LampConfig
 from render.scene.props import REPEATS, SOLIDS, TABLES
@@ -72,10 +70,8 @@ class Painter:
         """What settings tell of the pictures: their names and sizes; nothing without any."""
         if not self.files:
             return {}
-        sizes = ((f.relative_to(self._folder).as_posix(), f.stat().st_size) for f in self.files)
-        names = "\n".join(f"{name} {size}" for name, size in sizes)
-        made = hashlib.blake2b(os.fsencode(names), digest_size=8).hexdigest()
-        return {"textures": f"{len(self.files)} files, {made}"}
+        sizes = {f.relative_to(self._folder).as_posix(): f.stat().st_size for f in self.files}
+        return {"textures": told(sizes)}
 
     def paint(self, placed: Sequence[Placed], rng: np.random.Generator) -> tuple[Placed, ...]:
         """The same things, some with textures; props of one mesh and material have the same."""

@@ -8,11 +8,19 @@ from render.errors import InputError
 from render.formats.bop import read_split
 from render.mesh.mesh import ObjectModel
 from train.learn.batches import Inputs
+from train.learn.stream import Live
 from train.learn.targets import ObjectInfo
 from train.learn.task import Folders
 from train.objects.crops import ObjectCrops
-from train.objects.data import DataConfig, Instance, load_instances, load_twins
+from train.objects.data import (
+    DataConfig,
+    Instance,
+    load_instances,
+    load_synthetic,
+    load_twins,
+)
 from train.objects.keypoints import surface_points
+from train.objects.sources import live_images
 from train.objects.split import choose_images
 from train.objects.symmetry import KEYS
 from train.objects.twins.pair import twin_splits
@@ -51,6 +59,28 @@ def twins_in(folder: Path, real: Sequence[Instance]) -> list[list[Instance]]:
     """The twins of real instances in a folder that `pair` made."""
     images = [image for split in twin_splits(folder) for image in read_split(folder, split)]
     return load_twins(images, real)
+
+
+def load_inputs(
+    config: Mapping[str, Any], root: Path, model: ObjectModel, folder: Path, seed: int
+) -> Inputs:
+    """All that the networks of an object of a run are trained on.
+
+    Args:
+        folder: the object's in the run, in which `sources.prepare` has left it.
+    """
+    data: DataConfig = config["data"]
+    real: list[Instance] = []
+    twins: list[list[Instance]] = []
+    if not config["run"].held_out:
+        real = real_instances(data, root, model, seed)
+        twins = twins_in(folder / "twins", real)
+    synthetic: Sequence[Instance] | Live
+    if config["run"].live:
+        synthetic = live_images(config, root, model, folder, seed)
+    else:
+        synthetic = load_synthetic(folder / "synthetic_images", model, data.min_visib)
+    return Inputs(object_crops(config, model), real, twins, synthetic)
 
 
 def check_folders(config: Mapping[str, Any], method: str, folders: Folders) -> None:

@@ -9,12 +9,15 @@ import numpy as np
 
 from render.mesh.mesh import Mesh
 from render.mesh.proposed import sample_surface
+from train.learn.targets import NO_POINTS
 
 SAMPLES = 4096  # of the surface, among which they are chosen
 
 
 def surface_points(mesh: Mesh, count: int) -> np.ndarray:
     """(count, 3) metres: each is farthest from those before it, the first from the middle."""
+    if not count:
+        return NO_POINTS
     candidates, _ = sample_surface(mesh, SAMPLES, np.random.default_rng(0))
     distance = np.linalg.norm(candidates - candidates.mean(axis=0), axis=1)
     chosen = np.empty((count, 3))

@@ -22,6 +22,7 @@ from train.objects.detect.stage import DETECTIONS, prepare_detector
 from train.objects.evaluate import TestSet, evaluate_method, measured_model, passes, test_sets
 from train.objects.inputs import (
     check_folders,
+    load_inputs,
     object_crops,
     object_target,
     real_instances,
@@ -209,8 +210,9 @@ class ObjectSubject:
         self.measured = with_symmetries(measured, self.data, proposed)
         found = self.folder / DETECTOR / DETECTIONS
         self.detections = found if self.config["run"].detect else None
-        inputs = self._load(self.folder)
-        target, held_out = object_target(self.model, inputs), self.config["run"].held_out
+        inputs = load_inputs(self.config, self.root, self.model, self.folder, self.seed)
+        target = object_target(self.model, inputs)
+        held_out = self.config["run"].held_out
         frames = () if held_out else training_marks(self.data, self.root, self.seed)
         self.material = Material(inputs, target, self.config["crop"], frames, task._around)
         self.frames: list[Any] = [instance.key[:2] for instance in inputs.real]
@@ -230,8 +232,8 @@ class ObjectSubject:
         self, checkpoint: Checkpoint, frames: Collection[Any], folder: Path, device: torch.device
     ) -> Pairs:
         real = [i for i in self.material.inputs.real if i.key[:2] in frames]
-        at = self._place, self.model, self.measured
-        return label_frames(*at, real, checkpoint, folder, device)
+        at = self._place
+        return label_frames(at, self.model, self.measured, real, checkpoint, folder, device)
 
     def unlabelled(self, device: torch.device) -> Unlabelled:
         return find_in_frames(self._place, self.model, device)
@@ -250,7 +252,7 @@ class ObjectSubject:
     def evaluate(
         self, checkpoint: Checkpoint, method: str, device: torch.device, folder: Path
     ) -> list[Outcome]:
-        outcomes = []
+        outcomes: list[Outcome] = []
         with read_refiner(folder.parent, self.model.obj_id) as refiner:
             for row, used in passes(method, refiner).items():
                 found, estimates = evaluate_method(
@@ -270,7 +272,8 @@ class ObjectSubject:
         with self._refiner(self.data) as refiner:
             leave_refiner(refiner, folder)
         scenes = sorted({instance.key[0] for instance in inputs.real})
-        leave_lens((self.root / self.data.split / f"{i:06d}" for i in scenes), folder)
+        split = self.root / self.data.split
+        leave_lens((split / f"{scene_id:06d}" for scene_id in scenes), folder)
 
     def show_tests(self, found: Mapping[str, list[Outcome]], folder: Path) -> None:
         boxes, crop = self.tests[0].boxes, self.config["crop"]
@@ -284,16 +287,3 @@ class ObjectSubject:
 
     def _held_out(self, fold: Fold) -> DataConfig:
         return replace(self.data, folds=fold[0], fold=fold[1])
-
-    def _load(self, folder: Path) -> Inputs:
-        """All that the object's networks are trained on."""
-        has_real, own = not self.config["run"].held_out, (self.root, self.model, self.seed)
-        real = real_instances(self.data, *own) if has_real else []
-        synthetic: Sequence[Instance] | Live
-        if self.config["run"].live:
-            synthetic = live_images(self.config, self.root, self.model, folder, self.seed)
-        else:
-            least = self.data.min_visib
-            synthetic = load_synthetic(folder / "synthetic_images", self.model, least)
-        twins = twins_in(folder / "twins", real) if has_real else []
-        return Inputs(object_crops(self.config, self.model), real, twins, synthetic)

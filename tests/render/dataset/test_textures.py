@@ -106,6 +106,8 @@ def test_pictures_that_no_crop_would_show_are_refused(pictures, tmp_path):
     with pytest.raises(InputError, match=r"scene\.textures has no effect on crops of several"):
         generate(RENDER, crops, tmp_path / "several", seed=1, workers=1)
     assert not (tmp_path / "several").exists()
+    with pytest.raises(InputError, match=r"nor in scene\.layout=upright"):
+        generate(RENDER, replace(crops, layout="upright"), tmp_path / "upright", 1, workers=1)
     one = replace(RENDER, obj_ids=(1,), objects=(str(assets.FOLDER / "obj_000001.ply"),))
     generate(one, crops, tmp_path / "one", seed=1, workers=1)
     specs = json.loads((tmp_path / "one/train/000000/scene_spec.json").read_text())
