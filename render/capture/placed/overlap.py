@@ -9,10 +9,15 @@ from render.capture.placed.ground import Ground
 from render.contour.colors import Colors
 
 NEAR = 0.12  # of a silhouette's size: no further from it is looked at for what colours show
+UNSURE = 1.5  # log odds: a colour that says less, as white before white paper, says nothing
+TOLD = 0.2  # of a silhouette's pixels at least must say something for the others not to count
 
 
 def iou(window: Window, colors: Colors, ground: Ground | None) -> float:
-    """Intersection over union of what is drawn and what colours show, near to what is drawn."""
+    """Intersection over union of what is drawn and what colours show, near to what is drawn.
+
+    Pixels that could be either do not count, unless nearly all could.
+    """
     said = cv2.GaussianBlur(log_odds(window, colors, ground), (0, 0), 1.0)
     mask = window.mask
     area = int(np.count_nonzero(mask))
@@ -23,7 +28,11 @@ def iou(window: Window, colors: Colors, ground: Ground | None) -> float:
     near = (cv2.dilate(mask.astype(np.uint8), kernel) > 0) & window.within
     # Holes within the object, of a colour that the ground has too, are not told from it.
     shown = _filled((said > 0) & near) & near
-    both, either = int((mask & shown).sum()), int(((mask & near) | shown).sum())
+    counts = np.abs(said) > UNSURE
+    if np.count_nonzero(mask & counts) < TOLD * area:
+        counts = np.ones_like(mask)
+    both = np.count_nonzero(mask & shown & counts)
+    either = np.count_nonzero(((mask & near) | shown) & counts)
     return both / max(either, 1)
 
 

@@ -12,6 +12,7 @@ from render.transforms import apply
 ALIKE_DEG = 10.0  # resting poses that are no further apart are one: a round side rolls
 LEAST_LIKELY = 0.01
 MOST = 8  # poses that are offered
+LONGER = 1.05  # times its width: an object that is no longer is not turned
 UPRIGHT_DEG = 5.0  # from the mesh's own z: it stands as it was modelled
 
 
@@ -53,7 +54,7 @@ def resting_poses(model: ObjectModel) -> list[Resting]:
     rotations, shares = stable_poses(vertices)
     found: list[Resting] = []
     for R, share in zip(rotations, shares, strict=True):
-        new = Resting(rest(corners, _ahead(R)).table_from_obj, float(share))
+        new = Resting(rest(corners, _along(corners, _ahead(R))).table_from_obj, float(share))
         i = next((i for i, old in enumerate(found) if _same(new, old, model.symmetries)), None)
         if i is None:
             found.append(new)
@@ -89,6 +90,15 @@ def _ahead(R: np.ndarray) -> np.ndarray:
     axis = 0 if np.hypot(*R[:2, 0]) > 0.3 else 1
     c, s = R[:2, axis] / np.hypot(*R[:2, axis])
     return np.array([[c, s, 0], [-s, c, 0], [0, 0, 1]]) @ R
+
+
+def _along(corners: np.ndarray, R: np.ndarray) -> np.ndarray:
+    """A rotation onto the board, by a quarter turn more if the object is longer along y.
+
+    The board's page lies, so that there is more room along x.
+    """
+    across, up = np.ptp(corners @ R[:2].T, axis=0)
+    return np.array([[0.0, 1, 0], [-1, 0, 0], [0, 0, 1]]) @ R if up > LONGER * across else R
 
 
 def _same(a: Resting, b: Resting, symmetries: np.ndarray) -> bool:
