@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import trimesh
 from click.testing import CliRunner, Result
 
 from pipeline import main
@@ -49,6 +50,14 @@ def test_the_board_of_an_object_leaves_room_for_it_and_lists_its_poses(tmp_path)
     result = invoke("board", "--object", TUG, "--out", tmp_path / "tug.pdf")
     assert "--rest 0: -z down (printed)" in result.output
     assert read_board(tmp_path / "tug.toml").hole is not None
+
+
+def test_a_board_has_room_for_what_is_long_across_the_page_as_it_was_modelled(tmp_path):
+    trimesh.creation.box((0.066, 0.12, 0.1)).export(tmp_path / "cow.ply")
+    result = invoke("board", "--object", tmp_path / "cow.ply", "--out", tmp_path / "cow.pdf")
+    assert result.exit_code == 0, result.output
+    x0, y0, x1, y1 = read_board(tmp_path / "cow.toml").hole
+    assert x1 - x0 > y1 - y0
 
 
 def test_both_helps_name_what_there_is():

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from render.capture.placed.outline import outline
-from render.capture.placed.place import resting_pose, resting_poses
+from render.capture.placed.place import footprint, resting_pose, resting_poses
 from render.errors import InputError
 from render.mesh.mesh import load_models
 from render.transforms import apply
@@ -58,3 +58,13 @@ def test_a_foot_that_is_smaller_than_the_object_is_printed_too():
     low = vertices[:, 2] < vertices[:, 2].min() + 0.003
     for radius, of in zip(radii, (vertices, vertices[low]), strict=True):
         assert np.median(radius) == pytest.approx(np.linalg.norm(of[:, :2], axis=1).max(), abs=6e-4)
+
+
+def test_an_object_lies_along_the_board_whichever_axis_of_its_mesh_is_the_longer():
+    for low, high in (
+        ((-0.05, -0.03, 0), (0.05, 0.03, 0.02)),
+        ((-0.03, -0.05, 0), (0.03, 0.05, 0.02)),
+    ):
+        model = cuboid(1, low, high)
+        least, greatest = footprint(model, resting_pose(model, 0).board_from_obj)
+        np.testing.assert_allclose(greatest - least, [0.1, 0.06], atol=1e-6)
