@@ -27,6 +27,7 @@ if not __package__:  # run as a script: Python then knows this folder, not the p
 
 from benchmarks.capture import ASSETS, any_shot, print_outline, put_by_hand
 from render.camera import Camera
+from render.errors import InputError
 from render.image_file import write_png
 from render.mesh.mesh import ObjectModel, load_models
 from tests.render.capture.film import Film, make_film, write_film
@@ -54,7 +55,10 @@ def main(
         folder.mkdir(parents=True, exist_ok=True)
         shown = (mesh or ASSETS / "obj_000001.ply").resolve()
         (model,) = load_models([shown]).values()
-        new = _make_films(folder, shown, model, seed, frames)
+        try:
+            new = _make_films(folder, shown, model, seed, frames)
+        except InputError as error:  # it fits no board
+            raise click.ClickException(str(error)) from None
         sets = [part for setting in settings for part in ("--set", setting)]
         ruler = ["--ruler-mm", str(RULER_MM), "--object", str(shown)]
         board = ["--board", "board.toml", *ruler]
@@ -63,7 +67,11 @@ def main(
         _timed(folder, "run", "--object", str(shown), "--real", "real", "--out", "runs", *sets)
         _timed(folder, "predict", "runs", "photo.png")
         lines = _timed(folder, "predict", "runs", "new.mp4", "--video", "poses.mp4")
-        print(_errors([json.loads(line) for line in lines if line.startswith("{")], new, model))
+        print(
+            errors_in_words(
+                [json.loads(line) for line in lines if line.startswith("{")], new, model
+            )
+        )
 
 
 def _make_films(folder: Path, mesh: Path, model: ObjectModel, seed: int, frames: int) -> Film:
@@ -97,7 +105,7 @@ def _timed(folder: Path, *command: str) -> list[str]:
     return done.stdout.splitlines()
 
 
-def _errors(records: list[dict], film: Film, model: ObjectModel) -> str:
+def errors_in_words(records: list[dict], film: Film, model: ObjectModel) -> str:
     """How well the poses of each frame's first reading fit the film's truth."""
     camera = Camera(film.K, *film.size)
     assert film.board_from_obj is not None

@@ -13,7 +13,7 @@ from train.learn.onnx_file import BATCH, INPUT, OPSET, OUTPUT, check_onnx, write
 from train.objects.detect.beside import network_folder
 from train.tasks import KINDS
 
-FORMAT = "feature-mapping network, version 1"
+FORMAT = "feature-mapping network, version 2"
 
 
 def export_onnx(run: Path, file: Path) -> str:

@@ -41,7 +41,8 @@ class ObjectConfig:
     )
     least_iou: float = option(
         0.8,
-        "Of the drawn silhouette and what colours show, median over frames; below it: refused",
+        "Of the drawn silhouette and what colours show where they tell, median over frames; below"
+        " it: refused",
         minimum=0,
         maximum=1,
     )
