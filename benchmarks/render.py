@@ -33,6 +33,7 @@ NAMES = {
     "b_levels": "(b) with level of detail",
     "c_levels": "(c) with level of detail",
     "d_levels": "(d) with level of detail",
+    "d_lit": "(d) with level of detail, each scene in an environment of its own",
     "d_1": "1 worker that has one thread in all",
     "d_2": "2 workers that have one thread each in all",
     "f": "(f) ours, the whole command",
@@ -43,6 +44,7 @@ NAMES = {
 RATIOS = (
     ("b", "a", {"640x480": 3.5}),
     ("d_levels", "a", {"640x480": 20.0, "128x128": 40.0}),
+    ("d_lit", "a", {"640x480": 20.0, "128x128": 35.0}),
     ("d_2", "d_1", {"640x480": 1.9, "128x128": 1.9}),
     ("b", "e", {"640x480": 0.85, "128x128": 0.85}),
     ("f", "f_plain", {"640x480": 15.0, "128x128": 15.0}),
@@ -92,6 +94,7 @@ def headline(contest: Contest, workload: Workload) -> dict[str, float]:
             "b_levels": contest.ours(levels, "frames"),
             "c_levels": contest.ours(levels, "annotations"),
             "d_levels": contest.workers(levels),
+            "d_lit": contest.workers(replace(levels, environment=True)),
             "d_1": contest.workers(workload, 1, threads=0),
             "d_2": contest.workers(workload, 2, threads=0),
         }

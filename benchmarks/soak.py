@@ -1,6 +1,6 @@
 """Render a great many frames in one process and watch its memory.
 
-    python benchmarks/soak.py --frames 100000
+    python benchmarks/soak.py --frames 100000 [--preset photo]
 
 All of `render` is at work: random scenes, drawing, masks, the colour camera, PNG files. Scenes are
 deleted when they are complete. The resident memory is printed all along; exit code 1 if at the end
@@ -20,6 +20,7 @@ sys.path[0] = str(Path(__file__).resolve().parents[1])  # else `render` would be
 import click
 import trimesh
 
+from render.config import fill, load_preset
 from render.dataset import missing
 from render.dataset.generate import generate
 from render.draw.renderer import RenderConfig
@@ -61,8 +62,11 @@ def resident_mb() -> float:
     raise RuntimeError("/proc/self/status has no VmRSS")
 
 
-def soak(folder: Path, frames: int) -> MemoryLog:
+def soak(folder: Path, frames: int, scene: SceneConfig | None = None) -> MemoryLog:
     """Render so many frames in this process, and follow its memory.
+
+    Args:
+        scene: None has `render`'s defaults.
 
     Raises:
         RuntimeError: not all scenes were seen when they were complete.
@@ -77,7 +81,7 @@ def soak(folder: Path, frames: int) -> MemoryLog:
     log.addHandler(memory)
     log.setLevel(logging.DEBUG)
     try:
-        generate(config, SceneConfig(), out, seed=0, workers=1)
+        generate(config, scene or SceneConfig(), out, seed=0, workers=1)
     finally:
         log.removeHandler(memory)
         log.setLevel(level)
@@ -88,11 +92,13 @@ def soak(folder: Path, frames: int) -> MemoryLog:
 
 @click.command()
 @click.option("--frames", type=click.IntRange(2 * WARM_UP), default=100_000, show_default=True)
-def main(frames: int) -> None:
+@click.option("--preset", help="Of `render`, whose scenes are drawn; its defaults if not given.")
+def main(frames: int, preset: str | None) -> None:
     """Render frames of 64x64 pixels and watch the memory."""
     frames -= frames % FRAMES_PER_SCENE
+    scene = fill(SceneConfig, load_preset(preset)["scene"], "scene") if preset else None
     with tempfile.TemporaryDirectory() as folder:
-        memory = soak(Path(folder), frames)
+        memory = soak(Path(folder), frames, scene)
     change = memory.last_mb / memory.warm_mb - 1
     click.echo(
         f"{frames} frames in one process: {memory.warm_mb:.1f} MB after {WARM_UP},"

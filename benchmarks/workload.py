@@ -1,11 +1,12 @@
 """What the benchmarks draw: a mesh, placed at random poses, at one image size."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 import numpy as np
 
 import assets
+from render.environment.spec import DRAWN_KINDS, Environment
 from render.mesh.mesh import Mesh, load_models, object_model
 from render.mesh.mesh import models_info_record as info_of
 from render.scene.layout import DEFAULT_INTRINSICS
@@ -25,7 +26,8 @@ class Workload:
     """A mesh at some poses.
 
     source: a mesh file, or "blob", a bumpy closed surface of `faces` triangles. count: objects in a
-    scene. levels: draw coarser meshes where those are good enough.
+    scene. levels: draw coarser meshes where those are good enough. environments: light from all
+    around, so many different; 0 is none.
     """
 
     source: str
@@ -34,6 +36,7 @@ class Workload:
     size: tuple[int, int] = (640, 480)
     count: int = 1
     levels: bool = False
+    environments: int = 0
 
 
 BUNDLED = Workload(str(assets.FOLDER), 1)
@@ -71,6 +74,11 @@ def blob(faces: int, radius: float = 0.1) -> Mesh:
 @cache
 def specs_of(workload: Workload, count: int = SCENES) -> list[SceneSpec]:
     """The scenes of a workload: a perfect camera before black."""
+    if workload.environments:
+        plain = specs_of(replace(workload, environments=0), count)
+        numbers = np.arange(count) % workload.environments
+        around = [Environment(DRAWN_KINDS[i % 3], seed=(int(i),)) for i in numbers]
+        return [replace(s, environment=e) for s, e in zip(plain, around, strict=True)]
     mesh = mesh_of(workload.source, workload.obj_id, workload.faces)
     model = object_model(workload.obj_id, mesh, info_of(mesh), workload.source)
     if workload.size == CROP:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from render.environment.spec import DRAWN_KINDS
 from render.unused import Unused, When, all_but, lacks
 
 
@@ -47,7 +48,8 @@ COLOR = "gain white_balance gamma blur_px noise motion_px full_well_e read_noise
 COLOR = " ".join(f"sensor.{name}" for name in (*COLOR.split(), "jpeg_quality"))
 LENS = "sensor.k1 sensor.k2 sensor.p1 sensor.p2 sensor.k3"
 LIGHT = "lights ambient light light_color light_kinds light_distance spot_deg shadow_chance"
-LIGHT += " lamp_size tint tint_spread gloss shininess environment roughness metallic_chance"
+LIGHT += " lamp_size tint tint_spread gloss shininess environment environments roughness"
+LIGHT += " metallic_chance"
 LIGHT = " ".join(f"scene.{name}" for name in LIGHT.split())
 
 # What only some kinds of scenes, lights and cameras have.
@@ -151,6 +153,11 @@ OF_KINDS = (
         "scene.roughness scene.metallic_chance",
         "belongs to scene.environment; set that, too",
         lambda c, _: c["scene"].environment == "none",
+    ),
+    Unused(
+        "scene.environments",
+        "belongs to scene.environment any, studio, room or sky",
+        lambda c, _: c["scene"].environment not in ("any", *DRAWN_KINDS),
     ),
     Unused(
         "scene.gloss scene.shininess",

@@ -8,9 +8,7 @@ import numpy as np
 from render.draw.gl_context import ALBEDO_UNIT, ENVIRONMENT_BINDING, MIRRORED_UNIT
 from render.environment.albedo import directional_albedo
 from render.environment.light import EnvironmentLight, prepare
-from render.environment.spec import Environment
-
-KEPT = 16  # textures; more than are drawn together
+from render.environment.spec import KEPT, Environment
 
 # std140 uniform block of physical.frag.
 ENVIRONMENT = np.dtype(
@@ -43,7 +41,7 @@ class Environments:
         if key not in self._mirrored:
             self._mirrored[key] = self._upload(light.mirrored)
         self._mirrored.move_to_end(key)
-        if len(self._mirrored) > KEPT:
+        if len(self._mirrored) > KEPT:  # that is more than are drawn together
             self._mirrored.popitem(last=False)[1].release()
         self._mirrored[key].use(MIRRORED_UNIT)
         if self._albedo is None:

@@ -14,7 +14,7 @@ import numpy as np
 from render.environment.panorama import Panorama, directions
 from render.environment.room import Room
 from render.environment.sky import Sky
-from render.environment.spec import Environment
+from render.environment.spec import KEPT, Environment
 from render.environment.studio import Studio
 
 # Unit directions (..., 3) -> radiance (..., 3), float32, before it is scaled.
@@ -54,7 +54,7 @@ def prepare(environment: Environment) -> EnvironmentLight:
     return _prepare(environment.kind, environment.seed, environment.path)
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=KEPT)
 def _prepare(kind: str, seed: tuple[int, ...], path: str | None) -> EnvironmentLight:
     radiance = _radiance(kind, seed, path)
     panorama = radiance(directions(ROWS, COLUMNS))

@@ -6,6 +6,7 @@ from render.sensor.spec import Vector
 
 DRAWN_KINDS = ("studio", "room", "sky")  # from a seed
 ENVIRONMENT_KINDS = ("plain", *DRAWN_KINDS, "image")
+KEPT = 64  # that a process holds ready at a time, 2 MB each
 UPRIGHT: tuple[Vector, ...] = ((1.0, 0.0, 0.0), (0.0, 0.0, 1.0), (0.0, -1.0, 0.0))
 
 

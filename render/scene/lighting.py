@@ -70,15 +70,16 @@ class LampConfig(SettledConfig):
 class Lighting:
     """Draws light from the ranges of a SceneConfig.
 
-    scale: factor on how far lamps are. panoramas: the files that environments are drawn from.
+    scale: factor on how far lamps are. seed: of the environments that frames share. panoramas: the
+    files that environments are drawn from.
     """
 
-    def __init__(self, config: Any, scale: float) -> None:
+    def __init__(self, config: Any, scale: float, seed: int) -> None:
         """
         Raises:
             InputError: there is no such kind of light or environment.
         """
-        self.config, self.scale = config, scale
+        self.config, self.scale, self.seed = config, scale, seed
         _check_light_kinds(config.light_kinds)
         self.panoramas: list[Path] = []
         if config.environment not in (NONE, ANY, *DRAWN_KINDS):
@@ -136,6 +137,10 @@ class Lighting:
         if self.panoramas:
             path = self.panoramas[rng.integers(len(self.panoramas))]
             return Environment("image", env_from_cam, path=str(path))
+        if self.config.environments:
+            number = int(rng.integers(self.config.environments))
+            kind = DRAWN_KINDS[number % len(DRAWN_KINDS)] if chosen == ANY else chosen
+            return Environment(kind, env_from_cam, seed=(self.seed, number))
         kind = DRAWN_KINDS[rng.integers(len(DRAWN_KINDS))] if chosen == ANY else chosen
         return Environment(kind, env_from_cam, seed=(int(rng.integers(SEEDS)),))
 

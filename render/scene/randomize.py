@@ -9,6 +9,7 @@ import numpy as np
 
 from render.camera import Camera
 from render.config import option
+from render.environment.spec import KEPT
 from render.errors import InputError
 from render.mesh.mesh import SMALL, ObjectModel
 from render.scene.background import background_files, random_crop
@@ -63,6 +64,15 @@ class SceneConfig(TextureConfig):
         "Where ambient light comes from: none, all around alike; studio, room or sky, drawn anew"
         " for each frame, in pile and bin for each scene; any of those; or a folder of panoramas"
         " (.hdr, .exr). With one, surfaces are physically based and mirror it",
+        later=True,
+    )
+    environments: int = option(
+        0,
+        "How many different studios, rooms and skies there are, each seen turned at random; 0: no"
+        " frame, in pile and bin no scene, has that of another. Few are made once and draw small"
+        " images twice as fast",
+        minimum=0,
+        maximum=KEPT,
         later=True,
     )
     roughness: Range = option(
@@ -126,7 +136,7 @@ class Randomizer:
         diameters = [models[obj_id].diameter for obj_id in self.obj_ids]
         self.near = near_plane(min(diameters, default=SMALL))
         # Lights of so many metres would stand within objects that are larger.
-        self.lighting = Lighting(config, max([1.0, *diameters]))
+        self.lighting = Lighting(config, max([1.0, *diameters]), seed)
         self.views: Mapping[int, np.ndarray] = {}
         if config.views and config.layout == "crop":
             self.views = read_views(Path(config.views), {i: models[i] for i in self.obj_ids})

@@ -75,6 +75,17 @@ def test_all_kinds_are_drawn_or_the_one_that_is_asked_for():
         assert {spec.environment.kind for spec in specs if spec.environment} == {kind}
 
 
+def test_frames_share_as_many_environments_as_asked_for_each_turned_its_own_way():
+    few = replace(ANY, environments=4)
+    shown = [spec.environment for spec in scenes(few, 40) if spec.environment]
+    assert {e.seed for e in shown} == {(3, number) for number in range(4)}
+    assert len({(e.seed, e.kind) for e in shown}) == 4
+    assert len({e.env_from_cam for e in shown}) == 40
+    assert {spec.environment.seed for spec in scenes(few, 40, seed=4) if spec.environment} == {
+        (4, number) for number in range(4)
+    }
+
+
 def test_surfaces_are_as_rough_and_as_often_of_metal_as_asked_for():
     config = replace(ANY, layout="crop", roughness=(0.3, 0.4), metallic_chance=0.5)
     materials = [o.material for spec in scenes(config, 60) for o in spec.objects if o.obj_id == 1]
