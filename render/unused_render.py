@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from typing import Any
 
-from render.environment.spec import DRAWN_KINDS
 from render.unused import Unused, When, all_but, lacks
 
 
@@ -157,7 +156,7 @@ OF_KINDS = (
     Unused(
         "scene.environments",
         "belongs to scene.environment any, studio, room or sky",
-        lambda c, _: c["scene"].environment not in ("any", *DRAWN_KINDS),
+        lambda c, _: c["scene"].environment not in ("any", "studio", "room", "sky"),
     ),
     Unused(
         "scene.gloss scene.shininess",

@@ -31,8 +31,8 @@ def iou(window: Window, colors: Colors, ground: Ground | None) -> float:
     counts = np.abs(said) > UNSURE
     if np.count_nonzero(mask & counts) < TOLD * area:
         counts = np.ones_like(mask)
-    both = np.count_nonzero(mask & shown & counts)
-    either = np.count_nonzero(((mask & near) | shown) & counts)
+    both = int((mask & shown & counts).sum())
+    either = int((((mask & near) | shown) & counts).sum())
     return both / max(either, 1)
 
 

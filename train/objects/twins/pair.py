@@ -134,7 +134,7 @@ def draw_twins(
         **about,
         "objects": sorted(obj_ids),
         "seed": seed,
-        **Lighting(_of_light(scene), 1.0).record(),
+        **Lighting(_of_light(scene), 1.0, seed).record(),
     }
     with closing(make_renderer(models, RenderConfig(exact=True, normals=True))) as renderer:
         begin_dataset(out, settings, renderer.name)
