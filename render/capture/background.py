@@ -14,6 +14,8 @@ KINDS = ("noise", "plain")
 SOFT = 0.8  # pixels: how soft the border is between object and background
 RIM_PX = 1.5  # so far in the board may shine through
 STREAM = 31  # of random numbers
+PAPER_CHANCE = 0.5  # that a board that was never printed lies under the object
+SQUARE = 24  # pixels of a square of it, as it is drawn before it is seen from somewhere
 
 
 def behind(
@@ -34,6 +36,56 @@ def behind(
     return draw_background(
         Background("image", path=str(path), crop_from_image=random_crop(rng, path, size)), size
     )
+
+
+def with_paper(picture: np.ndarray, visible: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """A background on which, half the time, a board lies under the object, turned at random.
+
+    Networks are tested and used on boards, too, and must not take white paper for a part of a white
+    object; where this one lies says nothing of the object's pose.
+
+    Args:
+        picture: (H, W, 3) uint8. visible: (H, W) bool, where the object is seen.
+    """
+    y, x = np.nonzero(visible)
+    if not len(x) or rng.random() >= PAPER_CHANCE:
+        return picture
+    sheet = _sheet(rng)
+    height, width = sheet.shape
+    extent = 1.0 + max(np.ptp(x), np.ptp(y))
+    corners = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]]) * [width, height] / max(width, height)
+    turn, tilt = rng.uniform(0, 2 * np.pi), np.radians(rng.uniform(10, 65))
+    across = corners @ np.array([[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]])
+    away = 1 - np.sin(tilt) * across[:, 1] / rng.uniform(4, 8)  # the camera is so far off
+    seen = across * [1, np.cos(tilt)] / away[:, None] * extent * rng.uniform(1.0, 2.2)
+    seen += [x.mean(), y.mean()] + rng.normal(0, 0.25 * extent, 2)
+    ends = np.array([[0, 0], [width, 0], [width, height], [0, height]]) - 0.5
+    image_from_sheet = cv2.getPerspectiveTransform(ends.astype(np.float32), seen.astype(np.float32))
+    shape = picture.shape[1::-1]
+    light = sheet[..., None] * (rng.uniform(0.6, 1.0) * (1 - rng.uniform(0, 0.15, 3)))
+    light = cv2.warpPerspective(light, image_from_sheet, shape, flags=cv2.INTER_AREA)
+    there = cv2.warpPerspective(np.ones_like(sheet), image_from_sheet, shape)[..., None]
+    return np.rint((1 - there) * picture + 255 * there * light).clip(0, 255).astype(np.uint8)
+
+
+def _sheet(rng: np.random.Generator) -> np.ndarray:
+    """(h, w) float64 of 0 to 1: a board of random squares and markers, blank in the middle."""
+    columns, rows = rng.integers(6, 14), rng.integers(5, 11)
+    cells = np.ones((rows + 2, columns + 2))  # a rim is white
+    y, x = np.mgrid[: rows + 2, : columns + 2]
+    inside = (x > 0) & (x <= columns) & (y > 0) & (y <= rows)
+    cells[inside & ((x + y) % 2 == 0)] = 0.1
+    fine = np.kron(cells, np.ones((SQUARE, SQUARE)))
+    bits = np.kron(rng.random(((rows + 2) * 6, (columns + 2) * 6)) < 0.5, np.ones((4, 4)))
+    marked = np.kron(inside & ((x + y) % 2 == 1), np.ones((SQUARE, SQUARE))) > 0
+    rim = np.abs(np.mod(np.mgrid[: fine.shape[0], : fine.shape[1]], SQUARE) - SQUARE / 2).max(
+        axis=0
+    )
+    fine[marked & (rim < SQUARE / 3) & (bits > 0)] = 0.1
+    blank = rng.uniform(0.2, 0.75, 2) * fine.shape / 2
+    top, left = (np.array(fine.shape) / 2 - blank).astype(int)
+    fine[top : fine.shape[0] - top, left : fine.shape[1] - left] = 1.0
+    return fine
 
 
 def replaced(rgb: np.ndarray, visible: np.ndarray, picture: np.ndarray) -> np.ndarray:

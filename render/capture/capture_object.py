@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from render.capture.background import KINDS, STREAM, behind, replaced
+from render.capture.background import KINDS, STREAM, behind, replaced, with_paper
 from render.capture.board import Board
 from render.capture.lens import Lens
 from render.capture.masks import visible_masks
@@ -102,9 +102,10 @@ def capture_object(
         def picture(i: int) -> np.ndarray:
             rng = np.random.default_rng([seed, i, STREAM])
             size = views[i].camera.size
-            return replaced(
-                views[i].rgb, visible.masks[i], behind(config.background, files, size, rng)
-            )
+            back = behind(config.background, files, size, rng)
+            if config.background == "noise":
+                back = with_paper(back, visible.masks[i], rng)
+            return replaced(views[i].rgb, visible.masks[i], back)
 
         captured = Captured(
             views=views,
