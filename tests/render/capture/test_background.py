@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from render.capture.background import behind, replaced
+from render.capture.background import behind, replaced, with_paper
 from render.capture.splits import held_out
 
 
@@ -50,3 +50,44 @@ def test_a_background_repeats_with_its_random_numbers(kind):
     )
     np.testing.assert_array_equal(first, again)
     assert first.shape == (48, 64, 3) and (first != other).any()
+
+
+@pytest.fixture
+def papers():
+    """Backgrounds of one colour with what lies under an object, of 60 seeds; where it is seen."""
+    visible = np.zeros((90, 120), bool)
+    visible[35:55, 50:75] = True
+    green = np.full((90, 120, 3), (20, 160, 40), np.uint8)
+    found = [with_paper(green, visible, np.random.default_rng(seed)) for seed in range(60)]
+    return green, visible, found
+
+
+def test_in_half_of_the_images_a_board_lies_under_the_object(papers):
+    green, visible, found = papers
+    with_one = [picture for picture in found if (picture != green).any()]
+    assert 18 <= len(with_one) <= 42
+    grey = [np.ptp(picture.astype(int), axis=2) < 60 for picture in with_one]  # paper, not green
+    assert np.mean([here[visible].mean() for here in grey]) > 0.9
+    around = cv2.dilate(visible.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
+    assert np.mean([here[around & ~visible].mean() for here in grey]) > 0.8
+    assert min(picture[here].min() for picture, here in zip(with_one, grey, strict=True)) < 60
+
+
+def test_where_it_lies_says_nothing_of_the_object(papers):
+    """No two lie alike, and the same numbers lay the same one."""
+    green, visible, found = papers
+    middles = [
+        np.argwhere((picture != green).any(axis=2)).mean(axis=0)
+        for picture in found
+        if (picture != green).any()
+    ]
+    assert np.std(middles, axis=0).min() > 3
+    again = with_paper(green, visible, np.random.default_rng(5))
+    np.testing.assert_array_equal(again, found[5])
+
+
+def test_without_an_object_nothing_lies_there(papers):
+    green, visible, _ = papers
+    for seed in range(8):
+        nothing = with_paper(green, visible & ~visible, np.random.default_rng(seed))
+        np.testing.assert_array_equal(nothing, green)
