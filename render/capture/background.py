@@ -63,9 +63,9 @@ def with_paper(picture: np.ndarray, visible: np.ndarray, rng: np.random.Generato
     image_from_sheet = cv2.getPerspectiveTransform(ends.astype(np.float32), seen.astype(np.float32))
     shape = picture.shape[1::-1]
     light = sheet[..., None] * (rng.uniform(0.6, 1.0) * (1 - rng.uniform(0, 0.15, 3)))
-    light = cv2.warpPerspective(light, image_from_sheet, shape, flags=cv2.INTER_AREA)
+    lit = cv2.warpPerspective(light, image_from_sheet, shape, flags=cv2.INTER_AREA)
     there = cv2.warpPerspective(np.ones_like(sheet), image_from_sheet, shape)[..., None]
-    return np.rint((1 - there) * picture + 255 * there * light).clip(0, 255).astype(np.uint8)
+    return np.rint((1 - there) * picture + 255 * there * lit).clip(0, 255).astype(np.uint8)
 
 
 def _sheet(rng: np.random.Generator) -> np.ndarray:
