@@ -40,7 +40,7 @@ class ObjectConfig:
         True, "Cut out of mask_visib what hides the object, where the film shows it clearly"
     )
     least_iou: float = option(
-        0.8,
+        0.85,
         "Of the drawn silhouette and what colours show where they tell, median over frames; below"
         " it: refused",
         minimum=0,
