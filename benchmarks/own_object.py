@@ -67,11 +67,8 @@ def main(
         _timed(folder, "run", "--object", str(shown), "--real", "real", "--out", "runs", *sets)
         _timed(folder, "predict", "runs", "photo.png")
         lines = _timed(folder, "predict", "runs", "new.mp4", "--video", "poses.mp4")
-        print(
-            errors_in_words(
-                [json.loads(line) for line in lines if line.startswith("{")], new, model
-            )
-        )
+        records = [json.loads(line) for line in lines if line.startswith("{")]
+        print(errors_in_words(records, new, model))
 
 
 def _make_films(folder: Path, mesh: Path, model: ObjectModel, seed: int, frames: int) -> Film:

@@ -24,6 +24,7 @@ from benchmarks.contest import Contest
 from benchmarks.workload import BUNDLED, CROP, Workload
 
 FACES, COUNTS = (1_000, 5_000, 20_000, 50_000, 200_000), (1, 3, 10, 25, 50)
+SHARED = 60  # environments, as preset `photo` has them
 NAMES = {
     "a": "(a) pyrender, rgb + depth",
     "b": "(b) ours, 1 process, rgb + depth + id",
@@ -33,14 +34,13 @@ NAMES = {
     "b_levels": "(b) with level of detail",
     "c_levels": "(c) with level of detail",
     "d_levels": "(d) with level of detail",
-    "d_lit": "(d) with level of detail, in 60 environments as preset photo",
+    "d_lit": f"(d) with level of detail, in {SHARED} environments",
     "d_1": "1 worker that has one thread in all",
     "d_2": "2 workers that have one thread each in all",
     "f": "(f) ours, the whole command",
     "f_plain": "(f) plain pyrender + imageio script",
     "f_default": "(f) with the default background and camera",
 }
-SHARED = 60  # environments
 # What is divided by what, and the target on 2 cores with llvmpipe; sizes: where it holds.
 RATIOS = (
     ("b", "a", {"640x480": 3.5}),

@@ -77,7 +77,7 @@ def specs_of(workload: Workload, count: int = SCENES) -> list[SceneSpec]:
     if workload.environments:
         plain = specs_of(replace(workload, environments=0), count)
         numbers = np.arange(count) % workload.environments
-        around = [Environment(DRAWN_KINDS[i % 3], seed=(int(i),)) for i in numbers]
+        around = [Environment(DRAWN_KINDS[i % len(DRAWN_KINDS)], seed=(int(i),)) for i in numbers]
         return [replace(s, environment=e) for s, e in zip(plain, around, strict=True)]
     mesh = mesh_of(workload.source, workload.obj_id, workload.faces)
     model = object_model(workload.obj_id, mesh, info_of(mesh), workload.source)

@@ -69,8 +69,8 @@ class SceneConfig(TextureConfig):
     environments: int = option(
         0,
         "How many different studios, rooms and skies there are, each seen turned at random; 0: no"
-        " frame, in pile and bin no scene, has that of another. Few are made once and draw small"
-        " images twice as fast",
+        " frame, in pile and bin no scene, has that of another. Few are made once: to make one"
+        " takes longer than to draw a small image",
         minimum=0,
         maximum=KEPT,
         later=True,

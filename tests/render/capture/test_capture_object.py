@@ -4,11 +4,13 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
 from render.camera import Camera
 from render.capture import capture_object as room
+from render.capture.background import STREAM, behind
 from render.capture.board_sheet import make_board
 from render.capture.capture_object import capture_object, check_object
 from render.capture.lens import Lens
@@ -18,7 +20,7 @@ from render.capture.placed.symmetry import turn_pose
 from render.capture.quality import table
 from render.capture.views import BoardView
 from render.errors import InputError
-from render.formats.bop import read_split
+from render.formats.bop import BopImage, read_split
 from render.mesh.mesh import load_models, write_ply
 from render.show.captured import write_overlay
 from render.transforms import rotation_angle
@@ -72,10 +74,19 @@ def test_a_film_becomes_a_dataset_with_poses_and_a_second_one_more_of_it(tmp_pat
     first = next(i for i in read_split(out, "real") if i.scene_id == 2)
     mask = first.read_mask(0, visible=True)
     assert (first.read_rgb()[~mask] != taken[0][0][first.im_id].rgb[~mask]).mean() > 0.9
+    with_boards = [i for i in read_split(out, "real") if i.scene_id == 2 and _shows_a_board(i)]
+    assert 0 < len(with_boards) < 16
     assert len(table(films).splitlines()) == 3
     assert write_overlay(out, "real", 3, tmp_path / "overlay.mp4") == 12
     with pytest.raises(InputError, match=r"holds frames of another object, 'obj_000001\.ply'"):
         check_object(ASSETS / "obj_000002.ply", BOARD, ObjectConfig(), out)
+
+
+def _shows_a_board(image: BopImage) -> bool:
+    """Whether more than noise lies behind the object of an image that is trained on."""
+    noise = behind("noise", [], image.camera.size, np.random.default_rng([0, image.im_id, STREAM]))
+    near = cv2.dilate(image.read_mask(0, visible=True).astype(np.uint8), np.ones((15, 15))) > 0
+    return bool((image.read_rgb()[~near] != noise[~near]).any())
 
 
 @pytest.mark.slow
