@@ -7,6 +7,8 @@ import cv2
 import numpy as np
 from scipy.ndimage import distance_transform_edt
 
+from render.capture.board import PAPERS_MM
+from render.capture.board_sheet import draw_sheet, make_board
 from render.scene.background import draw_background, random_crop
 from render.scene.spec import Background
 
@@ -15,7 +17,8 @@ SOFT = 0.8  # pixels: how soft the border is between object and background
 RIM_PX = 1.5  # so far in the board may shine through
 STREAM = 31  # of random numbers
 PAPER_CHANCE = 0.5  # that a board that was never printed lies under the object
-SQUARE = 24  # pixels of a square of it, as it is drawn before it is seen from somewhere
+PX_PER_MM = 1.5  # of it, as it is drawn before it is seen from somewhere
+INK = 0.1  # how bright black is, of white
 
 
 def behind(
@@ -69,23 +72,11 @@ def with_paper(picture: np.ndarray, visible: np.ndarray, rng: np.random.Generato
 
 
 def _sheet(rng: np.random.Generator) -> np.ndarray:
-    """(h, w) float64 of 0 to 1: a board of random squares and markers, blank in the middle."""
-    columns, rows = rng.integers(6, 14), rng.integers(5, 11)
-    cells = np.ones((rows + 2, columns + 2))  # a rim is white
-    y, x = np.mgrid[: rows + 2, : columns + 2]
-    inside = (x > 0) & (x <= columns) & (y > 0) & (y <= rows)
-    cells[inside & ((x + y) % 2 == 0)] = 0.1
-    fine = np.kron(cells, np.ones((SQUARE, SQUARE)))
-    bits = np.kron(rng.random(((rows + 2) * 6, (columns + 2) * 6)) < 0.5, np.ones((4, 4)))
-    marked = np.kron(inside & ((x + y) % 2 == 1), np.ones((SQUARE, SQUARE))) > 0
-    rim = np.abs(np.mod(np.mgrid[: fine.shape[0], : fine.shape[1]], SQUARE) - SQUARE / 2).max(
-        axis=0
-    )
-    fine[marked & (rim < SQUARE / 3) & (bits > 0)] = 0.1
-    blank = rng.uniform(0.2, 0.75, 2) * fine.shape / 2
-    top, left = (np.array(fine.shape) / 2 - blank).astype(int)
-    fine[top : fine.shape[0] - top, left : fine.shape[1] - left] = 1.0
-    return fine
+    """(h, w) float64 of 0 to 1: a board that was never printed, some of it blank, in its ink."""
+    across, down = 2 * rng.integers(3, 8) + 1, 2 * rng.integers(2, 6) + 1
+    blank = int(rng.integers(1, across - 3)), int(rng.integers(1, down - 1))  # 8 corners stay
+    board = make_board(str(rng.choice(list(PAPERS_MM))), (int(across), int(down)), blank=blank)
+    return INK + (1 - INK) * draw_sheet(board, PX_PER_MM) / 255
 
 
 def replaced(rgb: np.ndarray, visible: np.ndarray, picture: np.ndarray) -> np.ndarray:
