@@ -85,7 +85,7 @@ class RunConfig:
         0,
         "Objects: how often a pose that was read is drawn, and moved to where by the colours of the"
         " real training frames its contour is. run and evaluate show both, study the refined ones."
-        " 0: never; 4: more changes little",
+        " 0: never; 6: more changes little",
         minimum=0,
         maximum=20,
         later=True,

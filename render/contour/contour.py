@@ -1,13 +1,16 @@
 """A drawn object's contour, and how far from it an image shows it.
 
 As in region-based tracking (RBOT, Tjaden et al., ICCV 2017; SRT3D, Stoiber et al., IJCV 2022): on a
-line across the contour, pixels whose colours speak for the object end where the contour is.
+line across the contour, pixels whose colours speak for the object end where the contour is. Which
+colours do is known of all images together, and can be seen beside each part of the contour (R. Hanek
+and M. Beetz, "The contracting curve density algorithm", IJCV 2004).
 """
 
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
+from scipy.ndimage import uniform_filter1d
 
 from render.frame import Frame
 
@@ -19,6 +22,9 @@ SIDE = 3.0  # pixels from the contour where its two sides are told apart
 MOST_SAID = 2.5  # log odds of one pixel; a histogram of few frames is never surer
 NEW_SHARE = 0.3  # of what a pixel says, the pixel before it on the line has not said
 JUDGED = 4  # pixels on either side of the place that was found; they say whether it is one
+FARTHEST = 20  # pixels from the contour; what is farther is not beside it
+NEIGHBOURS = 9  # lines that see the same two colours
+NOISE = 10.0  # grey levels, one standard deviation, by which a colour differs from itself
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,7 +58,11 @@ def contour_of(frame: Frame) -> Contour:
 
 
 def offsets(
-    log_odds: np.ndarray, px: np.ndarray, outward: np.ndarray, reach: int
+    log_odds: np.ndarray,
+    px: np.ndarray,
+    outward: np.ndarray,
+    reach: int,
+    rgb: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """How far outward of each place of a contour the image shows it.
 
@@ -63,6 +73,8 @@ def offsets(
     Args:
         log_odds: (H, W) float32, see `Colors.log_odds`. px: (n, 2) outermost pixels of the object.
         reach: pixels that are looked at each way.
+        rgb: (H, W, 3) uint8, what the log odds are of; each place then knows the colours beside it,
+            too, which tell a white object from white paper by its shade.
 
     Returns:
         (n,) offsets in pixels, and (n,) weights, 1 / pixels^2; 0 of a line that says nothing.
@@ -71,13 +83,15 @@ def offsets(
     # The contour is half a pixel outward of the last pixel's centre.
     said = along(log_odds, px, outward, k + 0.5)
     said = np.clip(said, -MOST_SAID, MOST_SAID).astype(np.float64)  # (n, k)
+    if rgb is not None:
+        said = np.clip(said + _beside(rgb, px, outward, reach), -MOST_SAID, MOST_SAID)
     together = NEW_SHARE * (np.cumsum(said, axis=1) - said / 2)
     likely = np.exp(together - together.max(axis=1, keepdims=True))
     likely /= likely.sum(axis=1, keepdims=True)
     mean = likely @ k
     variance = likely @ k**2 - mean**2
     inside, outside = _sides(said, np.rint(mean).astype(int) + reach)
-    is_contour = np.clip((1 + inside) / 2, 0, 1) * np.clip((1 - outside) / 2, 0, 1)
+    is_contour = np.clip(inside, 0, 1) * np.clip(-outside, 0, 1)
     weight = is_contour * (np.abs(mean) < reach - 1) / (1 + variance)
     return mean, weight
 
@@ -92,6 +106,28 @@ def along(
     """(n, k, ...) what an image shows so many pixels (k,) outward of each of (n, 2) places."""
     at = (px[:, None] + k[:, None] * outward[:, None]).astype(np.float32)  # (n, k, 2)
     return cv2.remap(image, at[..., 0], at[..., 1], cv2.INTER_LINEAR, borderMode=border)
+
+
+def _beside(rgb: np.ndarray, px: np.ndarray, outward: np.ndarray, reach: int) -> np.ndarray:
+    """(n, 2 reach + 1) log odds, within MOST_SAID, by the colours on either side of each place.
+
+    Each side's are taken for normally distributed, as from half the reach on to twice the reach
+    they are, on the line and its neighbours; that is beyond the contour, or this side of it, if the
+    contour is off by less.
+    """
+    k = np.arange(-reach, reach + 1.0)
+    outside = np.arange(reach // 2 + 1.0, min(2 * reach, FARTHEST) + 1)
+    seen = along(rgb, px, outward, k + 0.5).astype(np.float64)  # (n, k, 3)
+    cost = []
+    for side in (-outside[::-1], outside):
+        colors = along(rgb, px, outward, side + 0.5).astype(np.float64)
+        mean, square = (
+            uniform_filter1d((colors**power).mean(axis=1), NEIGHBOURS, axis=0, mode="wrap")[:, None]
+            for power in (1, 2)
+        )
+        variance = np.maximum(square - mean**2, 0) + NOISE**2  # (n, 1, 3)
+        cost.append(((seen - mean) ** 2 / variance + np.log(variance)).mean(axis=-1) / 2)
+    return np.clip(cost[1] - cost[0], -MOST_SAID, MOST_SAID)
 
 
 def _normals(loop: np.ndarray) -> np.ndarray:

@@ -31,7 +31,7 @@ from train.objects.split import choose_images
 from train.options import CropConfig
 
 CROP = CropConfig(size=128, margin=1.5)  # around the estimate
-REACHES = (14, 10, 7, 5)  # pixels of the crop that lines look each way, a round; later: the last
+REACHES = (14, 8, 5, 3)  # pixels of the crop that lines look each way, a round; later: the last
 STEPS = 2  # of least squares a rendering
 # One standard deviation of what an estimate may be off by: turn, radians, about three axes; to the
 # right and down, of the diameter; away, of the distance. What the contour does not say stays.
@@ -116,11 +116,12 @@ class Refiner:
         if not len(contour.px):
             return None
         assert frame.instance is not None
-        said = self.colors.log_odds(cut(seen, crop, CROP.size), frame.instance > 0)
+        rgb = cut(seen, crop, CROP.size)
+        said = self.colors.log_odds(rgb, frame.instance > 0)
         drawn_at, points = camera.project(apply(found, contour.points)), contour.points
         for _ in range(STEPS):
             moved_px = camera.project(apply(found, points)) - drawn_at
-            offset, weight = offsets(said, contour.px + moved_px, contour.outward, reach)
+            offset, weight = offsets(said, contour.px + moved_px, contour.outward, reach, rgb)
             beyond = offset - self.rim_px  # (n,)
             weight = weight / (1 + (beyond / HALF_TRUSTED) ** 2) / ALIKE
             moves = self._jacobian(camera, found, points)  # (n, 2, 6)

@@ -67,7 +67,9 @@ def test_predict_refines_as_the_run_does_and_says_so(
     refined, as_read = said(), said("--no-refine")
     assert refined["refined"] and not as_read["refined"]
     np.testing.assert_allclose(as_read["t_mm"], 1000 * start[:3, 3])
-    np.testing.assert_allclose(refined["t_mm"], 1000 * refiner.refine(instance, start)[:3, 3])
+    expected = 1000 * refiner.refine(instance, start)[:3, 3]
+    # Crops of the image and of the instance's window may differ by a grey level.
+    np.testing.assert_allclose(refined["t_mm"], expected, rtol=1e-5)
 
 
 def test_no_refiner_is_left_where_none_is_wanted(run):
