@@ -155,20 +155,23 @@ def capture(config, seed, source, board_file, ruler_mm, mesh, camera, out) -> No
     board is ./board. A second film, of the object lying otherwise, is added to the same DIR.
     """
     from render.capture.capture_object import capture_object, check_object
+    from render.capture.frames import digest_of
     from render.capture.lens import read_lens
     from render.capture.print_board import board_in_use
     from render.capture.quality import table
     from render.capture.views import board_views, by_reason
+    from render.capture.write import check_film
     from render.show.captured import write_overlay
 
     settings, printed = config["capture"], board_in_use(board_file, ruler_mm)
     check_object(mesh, printed, settings, out)
     lens = None if camera is None else read_lens(camera)
+    check_film(out, digest := digest_of(source))
     views, lens, left_out = board_views(source, printed, settings, lens)
     click.echo(f"{source}: {lens.words}")
     for line in by_reason(left_out):
         click.echo(f"{source}: {line}")
-    films = capture_object(views, lens, printed, mesh, out, settings, seed)
+    films = capture_object(views, lens, printed, mesh, out, settings, seed, digest)
     click.echo(table(films))
     overlay = out / f"film_{len(films)}.mp4"
     write_overlay(out, "real", films[-1]["scene"], overlay)

@@ -18,6 +18,7 @@ class IdOrName:
 
 NOUNS = {int: "whole number", float: "number", str: "text", bool: "true or false"}
 NOUNS |= {IdOrName: "id or name"}
+MOST_SIDE = 1 << 14  # pixels of an image; hardly any device draws larger ones
 MOST = 2**63  # what NumPy and OpenGL count in ends here
 BOOLS = {"true": True, "yes": True, "false": False, "no": False}
 
@@ -74,7 +75,9 @@ class OptionKind:
         if not isinstance(value, list | tuple) or (self.count and len(value) != self.count):
             raise ValueError
         items = tuple(map(self._convert_item, value))
-        if self.count == 2 and (min(items) < 1 if self.is_size else items[0] > items[1]):
+        if self.is_size and not 1 <= min(items) <= max(items) <= MOST_SIDE:
+            raise ValueError
+        if self.count == 2 and not self.is_size and items[0] > items[1]:
             raise ValueError
         return items
 
@@ -117,7 +120,7 @@ class OptionKind:
         if self.choices:
             words = f"one of {', '.join(map(str, self.choices))}"
         elif self.is_size:
-            words = "a size such as 640x480"
+            words = f"a size such as 640x480, at most {MOST_SIDE} a side"
         elif self.count is None:
             words = ("a " if self.item in (int, float) else "") + NOUNS[self.item]
         else:

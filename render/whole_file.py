@@ -104,6 +104,16 @@ def check_file(path: Path) -> None:
             raise InputError(f"{path}: {kind}; name a file to be written")
 
 
+def check_apart(path: Path, source: Path) -> None:
+    """Refuse to write over what is read.
+
+    Raises:
+        InputError: both are one file.
+    """
+    if path.exists() and source.exists() and path.samefile(source):
+        raise InputError(f"{path}: is what is read, and would be written over; name another file")
+
+
 def check_growth(file: Path) -> None:
     """Raise the OSError that keeps a file from growing, if anything does: a full disk, say.
 
@@ -268,6 +278,9 @@ def written(path: Path) -> Iterator[None]:
         name = Path(error.filename or path)
         if not (path.is_relative_to(name) or name.is_relative_to(path.parent)):
             raise
+        if isinstance(error, NotADirectoryError | FileExistsError):
+            file = next((p for p in (path, *path.parents) if p.is_file()), name)
+            raise InputError(f"{path}: {file} is a file, no folder; give another --out") from None
         raise InputError(
             f"{path}: cannot be written ({error.strerror or error}); what is finished is kept: run"
             " the same command again when it can, or give another --out"

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from render.errors import InputError
-from render.json_file import write_text
+from render.json_file import read_json, write_text
 from render.whole_file import check_file, whole_file
 from train.learn.checkpoint import Checkpoint
 from train.learn.onnx_file import BATCH, INPUT, OPSET, OUTPUT, check_onnx, write_onnx
@@ -35,6 +35,10 @@ def export_onnx(run: Path, file: Path) -> str:
     about_file = file.with_suffix(".json")
     for place in (file, about_file):
         check_file(place)
+    if about_file.exists() and not _is_about(about_file):
+        raise InputError(
+            f"{about_file}: is there and not by `export`, which writes it; give another --onnx"
+        )
     checkpoint = Checkpoint.load_finished(network_folder(run))
     net, target, size = checkpoint.net, checkpoint.target, checkpoint.crop.size
     with whole_file(file) as onnx_partial, whole_file(about_file) as about_partial:
@@ -51,6 +55,14 @@ def export_onnx(run: Path, file: Path) -> str:
         f"{file}: {target.name}, opset {OPSET}, {batch} -> {OUTPUT} ({BATCH}, {target.outputs});"
         f" {checked}\n{about_file}: crop, camera and what the outputs mean"
     )
+
+
+def _is_about(file: Path) -> bool:
+    """Whether a JSON file says how a network of some version is used."""
+    try:
+        return str(read_json(file).get("format")).startswith(FORMAT.split(",")[0])
+    except InputError:
+        return False
 
 
 def about(checkpoint: Checkpoint, file: Path, digest: str) -> Mapping[str, Any]:

@@ -72,12 +72,14 @@ def capture_object(
     out: Path,
     config: ObjectConfig | None = None,
     seed: int = 0,
+    digest: str | None = None,
 ) -> list[dict[str, Any]]:
     """Find the object in all frames and write them as a BOP dataset, or add them to one.
 
     Args:
         views: in the order of time.
-        seed: of the backgrounds.
+        seed: of the backgrounds. digest: of the film, see `frames.digest_of`; kept, so that it is
+            not added again.
 
     Returns:
         The records of quality.json, one a film, this one last; `quality.table` prints them.
@@ -116,7 +118,12 @@ def capture_object(
             whole=lambda i: drawer.full_mask(views[i], pose),
             tested=held_out(len(views), config.held_out),
             picture=None if config.background == "board" else picture,
-            settings={"seed": seed, "config": to_dict(config), "board": vars(board)},
+            settings={
+                "seed": seed,
+                "digest": digest,
+                "config": to_dict(config),
+                "board": vars(board),
+            },
             quality=quality,
         )
         return write_capture(out, captured)

@@ -1,5 +1,6 @@
 """A film or a folder of photographs -> upright images of one size, one after another."""
 
+import hashlib
 import logging
 import re
 from collections import Counter
@@ -72,11 +73,32 @@ def open_source(path: Path, longest_side: int) -> Source:
     """
     if path.is_dir():
         return Photos.of(path, longest_side)
-    if not path.exists():
-        raise InputError(f"{path}: there is no such film or folder of photographs")
+    _require_film(path)
     if path.suffix.lower() in PHOTOS:
         raise InputError(f"{path}: one photograph; give the folder that holds all of them")
     return Film.of(path, longest_side)
+
+
+def digest_of(source: Path) -> str:
+    """16 hex digits of a film's file, or of the photographs in a folder.
+
+    Raises:
+        InputError: there is none.
+    """
+    if not source.is_dir():
+        _require_film(source)
+    made = hashlib.blake2b(digest_size=8)
+    for path in Photos.of(source, 1).files if source.is_dir() else [source]:
+        with path.open("rb") as file:
+            made.update(hashlib.file_digest(file, "blake2b").digest())
+    return made.hexdigest()
+
+
+def _require_film(path: Path) -> None:
+    if not path.exists():
+        raise InputError(f"{path}: there is no such film or folder of photographs")
+    if not path.is_file():
+        raise InputError(f"{path}: a device or pipe; a film was expected")
 
 
 @dataclass(frozen=True)
@@ -94,8 +116,6 @@ class Film:
         Raises:
             InputError: ffmpeg cannot read it, or it has no frame.
         """
-        if not path.is_file():
-            raise InputError(f"{path}: a device or pipe; a film was expected")
         if next(Film(path, 1, longest_side).grey(), None) is None:
             raise InputError(f"{path}: has no frame")
         try:

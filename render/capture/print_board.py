@@ -60,6 +60,11 @@ def print_board(
             for i, one in enumerate(resting_poses(model))
         ]
     toml = out.with_suffix(".toml")
+    if toml.exists() and read_board(toml) != board:
+        raise InputError(
+            f"{toml}: is there, of another board or with what its ruler measured; give another"
+            " --out"
+        )
     write_sheet(out, board, outlines)
     write_board(toml, board)
     return [

@@ -72,6 +72,26 @@ def check_out(out: Path, model: ObjectModel) -> None:
         )
 
 
+def check_film(out: Path, digest: str | None) -> None:
+    """Refuse a film that is in a dataset: its frames might be trained on and tested on.
+
+    Args:
+        digest: see `frames.digest_of`; None is not known, and taken.
+
+    Raises:
+        InputError: it is there.
+    """
+    record = out / RECORD
+    if digest is None or not record.is_file():
+        return
+    for film in _RECORD(read_json(record), str(record))["films"]:
+        if film.get("digest") == digest:
+            raise InputError(
+                f"{out}: has the frames of this film already, as scene {film['scene']}; give"
+                " another film, or another --out"
+            )
+
+
 def write_capture(out: Path, captured: Captured) -> list[dict[str, Any]]:
     """Write a film's frames: a new dataset, or more scenes of one that is there.
 
@@ -82,6 +102,7 @@ def write_capture(out: Path, captured: Captured) -> list[dict[str, Any]]:
         InputError: as `check_out`; or the place cannot be written to.
     """
     check_out(out, captured.model)
+    check_film(out, captured.settings.get("digest"))
     if not (out / RECORD).is_file():
         with whole_folder(out) as folder:
             write_models(folder / "models", [captured.model])

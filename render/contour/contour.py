@@ -2,8 +2,8 @@
 
 As in region-based tracking (RBOT, Tjaden et al., ICCV 2017; SRT3D, Stoiber et al., IJCV 2022): on a
 line across the contour, pixels whose colours speak for the object end where the contour is. Which
-colours do is known of all images together, and can be seen beside each part of the contour (R. Hanek
-and M. Beetz, "The contracting curve density algorithm", IJCV 2004).
+colours do is known of all images together, and can be seen beside each part of the contour (R.
+Hanek and M. Beetz, "The contracting curve density algorithm", IJCV 2004).
 """
 
 from dataclasses import dataclass

@@ -19,15 +19,9 @@ from render.dataset.film import Seen, with_flow
 from render.dataset.folder import as_begun, is_begun, join_dataset
 from render.dataset.inputs import DEFAULT_HAND_SCENE, SceneInputs
 from render.dataset.missing import make_missing
+from render.dataset.named_splits import check_splits, splits_of
 from render.dataset.parts import Scene, cut, part_size, sweep_parts, write_part_records
-from render.draw.renderer import (
-    VAL,
-    RenderConfig,
-    keep_levels,
-    make_renderer,
-    see,
-    silhouettes,
-)
+from render.draw.renderer import RenderConfig, keep_levels, make_renderer, see, silhouettes
 from render.errors import InputError
 from render.formats.bop_records import world_record
 from render.formats.bop_writer import measure, write_camera_json, write_images
@@ -40,8 +34,7 @@ from render.mesh.mesh import write_models
 from render.mesh.names import read_names
 from render.scene.randomize import SceneConfig
 from render.scene.spec import SceneSpec
-from render.scene.stereo import right_of, right_split
-from render.scene.surroundings import SETTLED, has_path
+from render.scene.stereo import right_of
 from render.sensor.config import DEFAULT_SENSOR, SensorConfig
 from render.whole_file import whole_folder
 
@@ -72,12 +65,12 @@ def generate(
             settings or cannot be written to, or OpenGL or a library is not what it was begun with.
     """
     config = replace(config, objects=config.objects or ("assets",))
-    _check_parts(config, scene)
+    check_splits(config, scene)
     inputs = SceneInputs(config, scene, sensor, seed, hand_scene, read_list(out))
     if inputs.as_listed:
         inputs.settings = as_begun(out, inputs.settings, BACKGROUND_SETTINGS)
     is_begun(out, inputs.settings)
-    splits = _splits(config, scene)
+    splits = splits_of(config, scene)
     jobs = list(_jobs(config, scene, out, inputs.size, part))
     left = [job for job in jobs if not job.is_made()]
     draw = inputs.randomizer
@@ -234,16 +227,6 @@ class _SceneMaker:
             yield from zip(part, see(self.renderer, part), strict=True)
 
 
-def _splits(config: RenderConfig, ranges: SceneConfig) -> dict[str, tuple[int, int, float]]:
-    """Name of each split -> its first frame id, how many frames it has, and their baseline."""
-    splits = {}
-    for split, part in config.parts.items():
-        splits[split] = (*part, 0.0)
-        if ranges.baseline:
-            splits[right_split(split)] = (*part, ranges.baseline)
-    return splits
-
-
 def _jobs(
     config: RenderConfig,
     ranges: SceneConfig,
@@ -254,46 +237,10 @@ def _jobs(
     """The parts of every scene that this command shall make."""
     each, most = config.frames_per_scene, part_size(config.frames, size)
     kind, cameras = (config, ranges.layout, ranges.background, out), ranges.cameras
-    for split, (begin, count, baseline) in _splits(config, ranges).items():
+    for split, (begin, count, baseline) in splits_of(config, ranges).items():
         for scene_id in range(part[0] - 1, -(-count // each), part[1]):
             first = begin + scene_id * each
             frames = min(each, begin + count - first)
             scene = Scene(out / split, scene_id, config.format, first, frames, most, cameras)
             for start, number in cut(first, frames, most, cameras):
                 yield _Job(*kind, scene, start, number, baseline)
-
-
-def _check_parts(config: RenderConfig, scene: SceneConfig) -> None:
-    """Raise InputError for a split val that is none, or there is twice, or shows scenes of the
-    other; for scenes that are no films; and for flow without films."""
-    if scene.baseline and scene.layout == "crop":
-        raise InputError(
-            "scene.baseline: a crop is cut around its object for one camera; leave it, or use"
-            " another scene.layout"
-        )
-    if scene.baseline and {right_split(split) for split in config.parts} & set(config.parts):
-        raise InputError(
-            f"scene.baseline: render.split={config.split} is the right cameras' of another split;"
-            " give another name"
-        )
-    if has_path(scene) and (scene.cameras < 2 or config.frames_per_scene != scene.cameras):
-        raise InputError(
-            f"scene.path: each scene folder is a film of two frames or more; scene.cameras is"
-            f" {scene.cameras}, render.frames_per_scene {config.frames_per_scene}; make them equal"
-        )
-    if config.flow and not has_path(scene):
-        raise InputError(
-            "render.flow: there is flow in films only; set scene.layout=pile or bin, and scene.path"
-        )
-    if config.val and len(config.parts) < 2:
-        fault = f"{config.val:g} of {config.frames} frames is none; give more of them"
-        if config.split == VAL:
-            fault = f"render.split is {VAL}, too; give that another name"
-        raise InputError(f"render.val: {fault}")
-    rest = config.parts[config.split][1]
-    if config.val and scene.layout in SETTLED and rest % scene.cameras:
-        raise InputError(
-            f"render.val: {rest} of {config.frames} frames would be in {config.split}, no multiple"
-            f" of scene.cameras = {scene.cameras}, so that both splits would show one scene; give"
-            " other numbers"
-        )

@@ -45,7 +45,8 @@ def test_a_wrong_flag_is_one_line_and_exit_code_2():
     result = run("--size", "640")
     assert result.exit_code == 2
     assert result.output == (
-        "Error: --size: render.size must be a size such as 640x480, got '640'\n"
+        "Error: --size: render.size must be a size such as 640x480, at most 16384 a side, got"
+        " '640'\n"
     )
 
 

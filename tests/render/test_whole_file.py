@@ -14,6 +14,7 @@ from render.json_file import write_text
 from render.whole_file import (
     AREA,
     LOCK,
+    check_apart,
     check_file,
     held,
     sweep,
@@ -99,6 +100,24 @@ def test_a_folder_or_device_is_not_replaced(tmp_path, write):
             write(tmp_path / name)
     assert names(tmp_path) == ["folder", "pipe"]
     check_file(tmp_path / "free")
+
+
+@pytest.mark.parametrize("write", WRITERS.values(), ids=WRITERS)
+def test_a_file_in_a_folders_place_is_named(tmp_path, write):
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(InputError, match=rf"{tmp_path / 'file'} is a file, no folder; give"):
+        write(tmp_path / "file" / "sub" / "image.png")
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_what_is_read_is_not_written_over_by_any_name(tmp_path):
+    (tmp_path / "photo.png").write_text("mine")
+    (tmp_path / "link.png").symlink_to("photo.png")
+    check_apart(tmp_path / "new.png", tmp_path / "photo.png")
+    check_apart(tmp_path / "photo.png", tmp_path / "gone.png")
+    for name in ("photo.png", "link.png"):
+        with pytest.raises(InputError, match=rf"{name}: is what is read"):
+            check_apart(tmp_path / name, tmp_path / "photo.png")
 
 
 def test_only_areas_of_dead_processes_are_swept(tmp_path):

@@ -194,7 +194,10 @@ def test_another_name_a_folder_and_what_is_no_run_are_refused(trained, tmp_path)
         export_onnx(run, tmp_path / "net.onnx")
     with pytest.raises(InputError, match=r"holds no checkpoint\.pt"):
         export_onnx(tmp_path, tmp_path / "other.onnx")
-    assert [path.name for path in tmp_path.iterdir()] == ["net.json"]
+    (tmp_path / "mine.json").write_text('{"format": "my own"}')
+    with pytest.raises(InputError, match=r"mine\.json: is there and not by `export`"):
+        export_onnx(run, tmp_path / "mine.onnx")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["mine.json", "net.json"]
 
 
 @pytest.mark.slow

@@ -86,11 +86,23 @@ def test_a_folder_is_read_in_the_order_of_its_names(run, frame, shown, tmp_path)
         folder.mkdir(exist_ok=True)
         write_png(folder / name, rgb)
     (folder / "notes.txt").write_text("text")
+    (folder / "._a.png").write_bytes(b"\0\5\x16\7")  # what a Mac leaves beside a.png
     check(predict(run, folder), frame, [{"file": name} for name in names])
     # Of one picture the same, and its overlay; what a run's folder is named by is as good.
     text = predict(run.parent, folder / "a.png", "--out", tmp_path / "o.png")
     assert json.loads(text[0]) | {"file": "a.png"} == json.loads(predict(run, folder)[0])
     assert text[1] == f"overlay: {tmp_path / 'o.png'}"
+
+
+def test_a_picture_or_film_is_not_written_over_by_its_overlay(run, shown, tmp_path):
+    write_png(tmp_path / "a.png", shown[0])
+    write_video(tmp_path / "a.mp4", shown)
+    for name, option in (("a.png", "--out"), ("a.mp4", "--video")):
+        before = (tmp_path / name).read_bytes()
+        args = ["predict", str(run), str(tmp_path / name), option, str(tmp_path / name)]
+        result = CliRunner().invoke(main, args)
+        assert result.exit_code == 1 and f"{name}: is what is read" in result.output
+        assert (tmp_path / name).read_bytes() == before
 
 
 def test_a_film_is_read_frame_by_frame_and_filmed(run, frame, shown, tmp_path):

@@ -9,6 +9,7 @@ from render.errors import InputError
 from render.formats.nyu import BONES, CAMERA, JOINTS, read_depth
 from render.image_file import check_png, image_size, write_png
 from render.show.overlay import draw_skeleton
+from render.whole_file import check_apart
 from train.hands.crops import hand_frame
 from train.hands.localiser import Localiser
 from train.hands.predict import predict_joints
@@ -39,6 +40,7 @@ def predict_image(run: Path, image: Path, asked: Asked, out: Path | None, device
         raise InputError(f"--box and --camera belong to objects; {run} is for hands")
     overlay = out or Path(f"{image.stem}_pose.png")
     check_png(overlay)
+    check_apart(overlay, image)
     torch_device = choose_device(device)
     checkpoint = Checkpoint.load_finished(run, torch_device)
     names = [JOINTS[i] for i in checkpoint.hand.joints]

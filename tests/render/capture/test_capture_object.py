@@ -13,12 +13,14 @@ from render.capture import capture_object as room
 from render.capture.background import STREAM, behind
 from render.capture.board_sheet import make_board
 from render.capture.capture_object import capture_object, check_object
+from render.capture.frames import digest_of
 from render.capture.lens import Lens
 from render.capture.object_config import ObjectConfig
 from render.capture.placed.place import resting_pose
 from render.capture.placed.symmetry import turn_pose
 from render.capture.quality import table
 from render.capture.views import BoardView
+from render.capture.write import check_film
 from render.errors import InputError
 from render.formats.bop import BopImage, read_split
 from render.mesh.mesh import load_models, write_ply
@@ -116,6 +118,20 @@ def test_a_mesh_in_another_unit_is_refused_with_its_size(tmp_path):
     for unit, said in (("m", r"156\.7 m across when read in m"), ("cm", "1567 mm across, on a")):
         with pytest.raises(InputError, match=said):
             check_object(tmp_path / "boat.ply", BOARD, ObjectConfig(unit=unit), tmp_path / "out")
+
+
+def test_a_film_that_a_dataset_has_is_refused_whatever_it_is_called(tmp_path):
+    """Its frames would be in two scenes, and might be tested on as well as trained on."""
+    for name, content in (("one.mp4", b"film"), ("again.mp4", b"film"), ("other.mp4", b"other")):
+        (tmp_path / name).write_bytes(content)
+    out = tmp_path / "real"
+    films = [{"scene": 1}, {"scene": 3, "digest": digest_of(tmp_path / "one.mp4")}]
+    out.mkdir()
+    (out / "capture.json").write_text(json.dumps({"object": {}, "films": films}))
+    with pytest.raises(InputError, match="has the frames of this film already, as scene 3"):
+        check_film(out, digest_of(tmp_path / "again.mp4"))
+    check_film(out, digest_of(tmp_path / "other.mp4"))
+    check_film(tmp_path / "new", digest_of(tmp_path / "one.mp4"))
 
 
 def test_what_cannot_work_is_refused_before_the_film_is_looked_at(tmp_path):

@@ -46,6 +46,17 @@ def test_a_board_goes_out_as_page_and_file(board):
     assert board.with_suffix(".pdf").read_bytes().startswith(b"%PDF")
 
 
+def test_a_board_whose_ruler_was_measured_is_not_forgotten(board):
+    text = board.read_text()
+    assert invoke("board", "--out", board.with_suffix(".pdf")).exit_code == 0  # the same again
+    assert board.read_text() == text
+    board.write_text(text + "ruler_measured_mm = 99.2\n")
+    for args in ([], ["--paper", "letter"]):
+        said = fail(1, "board", *args, "--out", board.with_suffix(".pdf"))
+        assert "board.toml: is there, of another board or with what its ruler measured" in said
+    assert read_board(board).scale == pytest.approx(0.992)
+
+
 def test_the_board_of_an_object_leaves_room_for_it_and_lists_its_poses(tmp_path):
     result = invoke("board", "--object", TUG, "--out", tmp_path / "tug.pdf")
     assert "--rest 0: -z down (printed)" in result.output

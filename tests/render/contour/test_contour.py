@@ -34,7 +34,7 @@ def test_where_colours_of_all_images_tell_nothing_those_beside_the_contour_do(la
     """White before white: the disc's shade goes round, and so does that of what is behind it."""
     contour, noise = contour_of(DRAWN), np.random.default_rng(0).normal(0, 3, (128, 128, 3))
     angle = np.arctan2(Y - 63.5, X - 63.5)
-    shade = 190 + 40 * np.cos(angle) + 25 * (DISTANCE < 30 + larger)
+    shade = 190 + 40 * np.cos(angle) + 25 * (30 + larger > DISTANCE)
     rgb = np.rint(shade[..., None] + noise).clip(0, 255).astype(np.uint8)
     _, alone = offsets(UNDECIDED, contour.px, contour.outward, 10)
     assert (alone == 0).all()

@@ -103,6 +103,12 @@ def test_what_is_there_stays(made):
     ("arguments", "line"),
     [
         (["--frames", 4, "--val", 0.1], "render.val: 0.1 of 4 frames is none"),
+        (["--frames", 4, "--split", "../out"], "render.split: '../out' is no name of a folder"),
+        (["--frames", 4, "--split", "a/b"], "render.split: 'a/b' is no name of a folder"),
+        (["--frames", 4, "--split", ""], "render.split: '' is no name of a folder"),
+        (["--frames", 4, "--split", "."], "render.split: '.' is no name of a folder"),
+        (["--frames", 4, "--split", "models"], "render.split: 'models' is no name of a folder"),
+        (["--frames", 4, "--split", "annotations"], "'annotations' is no name of a folder"),
         (["--frames", 10, "--val", 0.2, "--split", "val"], "render.split is val, too"),
         (["--val", 1], "at most 0.9"),
     ],

@@ -63,7 +63,11 @@ def picture_files(folder: Path) -> list[Path]:
         InputError: there are none.
     """
     pictures = folder / "rgb" if (folder / "scene_camera.json").is_file() else folder
-    files = sorted(path for path in pictures.glob("*") if path.suffix.lower() in IMAGE_SUFFIXES)
+    files = sorted(
+        path
+        for path in pictures.glob("[!.]*")  # other systems hide files of their own there
+        if path.suffix.lower() in IMAGE_SUFFIXES
+    )
     if not files:
         raise InputError(f"{pictures}: no PNG or JPEG in it")
     return files

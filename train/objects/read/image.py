@@ -17,6 +17,7 @@ from render.image_file import check_png, read_rgb, write_png
 from render.mesh.box import box_corners
 from render.show.overlay import draw_box
 from render.transforms import apply
+from render.whole_file import check_apart
 from train.learn.checkpoint import Checkpoint
 from train.learn.device import choose_device
 from train.learn.targets import ObjectInfo
@@ -139,6 +140,7 @@ def predict_image(run: Path, image: Path, asked: Asked, out: Path | None, device
         raise InputError(f"--localiser belongs to networks for hands; {run} is for an object")
     overlay = out or Path(f"{image.stem}_pose.png")
     check_png(overlay)
+    check_apart(overlay, image)
     torch_device = choose_device(device)
     with open_reader(run, asked, torch_device) as reader:
         rgb = read_rgb(image)

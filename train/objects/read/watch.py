@@ -8,6 +8,7 @@ import numpy as np
 
 from render.errors import InputError
 from render.show.video import check_video, write_video
+from render.whole_file import check_apart
 from train.learn.device import choose_device
 from train.learn.task import Asked
 from train.objects.read.frames import Stream, open_stream
@@ -40,6 +41,8 @@ def watch(
     """
     if video is not None:
         check_video(video)
+        if isinstance(source, Path):
+            check_apart(video, source)
     torch_device, count = choose_device(device), 0
     with open_reader(run, asked, torch_device) as reader, open_stream(source) as stream:
         _require_detector(reader, run, stream, source)
