@@ -111,9 +111,9 @@ def along(
 def _beside(rgb: np.ndarray, px: np.ndarray, outward: np.ndarray, reach: int) -> np.ndarray:
     """(n, 2 reach + 1) log odds, within MOST_SAID, by the colours on either side of each place.
 
-    Each side's are taken for normally distributed, as from half the reach on to twice the reach
-    they are, on the line and its neighbours; that is beyond the contour, or this side of it, if the
-    contour is off by less.
+    A side's colours are taken for normally distributed, with the mean and variance that the line
+    and its neighbours have from half the reach to twice the reach away: they are its own, if the
+    contour is off by less than half the reach.
     """
     k = np.arange(-reach, reach + 1.0)
     outside = np.arange(reach // 2 + 1.0, min(2 * reach, FARTHEST) + 1)

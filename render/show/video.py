@@ -83,7 +83,8 @@ def is_film(path: Path) -> bool:
 def open_film(path: Path) -> Iterator[tuple[float, Iterator[np.ndarray]]]:
     """Read a film: frames a second, and its pictures, (H, W, 3) uint8, every one once.
 
-    They are turned as the film says, as every player shows them.
+    They are turned as the film says, as every player shows them; pixels are as they are stored, which
+    players show wider where a film asks for it.
 
     Raises:
         InputError: there is no such file, or ffmpeg cannot read it as a film.
