@@ -23,7 +23,11 @@ def changed_primitive(**change) -> GltfSample:
     return sample
 
 
-def of_weights(weight: float, joint: int) -> GltfSample:
+BY_COLUMNS = [1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0, 0.5, 0, 0, 1]
+BY_ROWS = np.reshape(BY_COLUMNS, (4, 4)).T.reshape(-1).tolist()
+
+
+def of_weights(weight: float, joint: int, matrix=BY_COLUMNS) -> GltfSample:
     """A skin of one joint."""
     sample = GltfSample()
     attributes = {
@@ -31,7 +35,8 @@ def of_weights(weight: float, joint: int) -> GltfSample:
         "WEIGHTS_0": sample.array(np.array([[weight, 0, 0, 0]] * 4, "f4")),
     }
     sample.put("nodes", mesh=sample.corner(**attributes), skin=0)
-    sample.put("skins", joints=[0])
+    bound = sample.array(np.array(matrix, "f4").reshape(1, 4, 4))
+    sample.put("skins", joints=[0], inverseBindMatrices=bound)
     return sample
 
 
@@ -65,6 +70,16 @@ REFUSED = {
         "NaN or infinite",
     ),
     "matrix of 15": (changed(nodes=[{"mesh": 0, "matrix": [1] * 15}]), "16 finite numbers"),
+    "matrix row by row": (
+        changed(nodes=[{"mesh": 0, "matrix": BY_ROWS}]), "last row is 0.5 0 0 1, not 0 0 0 1"
+    ),
+    "parent's matrix row by row": (
+        changed(nodes=[{"matrix": BY_ROWS, "children": [1]}, {"mesh": 0}]), "column by column"
+    ),
+    "matrix that scales by its last number": (
+        changed(nodes=[{"mesh": 0, "matrix": [*BY_COLUMNS[:15], 2]}]), "last row is 0 0 0 2"
+    ),
+    "matrix of a skin row by row": (of_weights(1, 0, BY_ROWS), "last row is 0.5 0 0 1"),
     "meshes by name": (changed(meshes={"a": {}}), "meshes is not a list"),
     "node in a list": (changed(nodes=[[0]]), "one of its nodes is not an object"),
     "primitive in a list": (
