@@ -38,7 +38,7 @@ def read_ply(path: Path) -> list[Part]:
         InputError: it holds what is no triangle mesh, or a texture that cannot be told.
         ValueError: it is damaged.
     """
-    elements, comments = parse_ply(read_bytes(path))
+    elements, comments = parse_ply(read_bytes(path), str(path))
     vertex = elements.get("vertex", Rows())
     face, named, lengths = _polygons(path, elements)
     if not (lengths > 2).any():

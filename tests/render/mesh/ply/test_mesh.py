@@ -114,6 +114,15 @@ def test_other_columns_change_nothing(tmp_path):
     np.testing.assert_array_equal(plain.colors, [GRAY] * 4)
 
 
+def test_ends_of_rows_that_the_header_does_not_name_are_said_by_the_file(tmp_path, caplog):
+    path, content = tmp_path / "a.ply", write_ply_file(square())
+    path.write_bytes(content.replace(b" 3\n", b" 3 9\n"))
+    with caplog.at_level(logging.INFO):
+        np.testing.assert_array_equal(read_mesh_file(path).faces, TRIANGLES)
+    (said,) = (record.message for record in caplog.records if "not read" in record.message)
+    assert said.startswith(f"{path}: ")
+
+
 @pytest.mark.parametrize("name", ["vertex_indices", "vertex_index", "Vertex_Indices", "indices"])
 @pytest.mark.parametrize("length", ["uchar", "char", "ushort", "int", "uint"])
 @pytest.mark.parametrize("kind", ["int", "uint", "ushort", "uchar", "float"])
