@@ -141,7 +141,7 @@ def test_more_rows_than_the_header_says_are_refused(element, ending):
     for fewer in range(1, count):
         header_of_fewer = header.replace(f"{element} {count}", f"{element} {count - fewer}")
         with pytest.raises(
-            ValueError, match="more rows than its header says, by |the file ends too early"
+            ValueError, match=r"more rows than its header says, by |the file ends too early"
         ):
             parse_ply(f"{header_of_fewer}end_header\n{body}".encode())
 
