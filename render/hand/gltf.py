@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 
 from render.errors import InputError
-from render.hand.gltf_asset import Asset, matrices
+from render.hand.gltf_asset import Asset
 from render.hand.layout import find_side, find_tips
 from render.hand.model import FINGERS, PARENTS, HandModel
+from render.mesh.gltf.node import from_columns
 from render.plain import clipped
 from render.transforms import apply
 
@@ -68,7 +69,7 @@ def _read(path: Path, asset: Asset) -> HandModel:
     bound = asset.array(skin.get("inverseBindMatrices"), "MAT4")
     if len(bound) != len(names):
         raise ValueError(f"{len(bound)} inverseBindMatrices for {len(names)} joints")
-    mesh_from_joint = np.linalg.inv(matrices(bound))
+    mesh_from_joint = np.linalg.inv(from_columns(bound))
     wrist = names.index("wrist")
     scene_from_joint = asset.scene_from_node(numbers[wrist])
     scene_from_mesh = scene_from_joint @ np.linalg.inv(mesh_from_joint[wrist])

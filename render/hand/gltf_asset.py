@@ -18,6 +18,7 @@ from render.errors import InputError
 from render.input_file import read_bytes
 from render.json_file import parse_json
 from render.mesh.companion import companion
+from render.mesh.gltf.node import from_columns
 
 JSON, BINARY = 0x4E4F534A, 0x004E4942  # types of chunks
 COMPONENTS = {5120: "i1", 5121: "u1", 5122: "<i2", 5123: "<u2", 5125: "<u4", 5126: "<f4"}
@@ -129,11 +130,6 @@ class Asset:
         return read_bytes(companion(self._path, uri))
 
 
-def matrices(values: np.ndarray) -> np.ndarray:
-    """(n, 16) column by column -> (n, 4, 4)."""
-    return values.reshape(-1, 4, 4).swapaxes(1, 2).astype(np.float64)
-
-
 def _chunks(content: bytes) -> tuple[bytes, bytes]:
     """JSON and binary chunk of a .glb."""
     found: dict[int, bytes] = {}
@@ -152,7 +148,7 @@ def _chunks(content: bytes) -> tuple[bytes, bytes]:
 
 def _parent_from_node(node: dict) -> np.ndarray:
     if "matrix" in node:
-        return matrices(_numbers(node, "matrix", 16))[0]
+        return from_columns(_numbers(node, "matrix", 16))[0]
     parent_from_node = np.eye(4)
     R = Rotation.from_quat(_numbers(node, "rotation", 4, (0, 0, 0, 1))).as_matrix()
     parent_from_node[:3, :3] = R * _numbers(node, "scale", 3, (1, 1, 1))

@@ -1,5 +1,6 @@
 """The files that a mesh file names: its textures, materials and buffers."""
 
+import unicodedata
 from pathlib import Path, PurePosixPath
 
 from render.errors import InputError
@@ -9,7 +10,8 @@ def companion(mesh: Path, name: str) -> Path:
     """The file that `mesh` names, beside or below it.
 
     Names are taken as people's programs write them: in quotes, with backslashes, in another case
-    than the file's, or as a path on the machine of whoever made it, whose last part counts.
+    than the file's, with accents as letters of their own or not (Unicode's NFD and NFC), or as a
+    path on the machine of whoever made it, whose last part counts.
 
     Raises:
         InputError: it is not there, or lies elsewhere: a mesh from a stranger opens no other file.
@@ -23,7 +25,7 @@ def companion(mesh: Path, name: str) -> Path:
         candidates = [mesh.parent / name, mesh.parent / named, mesh.parent / named.name]
     root = mesh.parent.resolve()
     for candidate in candidates:
-        found = _in_any_case(mesh.parent, candidate)
+        found = _alike(mesh.parent, candidate)
         if found is not None and found.resolve().is_relative_to(root):
             return found
     raise InputError(
@@ -31,16 +33,20 @@ def companion(mesh: Path, name: str) -> Path:
     )
 
 
-def _in_any_case(folder: Path, file: Path) -> Path | None:
-    """The file in `folder`, or the only one whose name differs in upper and lower case alone."""
+def _alike(folder: Path, file: Path) -> Path | None:
+    """The file in `folder`, or the only one whose name differs by case or normal form alone."""
     try:
         if file.is_file():
             return file
         for part in file.relative_to(folder).parts:
-            alike = [path for path in folder.iterdir() if path.name.lower() == part.lower()]
+            alike = [path for path in folder.iterdir() if _folded(path.name) == _folded(part)]
             if len(alike) != 1:
                 return None
             folder = alike[0]
     except (OSError, ValueError):  # no folder, not to be read, or no name of a file
         return None
     return folder if folder.is_file() else None
+
+
+def _folded(name: str) -> str:
+    return unicodedata.normalize("NFC", name.lower())

@@ -34,8 +34,11 @@ def read_off(path: Path) -> list[Part]:
     rows = [line.split() for line in text.splitlines() if line.strip()]
     letters, rows = _read_header(path, rows)
     count, faces_count = (int(word) for word in _counts(rows.pop(0)))
-    if min(count, faces_count) < 0 or len(rows) < count + faces_count:
+    more = len(rows) - count - faces_count
+    if min(count, faces_count) < 0 or more < 0:
         raise ValueError("the file ends too early")
+    if more:
+        raise ValueError(f"more rows than its header says, by {more}")
     vertex_rows, face_rows = rows[:count], rows[count : count + faces_count]
     lengths = np.array([int(row[0]) for row in face_rows], np.int64)
     if any(not 0 <= length < len(row) for length, row in zip(lengths, face_rows, strict=True)):

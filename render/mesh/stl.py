@@ -25,6 +25,9 @@ WORDS = (
     *(b"vertex", None, None, None) * 3, b"endloop", b"endfacet",
 )  # fmt: skip
 LONGEST_WORD = 64  # what is longer is no number
+WIDE = re.compile(rb"\xff\xfe|\xfe\xff|([^\0]\0){4}|(\0[^\0]){4}")  # how UTF-16 begins
+CONTROL = re.compile(rb"[\0-\x08\x0e-\x1f\x7f]")  # what text has none of
+BEGINNING = 1024  # bytes by which text is told from numbers
 AGREEMENT = 0.9  # least cosine between a facet's normal in the file and that of its corners
 
 
@@ -32,7 +35,7 @@ def read_stl(path: Path) -> list[Part]:
     """An STL file's one part, each facet with corners, normal and colour of its own.
 
     Raises:
-        InputError: a binary file is longer or shorter than its header says.
+        InputError: a binary file is longer or shorter than its header says, or it is other text.
         ValueError: it is damaged.
     """
     content, colors = read_bytes(path), None
@@ -75,23 +78,38 @@ def _is_ascii(content: bytes) -> bool:
     if size >= 0 and size == FACET.itemsize * int.from_bytes(content[80:HEADER], "little"):
         return False
     return re.match(rb"(\xef\xbb\xbf)?\s*solid\b", content, re.I) is not None and (
-        b"\0" not in content[:1024]
+        b"\0" not in content[:BEGINNING]
     )
 
 
 def _read_binary(path: Path, content: bytes) -> np.ndarray:
     """(m,) FACET."""
-    if len(content) < HEADER:
-        raise ValueError("the file ends too early")
     count = int.from_bytes(content[80:HEADER], "little")
     there, left = divmod(len(content) - HEADER, FACET.itemsize)
     if there != count:
+        _refuse_text(path, content[:BEGINNING])
+    if len(content) < HEADER:
+        raise ValueError("the file ends too early")
+    if there != count:
         raise InputError(
-            f"{path}: its header promises {count} facets, and there are {there}; export it again"
+            f"{path}: no ASCII, and as a binary STL file its header promises {count} facets, and"
+            f" there are {there}; export it again"
         )
     if left:
         log.info("%s: %d bytes behind the last facet are not read", path, left)
     return np.frombuffer(content, FACET, count, HEADER)
+
+
+def _refuse_text(path: Path, beginning: bytes) -> None:
+    """Raise InputError on text: what is no binary file, and does not begin as STL's ASCII."""
+    if WIDE.match(beginning):
+        raise InputError(f"{path}: text in UTF-16; an STL file is binary or ASCII: save it as that")
+    if beginning.strip() and not CONTROL.search(beginning):
+        words = " ".join(beginning[:80].decode("latin-1").split())
+        raise InputError(
+            f"{path}: text that is no STL: it begins with {words[:40]!r}, not with solid; give"
+            " the mesh itself"
+        )
 
 
 def _facet_colors(header: bytes, words: np.ndarray) -> np.ndarray | None:
@@ -110,10 +128,12 @@ def _facet_colors(header: bytes, words: np.ndarray) -> np.ndarray | None:
 
 def _read_ascii(content: bytes) -> tuple[np.ndarray, np.ndarray]:
     """(m, 3) normals and (m, 3, 3) corners of the facets of all solids, in the file's order."""
-    # The lines that begin and end a solid hold its name, which may be any words.
+    # The lines that begin and end a solid hold its name, which may be any words, "facet normal"
+    # too; a facet may begin in the same line.
     named = (
         rb"(?:^[^\S\n]*|(?<=endfacet)[^\S\n]+)(?:\xef\xbb\xbf)?(?:end[^\S\n]*)?solid\b"
-        rb"[^\n]*?(?=\bfacet\s+normal\b|$)"
+        rb"(?:(?=(?>[^\n]*?\bfacet\s+normal\b)[^\n]*?(?:\n\s*)?\bouter\s+loop\s+vertex\b)"
+        rb"[^\n]*?(?=\bfacet\s+normal\b)|[^\n]*$)"
     )
     text = re.sub(named, b" ", re.sub(rb"\r\n?", b"\n", content), flags=re.M | re.I)
     words = text.lower().split()

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from render.errors import InputError
 from render.mesh.finish import PLAIN, Finish, SurfaceMap
 from render.mesh.gltf.file import GltfFile, extension, member, number, vector
 from render.mesh.gltf.primitive import Geometry
@@ -22,6 +23,7 @@ log = logging.getLogger(__name__)
 GLOSSY = "KHR_materials_pbrSpecularGlossiness"
 STRENGTH = "KHR_materials_emissive_strength"
 READ = (GLOSSY, STRENGTH)
+FARTHEST = 1.0  # outside 0..1; what is beyond counts to 255 or to 100
 BRIGHTEST = 1e4  # light of its own: what is 3 is shown white, and what float32 cannot hold is not
 OF_MATERIALS = "KHR_materials_"
 
@@ -104,10 +106,13 @@ class Materials:
         rough = _rough(entry)
         color = rough if glossy is None else glossy
         name = "baseColor" if glossy is None else "diffuse"
-        factor, alpha = np.split(vector(color, f"{name}Factor", (1.0, 1, 1, 1)), [3])
+        given = vector(color, f"{name}Factor", (1.0, 1, 1, 1))
+        self._check(f"{name}Factor", given)
+        factor, alpha = np.split(given, [3])
         factor = self._clipped(factor, "base colours")
         is_mask = entry.get("alphaMode") == "MASK"
         cutoff = number(entry, "alphaCutoff", 0.5) if is_mask else 0.0
+        self._check("alphaCutoff", cutoff)
         texture = None
         if f"{name}Texture" in color:
             texture = self._textures.get(member(color, f"{name}Texture", dict), cutoff > 0)
@@ -121,7 +126,9 @@ class Materials:
         infos = {"normal": (entry, "normalTexture"), "occlusion": (entry, "occlusionTexture")}
         infos["metallic_roughness"] = rough, "metallicRoughnessTexture"
         strength = number(extension(entry, STRENGTH) or {}, "emissiveStrength", 1.0)
-        glow = np.clip(strength * vector(entry, "emissiveFactor", (0.0, 0, 0)), 0, BRIGHTEST)
+        emissive = vector(entry, "emissiveFactor", (0.0, 0, 0))
+        self._check("emissiveFactor", emissive)
+        glow = np.clip(strength * emissive, 0, BRIGHTEST)
         if glow.any():
             infos["emissive"] = entry, "emissiveTexture"
         said = {name: member(of, key, dict) for name, (of, key) in infos.items() if key in of}
@@ -130,13 +137,26 @@ class Materials:
         named = ("roughnessFactor", "metallicFactor")
         if "metallic_roughness" in said or any(name in rough for name in named):
             values = np.array([number(rough, name, 1.0) for name in named])
+            self._check(" or ".join(named), values)
             factors[:2] = self._clipped(values, "roughness or metal")
         if "normal" in said:
             factors[2] = number(said["normal"], "scale", 1.0)
         if "occlusion" in said:
-            factors[3] = np.clip(number(said["occlusion"], "strength", 1.0), 0, 1)
+            share = number(said["occlusion"], "strength", 1.0)
+            self._check("occlusionTexture's strength", share)
+            factors[3] = np.clip(share, 0, 1)
         factors[4:] = glow
         return factors, {name: self._textures.get(info) for name, info in said.items()}
+
+    def _check(self, name: str, values: np.ndarray | float) -> None:
+        """Refuse factors that are far outside 0..1."""
+        values = np.atleast_1d(values)
+        far = values[(values < -FARTHEST) | (values > 1 + FARTHEST)]
+        if len(far):
+            raise InputError(
+                f"{self._file.path}: a material whose {name} is {far[0]:.6g}; it goes from 0 to 1,"
+                " not to 255 or 100: write it as a fraction"
+            )
 
     def _clipped(self, values: np.ndarray, what: str) -> np.ndarray:
         if ((values < 0) | (values > 1)).any():

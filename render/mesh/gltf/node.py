@@ -12,6 +12,8 @@ from render.mesh.gltf.accessor import Accessors
 from render.mesh.gltf.file import GltfFile, extension, member, vector, whole
 
 IDENTITY = (1.0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1)
+LAST_ROW = np.array([0.0, 0, 0, 1])
+ROUNDING = 1e-4  # by which a last row may be off
 
 
 class Nodes:
@@ -80,8 +82,7 @@ class Nodes:
         columns = self._accessors.floats(entry["inverseBindMatrices"], ("MAT4",))
         if len(columns) < len(joints):
             raise ValueError(f"skin {skin} binds {len(columns)} of its {len(joints)} joints")
-        joint_from_mesh = columns[: len(joints)].reshape(-1, 4, 4).swapaxes(1, 2)
-        return scene_from_joint @ joint_from_mesh
+        return scene_from_joint @ from_columns(columns[: len(joints)])
 
     def _find_roots(self) -> list[int]:
         """Nodes that no other has as a child; ValueError where one has two parents."""
@@ -139,10 +140,27 @@ def bend(joints: np.ndarray, indices: np.ndarray, weights: np.ndarray) -> np.nda
     return scene_from_mesh
 
 
+def from_columns(values: np.ndarray) -> np.ndarray:
+    """(n, 4, 4) float64 of matrices stored column by column, (n, 16) or any shape of as many.
+
+    Raises:
+        ValueError: the last row of one is not 0 0 0 1, as where it is stored row by row.
+    """
+    matrices = values.reshape(-1, 4, 4).swapaxes(1, 2).astype(np.float64)
+    wrong = ~(np.abs(matrices[:, 3] - LAST_ROW) <= ROUNDING).all(axis=1)
+    if wrong.any():
+        row = " ".join(f"{number:.4g}" for number in matrices[wrong][0, 3])
+        raise ValueError(
+            f"a matrix whose last row is {row}, not 0 0 0 1; matrices are stored column by column"
+        )
+    matrices[:, 3] = LAST_ROW
+    return matrices
+
+
 def _parent_from_node(node: dict) -> np.ndarray:
     """(4, 4) of a node: its matrix, or translation, rotation and scale."""
     if "matrix" in node:
-        return vector(node, "matrix", IDENTITY).reshape(4, 4).T
+        return from_columns(vector(node, "matrix", IDENTITY))[0]
     if node.keys().isdisjoint(("translation", "rotation", "scale")):
         return np.eye(4)
     return _compose(

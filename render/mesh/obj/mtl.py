@@ -25,6 +25,7 @@ OPTIONS = NUMBERS | dict.fromkeys(
     ("-blendu", "-blendv", "-cc", "-clamp", "-colorspace", "-imfchan", "-type"), 1
 )
 OVERSHOOT = 1e-3  # of a colour outside 0..1, by rounding
+LEAST_OF_255 = 16  # what is darker and not whole may as well be fractions that are too large
 
 
 @dataclass(frozen=True)
@@ -136,7 +137,7 @@ def fractions(colors: np.ndarray, name: str) -> np.ndarray:
         ValueError: they are neither.
     """
     low, high = colors.min(initial=0), colors.max(initial=0)
-    whole = high > 2 or (colors == np.round(colors)).all()
+    whole = high >= LEAST_OF_255 or (colors == np.round(colors)).all()
     if low >= 0 and 1 < high <= 255 and whole:
         return colors / 255
     if not (low >= -OVERSHOOT and high <= 2):

@@ -1,6 +1,7 @@
 """The colours of a PLY file's vertices or faces, by all the names and types that programs give."""
 
 import logging
+from collections.abc import Collection
 from pathlib import Path
 
 import numpy as np
@@ -22,10 +23,11 @@ NAMES = (
     ("cr", "cg", "cb"),
 )
 PACKED = ("rgb", "rgba")  # as the Point Cloud Library has them: 0xAARRGGBB in one number
+GRAY = ("gray", "grey")
 ALPHA = ("alpha", "a", "diffuse_alpha", "color_a", "color_alpha", "opacity")
 
 
-def colors_of(path: Path, rows: Rows, element: str) -> np.ndarray | None:
+def colors_of(path: Path, rows: Rows) -> np.ndarray | None:
     """(n, 3) uint8 of rows that have colours, else None.
 
     Raises:
@@ -40,10 +42,29 @@ def colors_of(path: Path, rows: Rows, element: str) -> np.ndarray | None:
     for name in PACKED:
         if name in columns:
             return _unpacked(columns[name])
-    unread = [name for name in (*columns, *rows.lists) if "color" in name or name in ("red", "r")]
-    if unread:
-        log.info("%s: %s: not read as colours: %s", path, element, ", ".join(unread))
+    for name in GRAY:
+        if name in columns and columns[name].dtype == np.uint8:
+            return np.repeat(columns[name][:, None], 3, axis=1)
     return None
+
+
+def tell_of_unread(path: Path, elements: dict[str, Rows], known: Collection[str]) -> None:
+    """Say of what has no colours which of its properties might mean some.
+
+    Args:
+        elements: by what they are called.
+        known: properties that mean something else.
+    """
+    unread = [
+        f"{name} of each {element}"
+        for element, rows in elements.items()
+        for name in (*rows.columns, *rows.lists)
+        if name not in known
+    ]
+    if unread:
+        log.info(
+            "%s: has no colours of vertices or faces; not read as such: %s", path, ", ".join(unread)
+        )
 
 
 def _unpacked(column: np.ndarray) -> np.ndarray:

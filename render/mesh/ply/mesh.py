@@ -11,7 +11,7 @@ from render.errors import InputError
 from render.input_file import read_bytes
 from render.mesh.companion import companion
 from render.mesh.part import PLAIN, WHITE, Part, check, drop_unused, split, to_uint8, uniform
-from render.mesh.ply.colors import colors_of
+from render.mesh.ply.colors import colors_of, tell_of_unread
 from render.mesh.ply.ply import Rows, parse_ply
 from render.mesh.polygons import triangulate
 from render.mesh.repair import Mended, mend
@@ -29,6 +29,8 @@ UV_NAMES = (
 )  # fmt: skip
 CORNER_NAMES = ("vertex_indices", "vertex_index", "vertex_indexes", "vertices", "indices")
 NUMBER_NAMES = ("texnumber", "texture_number", "texture_index", "texture_id", "tex_id")
+XYZ = ("x", "y", "z")
+NO_COLORS = {*XYZ, *CORNER_NAMES, *NUMBER_NAMES, "texcoord"}.union(*NORMAL_NAMES, *UV_NAMES)
 
 
 def read_ply(path: Path) -> list[Part]:
@@ -38,14 +40,14 @@ def read_ply(path: Path) -> list[Part]:
         InputError: it holds what is no triangle mesh, or a texture that cannot be told.
         ValueError: it is damaged.
     """
-    elements, comments = parse_ply(read_bytes(path))
+    elements, comments = parse_ply(read_bytes(path), str(path))
     vertex = elements.get("vertex", Rows())
     face, named, lengths = _polygons(path, elements)
     if not (lengths > 2).any():
         if "f_dc_0" in vertex.columns:
             raise InputError(f"{path}: a cloud of Gaussian splats without faces; export a mesh")
         return []
-    vertices = _first_stack(vertex, (("x", "y", "z"),))
+    vertices = _first_stack(vertex, (XYZ,))
     if vertices is None:
         raise ValueError("faces, but no vertices with x, y and z")
 
@@ -120,7 +122,7 @@ def _colored(
     path: Path, part: Part, vertex: Rows, face: Rows, corners: np.ndarray, polygon: np.ndarray
 ) -> Part:
     """Add colours and texture coordinates, of vertices, faces or corners."""
-    colors, of_faces = colors_of(path, vertex, "vertex"), colors_of(path, face, "face")
+    colors, of_faces = colors_of(path, vertex), colors_of(path, face)
     if colors is not None:
         part = replace(part, colors=colors)
         if of_faces is not None:
@@ -134,6 +136,8 @@ def _colored(
     if colors is None and of_faces is None and of_corners is not None:
         dtype = face.lists["color"][0].dtype
         part = split(part, colors=to_uint8(of_corners, dtype))
+    if colors is None and of_faces is None and of_corners is None:
+        tell_of_unread(path, {"vertex": vertex, "face": face}, NO_COLORS)
     uv = _of_corners(face, "texcoord", 2, corners)
     return part if uv is None else split(part, uv=uv)
 

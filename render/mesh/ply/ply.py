@@ -42,14 +42,17 @@ class Rows:
     lists: dict[str, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)
 
 
-def parse_ply(content: bytes) -> tuple[dict[str, Rows], list[str]]:
+def parse_ply(content: bytes, name: str = "") -> tuple[dict[str, Rows], list[str]]:
     """Read a PLY file, ASCII or binary, lists of any length.
+
+    Args:
+        name: whose content it is, for a word on what is not read.
 
     Returns:
         Element name -> its rows, and the header's comments.
 
     Raises:
-        ValueError: the content is no PLY file, or ends before its last row.
+        ValueError: the content is no PLY file, or holds fewer or more rows than its header says.
     """
     lines, body = _split_header(content)
     encoding, elements, comments = _parse_header(lines)
@@ -64,11 +67,14 @@ def parse_ply(content: bytes) -> tuple[dict[str, Rows], list[str]]:
             raise ValueError(f"holds {len(left) // 8} numbers more than its header says")
     except ValueError as error:
         try:
-            words = _words_of_rows(body, elements)
+            words, behind = _words_of_rows(body, elements)
         except (ValueError, IndexError, OverflowError):
             raise error from None
         rows, left = _parse_body(_numbers(words), elements, encoding)
-        log.info("a PLY file's rows are longer than its header says; their ends are not read")
+        more = sum(_is_number(line[0]) for line in behind)
+        if more:
+            raise ValueError(f"more rows than its header says, by {more}") from None
+        log.info("%s: what stands behind the numbers of its rows is not read", name)
     return rows, comments
 
 
@@ -196,8 +202,19 @@ def _numbers(words: list[bytes]) -> bytes:
     return np.array(words, np.float64).tobytes()
 
 
-def _words_of_rows(body: bytes, elements: Elements) -> list[bytes]:
+def _is_number(word: bytes) -> bool:
+    try:
+        float(word)
+    except ValueError:
+        return False
+    return True
+
+
+def _words_of_rows(body: bytes, elements: Elements) -> tuple[list[bytes], list[list[bytes]]]:
     """What an ASCII body holds if each row is a line, whatever else stands behind it there.
+
+    Returns:
+        The words of the rows, and those of each line behind the last row.
 
     Raises:
         ValueError, IndexError, OverflowError: there are fewer or shorter lines than rows.
@@ -215,4 +232,4 @@ def _words_of_rows(body: bytes, elements: Elements) -> list[bytes]:
                 raise ValueError("the file ends too early")
             words += line[:end]
         lines = lines[count if properties else 0 :]
-    return words
+    return words, lines

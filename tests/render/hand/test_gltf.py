@@ -124,7 +124,7 @@ def test_a_long_chain_of_nodes_is_followed(hand_file, tmp_path):
         (1, "JOINTS_0", "u1 25", "names a joint 25; they are 0 to 24"),
         (2, "WEIGHTS_0", "u1 0", "all 0 of a vertex"),
         (3, "indices", "<u2 65518", "names a vertex 65518; they are 0 to 125"),
-        (4, "matrices", "<f4 0", "ingular"),
+        (4, "matrices", "<f4 0", "last row is 0 0 0 0, not 0 0 0 1"),
     ],
 )
 def test_numbers_that_are_none_of_a_hand_are_refused(

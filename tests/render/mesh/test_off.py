@@ -110,6 +110,8 @@ BAD = {
     "negative count": ("OFF\n-4 2 0\n" + "0 0 0\n" * 9, "too early"),
     "huge count": ("OFF\n1000000000000 1000000000000 0\n0 0 0\n", "too early"),
     "cut off": (off()[:-4], "too early"),
+    "a face more": (off(faces=[*FACES, FACES[0]]), "more rows than its header says, by 1"),
+    "a vertex more": (off(counts="3 2 0"), "more rows than its header says, by 1"),
     "negative length": (off(faces=["-3 0 1 2", FACES[1]]), "too early"),
     "vertex not there": (off(faces=["3 0 1 9", FACES[1]]), "vertices 0 to 9"),
     "broken index": (off(faces=["3 0 1 2.5", FACES[1]]), "2.5"),

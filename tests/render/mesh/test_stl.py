@@ -88,6 +88,24 @@ def test_spare_bytes_without_the_bit_of_a_color_are_none(tmp_path):
     np.testing.assert_array_equal(part.colors, [GRAY] * 36)
 
 
+NAMES = [
+    "my facet normal part", "facet normal", "facet normal 0 0 1", "a facet normal outer loop",
+    "facet", "endsolid facet normal", "endfacet solid facet normal 1",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("newline", ["\n", "\r\n", "\r"])
+def test_a_solid_of_any_name_is_read(name, newline, tmp_path):
+    """And one whose first facet begins in the same line."""
+    text = (ascii_(BOX, name) + ascii_(BOX, name)).replace("\n", newline)
+    for variant in (text, text.upper()):
+        part = read(tmp_path, variant)
+        np.testing.assert_array_equal(part.vertices[part.faces], [*BOX.triangles] * 2)
+    part = read(tmp_path, ascii_(BOX, "b").replace("solid b\n", "solid b ", 1))
+    np.testing.assert_array_equal(part.vertices[part.faces], BOX.triangles)
+
+
 @pytest.mark.parametrize("make", ["{}", "{0}", "\ufeff{}", "\n\n{}"])
 @pytest.mark.parametrize("newline", ["\n", "\r\n", "\r"])
 def test_ascii_of_any_line_ends_and_case_is_read(make, newline, lump, tmp_path):
@@ -152,7 +170,21 @@ BAD = {
     "words for numbers": (ascii_(BOX).replace("0.03", "0,03").encode(), "0,03"),
     "NaN": (ascii_(BOX).replace("vertex 0.03", "vertex nan").encode(), "NaN"),
     "long words": (b"solid\nfacet " + b"1" * 10_000, "no numbers"),
-    "text": (b"hello " * 100, "promises"),
+    "text": (b"hello " * 100, "text that is no STL: it begins with 'hello hello"),
+    "HTML": (b"<!DOCTYPE html>\n<html>\xfc 404</html>\n" * 10, "begins with '<!DOCTYPE html>"),
+    "short text": (b"404: Not Found", "text that is no STL: it begins with '404: Not Found'"),
+    "a pointer of Git LFS": (
+        b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 12345\n", "is no STL"
+    ),
+    "an OBJ file": (b"# made by hand\nv 0 0 0\nv 1 0 0\nv 0 1 0\nf 1 2 3\n" * 9, "is no STL"),
+    "facets without a solid": (ascii_(BOX).partition("\n")[2].encode(), "not with solid"),
+    "UTF-16": (ascii_(BOX).encode("utf-16"), "text in UTF-16"),
+    "UTF-16 without a mark": (ascii_(BOX).encode("utf-16-le"), "text in UTF-16"),
+    "big-endian UTF-16": (ascii_(BOX).encode("utf-16-be"), "text in UTF-16"),
+    "an archive": (b"PK\3\4" + bytes(range(256)), "no ASCII, and as a binary STL"),
+    "a facet in one line without its loop": (
+        ascii_(BOX).replace("outer", "", 1).replace("\n", " ").encode(), "too early|expected"
+    ),
 }  # fmt: skip
 
 

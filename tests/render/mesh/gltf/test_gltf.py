@@ -57,6 +57,14 @@ def test_nodes_move_what_is_below_them(given, rng, tmp_path):
     assert (outward > 0).all()
 
 
+def test_a_matrix_may_be_rounded(tmp_path):
+    sample = GltfSample()
+    matrix = [1, 0, 0, 1e-6, 0, 1, 0, -1e-6, 0, 0, 1, 0, 0.5, 0, 0, 0.99999]
+    sample.put("nodes", matrix=matrix, mesh=closed_corner(sample))
+    expected = CORNER + [0.5, 0, 0]
+    np.testing.assert_allclose(sample.read(tmp_path).vertices, expected, atol=1e-12)
+
+
 def two_scenes(**extra) -> GltfSample:
     sample = GltfSample(**extra)
     mesh = sample.corner()

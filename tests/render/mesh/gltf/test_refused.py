@@ -23,7 +23,11 @@ def changed_primitive(**change) -> GltfSample:
     return sample
 
 
-def of_weights(weight: float, joint: int) -> GltfSample:
+BY_COLUMNS = [1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0, 0.5, 0, 0, 1]
+BY_ROWS = np.reshape(BY_COLUMNS, (4, 4)).T.reshape(-1).tolist()
+
+
+def of_weights(weight: float, joint: int, matrix=BY_COLUMNS) -> GltfSample:
     """A skin of one joint."""
     sample = GltfSample()
     attributes = {
@@ -31,7 +35,8 @@ def of_weights(weight: float, joint: int) -> GltfSample:
         "WEIGHTS_0": sample.array(np.array([[weight, 0, 0, 0]] * 4, "f4")),
     }
     sample.put("nodes", mesh=sample.corner(**attributes), skin=0)
-    sample.put("skins", joints=[0])
+    bound = sample.array(np.array(matrix, "f4").reshape(1, 4, 4))
+    sample.put("skins", joints=[0], inverseBindMatrices=bound)
     return sample
 
 
@@ -65,6 +70,16 @@ REFUSED = {
         "NaN or infinite",
     ),
     "matrix of 15": (changed(nodes=[{"mesh": 0, "matrix": [1] * 15}]), "16 finite numbers"),
+    "matrix row by row": (
+        changed(nodes=[{"mesh": 0, "matrix": BY_ROWS}]), "last row is 0.5 0 0 1, not 0 0 0 1"
+    ),
+    "parent's matrix row by row": (
+        changed(nodes=[{"matrix": BY_ROWS, "children": [1]}, {"mesh": 0}]), "column by column"
+    ),
+    "matrix that scales by its last number": (
+        changed(nodes=[{"mesh": 0, "matrix": [*BY_COLUMNS[:15], 2]}]), "last row is 0 0 0 2"
+    ),
+    "matrix of a skin row by row": (of_weights(1, 0, BY_ROWS), "last row is 0.5 0 0 1"),
     "meshes by name": (changed(meshes={"a": {}}), "meshes is not a list"),
     "node in a list": (changed(nodes=[[0]]), "one of its nodes is not an object"),
     "primitive in a list": (
@@ -85,6 +100,43 @@ def test_a_scene_that_cannot_be_read_is_refused(sample, reason, tmp_path):
     path = sample.write(tmp_path / "a.glb")
     line = refusal(read_mesh_file, path)
     assert line.startswith(f"{path}: ") and reason in line and len(line) < 300
+
+
+PBR, GLOSSY = "pbrMetallicRoughness", "KHR_materials_pbrSpecularGlossiness"
+FAR = {
+    "bytes": ({PBR: {"baseColorFactor": [200, 30, 40, 255]}}, "baseColorFactor is 200"),
+    "dark bytes": ({PBR: {"baseColorFactor": [1, 0, 2, 255]}}, "baseColorFactor is 255"),
+    "per cent": ({PBR: {"baseColorFactor": [0, 0, 50, 1]}}, "baseColorFactor is 50"),
+    "negative": ({PBR: {"baseColorFactor": [0, -3, 0, 1]}}, "baseColorFactor is -3"),
+    "diffuse": ({"extensions": {GLOSSY: {"diffuseFactor": [9, 9, 9, 1]}}}, "diffuseFactor is 9"),
+    "metal": ({PBR: {"metallicFactor": 100}}, "roughnessFactor or metallicFactor is 100"),
+    "roughness": ({PBR: {"roughnessFactor": 128}}, "roughnessFactor or metallicFactor is 128"),
+    "cutoff": ({"alphaMode": "MASK", "alphaCutoff": 128}, "alphaCutoff is 128"),
+    "light": ({"emissiveFactor": [255, 0, 0]}, "emissiveFactor is 255"),
+    "occlusion": (
+        {"occlusionTexture": {"index": 0, "strength": 80}}, "occlusionTexture's strength is 80"
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("material", "reason"), FAR.values(), ids=FAR)
+def test_factors_far_outside_0_to_1_are_refused(material, reason, tmp_path):
+    sample = GltfSample(materials=[{}, material])
+    for number in (0, 1):
+        sample.put("nodes", mesh=sample.corner({"material": number}))
+    path = sample.write(tmp_path / "a.glb")
+    line = refusal(read_mesh_file, path)
+    assert line.startswith(f"{path}: a material whose {reason}; it goes from 0 to 1")
+
+
+@pytest.mark.parametrize("material", [{}, {"alphaMode": "MASK", "alphaCutoff": 1.0}])
+def test_factors_a_little_outside_are_clamped(material, tmp_path):
+    base = {"baseColorFactor": [1.01, -0.01, 1, 1.01], "roughnessFactor": 1.01}
+    sample = GltfSample(materials=[{PBR: base, **material}])
+    sample.put("nodes", mesh=sample.corner({"material": 0}))
+    part = sample.read(tmp_path)
+    np.testing.assert_array_equal(part.colors, [[255, 0, 255]] * 4)
+    np.testing.assert_array_equal(part.finish.factors[:, :2], [[1, 1]] * 4)
 
 
 GOOD = corner_in_scene()

@@ -86,6 +86,53 @@ def test_colors_of_corners_are_read(tmp_path):
     np.testing.assert_array_equal(part.colors[part.faces], corners)
 
 
+@pytest.mark.parametrize("name", ["gray", "grey", "Gray"])
+@pytest.mark.parametrize("encoding", ["ascii", "binary_big_endian"])
+def test_bytes_of_gray_are_colors(name, encoding, tmp_path, caplog):
+    levels = [0, 77, 128, 255]
+    with caplog.at_level(logging.INFO):
+        part = read(tmp_path, square([f"uchar {name}"], [[x] for x in levels]), encoding)
+        faces = [[triangle, levels[i]] for i, triangle in enumerate(TRIANGLES)]
+        of_faces = read(tmp_path, square(face=[FACE, f"uchar {name}"], face_rows=faces), encoding)
+    np.testing.assert_array_equal(part.colors, [[x] * 3 for x in levels])
+    expected = [[[levels[i]] * 3] * 3 for i in (0, 1)]
+    np.testing.assert_array_equal(of_faces.colors[of_faces.faces], expected)
+    assert not caplog.records
+
+
+UNREAD = {
+    "intensity": ("uchar intensity", 128),
+    "gray as a float": ("float gray", 0.5),
+    "gray in 16 bits": ("ushort gray", 40000),
+    "fractions of gray in bytes": ("uchar gray", 0.5),
+    "CloudCompare's": ("float scalar_Intensity", 0.5),
+    "one channel": ("uchar red", 200),
+    "splats": ("float f_dc_0", 1.0),
+    "a name of its own": ("float albedo", 0.5),
+}
+
+
+@pytest.mark.parametrize(("declared", "value"), UNREAD.values(), ids=UNREAD)
+def test_what_might_be_a_color_and_is_not_read_is_named(declared, value, tmp_path, caplog):
+    name = declared.split()[1].lower()
+    for elements, of in (
+        (
+            square(
+                [declared, "float nx", "float ny", "float nz", "float s"], [[value, 0, 0, 1, 0]] * 4
+            ),
+            "vertex",
+        ),
+        (square(face=[FACE, declared], face_rows=[[t, value] for t in TRIANGLES]), "face"),
+    ):
+        caplog.clear()
+        with caplog.at_level(logging.INFO):
+            part = read(tmp_path, elements)
+        np.testing.assert_array_equal(part.colors, [GRAY] * 4)
+        (said,) = (record.message for record in caplog.records)
+        assert said.startswith(f"{tmp_path / 'a.ply'}: ")
+        assert said.endswith(f"not read as such: {name} of each {of}")
+
+
 def test_transparency_is_dropped_and_said_once(tmp_path, caplog):
     properties = ["uchar red", "uchar green", "uchar blue", "uchar alpha"]
     for alpha, said in ((255, 0), (128, 1)):
@@ -112,6 +159,15 @@ def test_other_columns_change_nothing(tmp_path):
     for name in ("vertices", "faces", "normals", "colors"):
         np.testing.assert_array_equal(getattr(part, name), getattr(plain, name))
     np.testing.assert_array_equal(plain.colors, [GRAY] * 4)
+
+
+def test_ends_of_rows_that_the_header_does_not_name_are_said_by_the_file(tmp_path, caplog):
+    path, content = tmp_path / "a.ply", write_ply_file(square())
+    path.write_bytes(content.replace(b" 3\n", b" 3 9\n"))
+    with caplog.at_level(logging.INFO):
+        np.testing.assert_array_equal(read_mesh_file(path).faces, TRIANGLES)
+    (said,) = (record.message for record in caplog.records if "not read" in record.message)
+    assert said.startswith(f"{path}: ")
 
 
 @pytest.mark.parametrize("name", ["vertex_indices", "vertex_index", "Vertex_Indices", "indices"])

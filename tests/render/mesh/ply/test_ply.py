@@ -125,6 +125,27 @@ def test_what_stands_behind_the_numbers_of_a_line_is_left_out():
     assert rows["face"].lists["i"][0].tolist() == [0, 1]
 
 
+FACE = ["list uchar int i"]
+
+
+@pytest.mark.parametrize("ending", ["", " 9 8", "\n", "\n\n# made by hand\n"])
+@pytest.mark.parametrize("element", ["vertex", "face"])
+def test_more_rows_than_the_header_says_are_refused(element, ending):
+    """Though their ends, empty lines and comments behind the last row are passed over."""
+    written = [("vertex", XYZ, SQUARE), ("face", FACE, [[[0, 1, 2]], [[0, 2, 3]]])]
+    content = write_ply_file(written).decode()
+    header, body = content.split("end_header\n")
+    body = body.replace("\n", ending + "\n") if ending.startswith(" ") else body + ending
+    parse_ply(f"{header}end_header\n{body}".encode())
+    count = {"vertex": 4, "face": 2}[element]
+    for fewer in range(1, count):
+        header_of_fewer = header.replace(f"{element} {count}", f"{element} {count - fewer}")
+        with pytest.raises(
+            ValueError, match=r"more rows than its header says, by |the file ends too early"
+        ):
+            parse_ply(f"{header_of_fewer}end_header\n{body}".encode())
+
+
 def test_numbers_that_their_declared_type_cannot_hold_stay_as_they_are():
     """Fractions where bytes are declared, 300 in a byte."""
     rows = [[0.78, 300, 3.0, 5]]
