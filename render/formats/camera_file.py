@@ -55,8 +55,8 @@ def read_calibration(path: Path) -> tuple[Camera, np.ndarray]:
         float64, zeros where there are none.
 
     Raises:
-        InputError: there is no such file, it is of another kind or damaged, it has no size, or its
-            lens is of another model, such as a fisheye's.
+        InputError: there is no such file, it is of another kind or damaged, it has no size, its
+            focal length is not in pixels, or its lens is of another model, such as a fisheye's.
     """
     if path.suffix.lower() not in SUFFIXES and path.exists():
         raise InputError(
@@ -74,6 +74,8 @@ def read_calibration(path: Path) -> tuple[Camera, np.ndarray]:
         raise InputError(f"{path}: {error}") from None
     if camera.K[0, 1] or camera.K[1, 0] or camera.K[0, 0] <= 0 or camera.K[1, 1] <= 0:
         raise InputError(f"{path}: fx and fy must be positive, without skew: {camera.K.tolist()}")
+    if camera.focal_fault:
+        raise InputError(f"{path}: {camera.focal_fault}")
     return camera, parse_distortion(record, str(path))
 
 

@@ -64,10 +64,11 @@ def parse_camera(text: str | None, size: tuple[int, int]) -> Camera | None:
     if fx <= 0 or fy <= 0:
         raise InputError(f"--camera {text}: fx and fy must be positive")
     camera = Camera(np.array([[fx, 0, cx], [0, fy, cy], [0, 0, 1]]), *size)
-    if min(fx, fy) < 1 or not camera.looks_into_image:
+    fault = camera.focal_fault or ("" if camera.looks_into_image else "cx, cy lie outside it")
+    if fault:
         raise InputError(
-            f"--camera {text}: not of a {size[0]}x{size[1]} image, in whose pixels fx and fy are at"
-            " least 1 and cx, cy lie within it; give the intrinsics of this size, of a whole image"
+            f"--camera {text}: not of a {size[0]}x{size[1]} image: {fault}; give the intrinsics of"
+            " this size, of a whole image"
         )
     return camera
 
