@@ -56,6 +56,19 @@ def parse_box(text: str, size: tuple[int, int]) -> Box:
     return x, y, width, height
 
 
+def calibration_file(text: str) -> Path | None:
+    """The file that --camera names, None where it has numbers; InputError if there is none."""
+    if Path(text).is_file():
+        return Path(text)
+    try:
+        _ = [float(part) for part in text.split(",")]
+    except ValueError:
+        raise InputError(
+            f"--camera {text}: no such file; give fx,fy,cx,cy in pixels, or a calibration's file"
+        ) from None
+    return None
+
+
 def parse_camera(text: str | None, size: tuple[int, int]) -> Camera | None:
     if text is None:
         return None
