@@ -5,7 +5,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from render.distortion import Lens, bend, reach, straight_rays
+from render.distortion import FARTHEST, Lens, bend, reach, straight_rays
+
+# Of a side, for a focal length: a thousand is a telescope's, of a few hundredths of a degree.
+LONGEST_FOCAL = 1000
+MOST_ASPECT = 3  # fx to fy: anamorphic lenses and fields of interlaced films have 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,6 +54,22 @@ class Camera:
         """
         cx, cy = self.K[:2, 2]
         return bool(-0.5 < cx < self.width - 0.5 and -0.5 < cy < self.height - 0.5)
+
+    @property
+    def focal_fault(self) -> str:
+        """Why no camera has these focal lengths in pixels of such an image; "" if one may."""
+        for name, side, of in (("fx", self.width, "width"), ("fy", self.height, "height")):
+            focal = self.K["xy".index(name[1]), "xy".index(name[1])]
+            if not 1 / (2 * FARTHEST) <= focal / side <= LONGEST_FOCAL:
+                return (
+                    f"{name} = {focal:g} is {focal / side:.3g} of the image's {of}, {side} pixels,"
+                    f" and no camera's is outside {1 / (2 * FARTHEST)} to {LONGEST_FOCAL}; give fx"
+                    " and fy in pixels, neither in millimetres nor normalised"
+                )
+        fx, fy = self.K[0, 0], self.K[1, 1]
+        if not 1 / MOST_ASPECT <= fy / fx <= MOST_ASPECT:
+            return f"fx = {fx:g} and fy = {fy:g}: none is more than {MOST_ASPECT} times the other"
+        return ""
 
     def project(self, points: np.ndarray) -> np.ndarray:
         """Project points in the camera frame: (..., 3) metres -> (..., 2) pixels."""

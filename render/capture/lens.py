@@ -102,9 +102,15 @@ def read_lens(path: Path) -> Lens:
     """A known calibration: a lens.json, BOP's camera.json, OpenCV's or ROS' YAML or XML.
 
     Raises:
-        InputError: as `read_calibration`.
+        InputError: as `read_calibration`, or it is of no whole image.
     """
     camera, distortion = read_calibration(path)
+    if not camera.looks_into_image:
+        cx, cy = camera.K[:2, 2]
+        raise InputError(
+            f"{path}: the principal point {cx:g}, {cy:g} lies outside the {camera.width}x"
+            f"{camera.height} image; give the calibration of this size, of a whole image"
+        )
     return Lens(camera.K, distortion, camera.size)
 
 

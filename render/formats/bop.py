@@ -19,9 +19,9 @@ from render.formats.bop_records import (
     parse_camera,
     parse_depth_scale,
     read_records,
-    refuse_distortion,
     require_boxes,
 )
+from render.formats.lens_record import refuse_distortion
 from render.formats.surface import nocs_path, normals_path, read_nocs, read_normals
 from render.frame import Annotation
 from render.json_file import read_json

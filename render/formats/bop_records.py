@@ -1,7 +1,6 @@
 """BOP's JSON records <-> cameras and annotations in metres, every number checked on the way in."""
 
 import json
-import re
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -12,6 +11,7 @@ import numpy as np
 from render.camera import Camera
 from render.distortion import MOST_DISTORTION
 from render.errors import InputError
+from render.formats.lens_record import refuse_distortion
 from render.frame import Annotation, Box
 from render.json_file import read_json, write_text
 from render.plain import numbers, parse_float, parse_integer, shown
@@ -29,7 +29,6 @@ NO_BOX = (-1, -1, -1, -1)  # BOP's box of what is not seen
 MOST_DIGITS = 15  # of an id
 DISTORTION = "cam_dist"  # of an image's camera: OpenCV's k1, k2, p1, p2, k3
 EACH = f"{DISTORTION} of each image, in scene_camera.json"  # stands for it in camera.json
-DISTORTION_KEY = re.compile(r"k[1-6]|p[12]|.*dist.*")
 
 
 def read_records(path: Path) -> dict[int, Any]:
@@ -77,15 +76,6 @@ def parse_camera(record: Any, size: tuple[int, int], where: str, lens: bool = Fa
         return Camera(K, *size, distortion if any(distortion or ()) else None)
     except ValueError as error:
         raise InputError(f"{where}: cam_K is no pinhole camera: {error}") from None
-
-
-def refuse_distortion(record: Mapping[str, Any], where: str) -> None:
-    """Raise InputError if a camera record has a lens distortion: a pinhole would ignore it."""
-    for key, value in record.items():
-        if DISTORTION_KEY.fullmatch(key) and not _is_zero(value):
-            raise InputError(
-                f"{where}: {key} = {shown(value)} is a lens distortion; undistort the images first"
-            )
 
 
 def parse_depth_scale(record: Mapping[str, Any], where: str) -> float | None:
@@ -230,11 +220,6 @@ def require_boxes(annotation: Annotation, size: tuple[int, int], where: str) -> 
 def _require_object(record: Any, where: str) -> None:
     if not isinstance(record, dict):
         raise InputError(f"{where}: expected a JSON object, got {shown(record)}")
-
-
-def _is_zero(value: Any) -> bool:
-    """Whether a number, or all numbers of nested lists, are zero."""
-    return all(map(_is_zero, value)) if isinstance(value, list) else value == 0
 
 
 INFO_PARSERS: Mapping[str, Callable[[Mapping[str, Any], str, str], Any]] = {

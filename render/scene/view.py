@@ -56,11 +56,10 @@ def old_camera(config: LayoutConfig, size: tuple[int, int]) -> Camera:
 def _configured(config: LayoutConfig, whole: tuple[int, int]) -> Camera:
     if config.intrinsics is not None:
         fx, fy, cx, cy = config.intrinsics
-        if min(fx, fy) < 1:
-            raise InputError(
-                f"scene.intrinsics: fx and fy are at least 1 pixel, got {fx:g}, {fy:g}"
-            )
-        return Camera(np.array([[fx, 0, cx], [0, fy, cy], [0, 0, 1]]), *whole)
+        camera = Camera(np.array([[fx, 0, cx], [0, fy, cy], [0, 0, 1]]), *whole)
+        if camera.focal_fault:
+            raise InputError(f"scene.intrinsics: {camera.focal_fault}")
+        return camera
     camera = old_camera(config, whole)
     # With the width its field of view is kept; and in the height its place in the middle.
     K = camera.K.copy()

@@ -17,9 +17,9 @@ from render.formats.bop_records import (
     parse_depth_scale,
     parse_world,
     read_records,
-    refuse_distortion,
 )
 from render.formats.bop_writer import NOTHING_VISIBLE
+from render.formats.lens_record import refuse_distortion
 from render.frame import Box
 from render.validate.fault import Faults
 

@@ -9,7 +9,8 @@ import click
 
 from render.config import fill
 from render.errors import InputError
-from render.formats.bop_records import EACH, numbers, parse_integer, refuse_distortion
+from render.formats.bop_records import EACH, numbers, parse_integer
+from render.formats.lens_record import refuse_distortion
 from render.formats.splits import BOP, NYU, find_splits, scene_dirs, shard_files
 from render.json_file import read_json
 from render.scene.randomize import SceneConfig

@@ -91,3 +91,13 @@ def test_calibrations_of_others_are_read_with_their_distortion(tmp_path):
         (tmp_path / "c.json").write_text(json.dumps({**record, "distortion": wrong}))
         with pytest.raises(InputError, match=r"c\.json: .*distortion"):
             read_lens(tmp_path / "c.json")
+
+
+@pytest.mark.parametrize(("cx", "cy"), [(960, 270), (480, 540), (-20, 270)])
+def test_a_calibration_that_looks_beside_its_images_is_refused_by_its_principal_point(
+    tmp_path, cx, cy
+):
+    record = {"fx": 700, "fy": 700, "cx": cx, "cy": cy, "width": 960, "height": 540}
+    (tmp_path / "c.json").write_text(json.dumps(record))
+    with pytest.raises(InputError, match=rf"c\.json: the principal point {cx}, {cy} lies outside"):
+        read_lens(tmp_path / "c.json")

@@ -72,7 +72,7 @@ def test_a_lens_distortion_is_refused_with_what_to_do(tmp_path):
             read_camera_file(tmp_path / "ros.yaml")
     record = {"fx": 9, "fy": 9, "cx": 3, "cy": 3, "width": 8, "height": 8, "k1": 0.1}
     (tmp_path / "camera.json").write_text(json.dumps(record))
-    with pytest.raises(InputError, match=r"k1 = 0\.1 is a lens distortion"):
+    with pytest.raises(InputError, match=r"camera\.json: has a lens distortion \(\[0\.1, 0\.0"):
         read_camera_file(tmp_path / "camera.json")
 
 
@@ -102,8 +102,48 @@ def test_a_camera_without_the_size_of_its_images_or_with_skew_is_refused(tmp_pat
     skewed = K + np.array([[0, 2.0, 0], [0, 0, 0], [0, 0, 0]])
     with pytest.raises(InputError, match="without skew"):
         read_camera_file(opencv_file(tmp_path / "s.yaml", camera_matrix=skewed))
-    with pytest.raises(InputError, match=r"no-file\.yaml: no such file"):
-        read_camera_file(tmp_path / "no-file.yaml")
+    for name in ("no-file.yaml", "no-file"):
+        with pytest.raises(InputError, match=rf"{name}: no such file"):
+            read_camera_file(tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    ("changed", "fault"),
+    [
+        ({"fx": 4.25, "fy": 4.25}, r"fx = 4\.25 is 0\.00332 of the image's width, .* in pixels"),
+        ({"fy": 0.00425}, r"fy = 0\.00425 is 5\.9e-06 of the image's height"),
+        ({"fx": 0.9, "fy": 1.25, "cx": 0.5, "cy": 0.5}, r"fx = 0\.9 is .*neither in millim"),
+        ({"fx": 2e6, "fy": 2e6}, r"fx = 2e\+06 is 1\.56e\+03 of the image's width"),
+        ({"fy": 4500}, r"fx = 900 and fy = 4500: none is more than 3 times the other"),
+        ({"fx": 4500}, r"fx = 4500 and fy = 900: none is more than 3 times the other"),
+        ({"skew": 0.4}, "without skew"),
+    ],
+)
+@pytest.mark.parametrize("named", [True, False])
+def test_focal_lengths_of_no_camera_are_refused(tmp_path, changed, fault, named):
+    record = {"fx": 900, "fy": 900, "cx": 640, "cy": 360, "skew": 0, **changed}
+    fx, fy, cx, cy, skew = record.values()
+    matrix = record if named else {"K": [[fx, skew, cx], [0, fy, cy], [0, 0, 1]]}
+    (tmp_path / "c.json").write_text(json.dumps({**matrix, "width": 1280, "height": 720}))
+    with pytest.raises(InputError, match=rf"c\.json: .*{fault}"):
+        read_camera_file(tmp_path / "c.json")
+
+
+def test_a_camera_may_look_beside_its_image_and_have_pixels_twice_as_high(tmp_path):
+    """As crops' cameras do, and those of anamorphic lenses; an angle of 150 degrees is seen."""
+    record = {"fx": 170, "fy": 340, "cx": -900, "cy": 9999, "width": 1280, "height": 720}
+    (tmp_path / "c.json").write_text(json.dumps(record))
+    assert read_camera_file(tmp_path / "c.json").K.tolist() == [
+        [170, 0, -900],
+        [0, 340, 9999],
+        [0, 0, 1],
+    ]
+
+
+def test_a_name_that_is_there_twice_is_refused(tmp_path):
+    (tmp_path / "c.yaml").write_text("width: 8\nwidth: 9\n")
+    with pytest.raises(InputError, match=r"c\.yaml: a name is there twice"):
+        read_camera_file(tmp_path / "c.yaml")
 
 
 DEEP = {

@@ -69,7 +69,8 @@ def test_crops_are_taken_from_the_image_of_ones_own_camera():
     [
         ((900, 900, 1280, 360), "principal point 1280, 360 lies outside the 1280x720 image"),
         ((900, 900, 640, -1), "principal point 640, -1 lies outside"),
-        ((0.5, 900, 640, 360), "fx and fy are at least 1 pixel, got 0.5"),
+        ((4.25, 900, 640, 360), "fx = 4.25 is 0.00332 of the image's width"),
+        ((900, 4500, 640, 360), "fx = 900 and fy = 4500: none is more than 3 times the other"),
     ],
 )
 def test_intrinsics_that_belong_to_no_such_image_are_refused(intrinsics, fault):

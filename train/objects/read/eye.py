@@ -15,7 +15,7 @@ from render.formats.bop import read_camera
 from render.formats.exif import exif_camera
 from render.frame import Box
 from render.whole_file import write_whole
-from train.objects.read.given import parse_camera, scene_of
+from train.objects.read.given import calibration_file, parse_camera, scene_of
 
 log = logging.getLogger(__name__)
 
@@ -49,8 +49,8 @@ class Eye:
             InputError: a calibration cannot be used.
         """
         self._asked, self._own = asked, own
-        is_file = asked is not None and Path(asked).is_file()
-        self._lens = read_lens(Path(str(asked))) if is_file else None
+        file = None if asked is None else calibration_file(asked)
+        self._lens = None if file is None else read_lens(file)
         self._kept = kept if kept is not None and kept.is_file() else None
         self._kept_lens = None if self._kept is None else read_lens(self._kept)
         self._straight: dict[tuple[str, tuple[int, int]], tuple[Lens, Straightener]] = {}

@@ -56,6 +56,19 @@ def parse_box(text: str, size: tuple[int, int]) -> Box:
     return x, y, width, height
 
 
+def calibration_file(text: str) -> Path | None:
+    """The file that --camera names, None where it has numbers; InputError if there is none."""
+    if Path(text).is_file():
+        return Path(text)
+    try:
+        _ = [float(part) for part in text.split(",")]
+    except ValueError:
+        raise InputError(
+            f"--camera {text}: no such file; give fx,fy,cx,cy in pixels, or a calibration's file"
+        ) from None
+    return None
+
+
 def parse_camera(text: str | None, size: tuple[int, int]) -> Camera | None:
     if text is None:
         return None
@@ -64,10 +77,11 @@ def parse_camera(text: str | None, size: tuple[int, int]) -> Camera | None:
     if fx <= 0 or fy <= 0:
         raise InputError(f"--camera {text}: fx and fy must be positive")
     camera = Camera(np.array([[fx, 0, cx], [0, fy, cy], [0, 0, 1]]), *size)
-    if min(fx, fy) < 1 or not camera.looks_into_image:
+    fault = camera.focal_fault or ("" if camera.looks_into_image else "cx, cy lie outside it")
+    if fault:
         raise InputError(
-            f"--camera {text}: not of a {size[0]}x{size[1]} image, in whose pixels fx and fy are at"
-            " least 1 and cx, cy lie within it; give the intrinsics of this size, of a whole image"
+            f"--camera {text}: not of a {size[0]}x{size[1]} image: {fault}; give the intrinsics of"
+            " this size, of a whole image"
         )
     return camera
 

@@ -67,6 +67,12 @@ def test_numbers_that_are_given_take_the_picture_as_it_is(kept):
     assert camera.K[0, 0] == 300 and camera.size == SIZE
 
 
+@pytest.mark.parametrize("asked", ["/nope.json", "nope", "1,2,3,x", "/"])
+def test_a_calibration_that_is_not_there_is_named(asked):
+    with pytest.raises(InputError, match=rf"^--camera {asked}: no such file; give fx,fy,cx,cy"):
+        Eye(asked, None, None)
+
+
 def test_a_picture_of_half_the_size_is_of_the_lens_that_is_named_and_not_of_one_that_is_kept(kept):
     half = cv2.resize(taken(), (160, 120), interpolation=cv2.INTER_AREA)
     rgb, camera, _ = Eye(str(kept), None, None).see(half, "picture")

@@ -95,7 +95,8 @@ def test_why_a_scene_brings_no_box_is_said(frame, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "camera", ["900,900,639,359", "150,150,80,-3", "0.94,1.25,0.5,0.5", "150,150,159.5,60"]
+    "camera",
+    ["900,900,639,359", "150,150,80,-3", "0.94,1.25,0.5,0.5", "4.2,4.2,80,60", "150,150,159.5,60"],
 )
 def test_a_camera_that_cannot_be_the_images_is_refused(root, frame, tmp_path, camera):
     """Of another size, or normalised; off the image's centre it may be."""
