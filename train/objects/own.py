@@ -70,9 +70,11 @@ def choose(
     if distance is not None:
         found["scene"] = {"distance": distance}
     if (root / "camera.json").is_file():
-        with suppress(InputError):  # it has no size, or is of another kind: LINEMOD's is taken
+        try:
             read_camera_file(root / "camera.json")
             found["render"]["camera"] = str(root / "camera.json")
+        except InputError as error:  # it has no size, say
+            log.warning("%s; synthetic images are of LINEMOD's camera", error)
     away = "" if distance is None else ", {:.2f} to {:.2f} m away".format(*distance)
     names = names or "objects " + ", ".join(model.title for model in models.values())
     log.info("%s: %s; %s%s", said, names, what, away)

@@ -53,8 +53,17 @@ def test_a_mesh_and_real_frames_say_all_that_run_needs(real, caplog):
     data = {"dataset": str(real), "split": "filmed", "split_file": "split.json", "objects": [1]}
     assert found["data"] == data
     assert found["render"]["objects"] == [str(mesh)]
-    (line,) = caplog.messages
+    line = caplog.messages[-1]
     assert "preset own: object 1 is obj_000001.ply; 6 real frames to train on and 3" in line
+
+
+def test_a_camera_that_cannot_be_taken_is_named(real, caplog):
+    record = {"fx": 4.25, "fy": 4.25, "cx": 80, "cy": 60, "width": 160, "height": 120}
+    (real / "camera.json").write_text(json.dumps(record))
+    _, found = chosen([], real)
+    assert "camera" not in found["render"]
+    (warned,) = [r.getMessage() for r in caplog.records if r.levelno == logging.WARNING]
+    assert "camera.json: fx = 4.25 is" in warned and "are of LINEMOD's camera" in warned
 
 
 def test_synthetic_images_are_as_far_away_as_the_training_frames_show_the_object(real):
