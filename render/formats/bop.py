@@ -13,6 +13,7 @@ import numpy as np
 from render import image_file
 from render.camera import Camera
 from render.errors import InputError
+from render.formats.bop_files import depth_path, mask_path, present, rgb_path
 from render.formats.bop_records import (
     nearest_mm,
     parse_annotation,
@@ -28,11 +29,6 @@ from render.json_file import read_json
 from render.plain import parse_integer, whole
 
 LARGEST_SIDE = 1 << 16  # pixels, of an image
-
-# Of images, in the order in which they are looked for.
-SUFFIXES = (".png", ".jpg", ".tif", ".jpeg", ".tiff", ".PNG", ".JPG", ".JPEG", ".TIF", ".TIFF")
-
-KINDS = {"depth": "16-bit PNG or TIFF", "mask": "PNG", "mask_visib": "PNG"}  # of other folders all
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,7 +59,7 @@ class BopImage:
 
     def read_rgb(self) -> np.ndarray:
         """The image as (H, W, 3) uint8; raises InputError if it is missing or damaged."""
-        path = _present(self.rgb_path)
+        path = present(self.rgb_path)
         return self._fitting(path, image_file.read_rgb(path))
 
     def read_depth(self) -> np.ndarray | None:
@@ -77,7 +73,7 @@ class BopImage:
         path = depth_path(self.scene_dir, self.im_id)
         if self.depth_scale is None:
             raise InputError(f"{self.scene_dir / 'scene_camera.json'}: no depth_scale for {path}")
-        depth = self._fitting(path, image_file.read_gray16(_present(path)))
+        depth = self._fitting(path, image_file.read_gray16(present(path)))
         return (depth * (self.depth_scale / 1000)).astype(np.float32)
 
     def read_mask(self, gt_id: int, visible: bool) -> np.ndarray | None:
@@ -88,7 +84,7 @@ class BopImage:
         path = mask_path(self.scene_dir, self.im_id, gt_id, visible)
         if not path.parent.is_dir():
             return None
-        return self._fitting(path, image_file.read_mask(_present(path)))
+        return self._fitting(path, image_file.read_mask(present(path)))
 
     def read_normals(self) -> np.ndarray | None:
         """(H, W, 3) float32 unit normals in the camera frame, 0 where there is none.
@@ -255,44 +251,3 @@ def _image_size(scene_dir: Path, im_id: int, sensor: Mapping[str, Any]) -> tuple
         whole(1, LARGEST_SIDE)(height, f"{where}: height")
         return width, height
     raise InputError(f"{rgb_path(scene_dir, im_id)}: no such file, and no camera.json has its size")
-
-
-def rgb_path(scene_dir: Path, im_id: int) -> Path:
-    """Where an image is, or, if it is nowhere, where it should be."""
-    return _first_file(
-        scene_dir / folder / f"{im_id:06d}{suffix}"
-        for folder in ("rgb", "gray")
-        for suffix in SUFFIXES
-    )
-
-
-def depth_path(scene_dir: Path, im_id: int) -> Path:
-    """Where a depth image is, or should be."""
-    return _first_file(scene_dir / "depth" / f"{im_id:06d}{suffix}" for suffix in (".png", ".tif"))
-
-
-def mask_path(scene_dir: Path, im_id: int, gt_id: int, visible: bool) -> Path:
-    """Where the mask of an object's visible part, or of its whole silhouette, is or should be."""
-    return scene_dir / ("mask_visib" if visible else "mask") / f"{im_id:06d}_{gt_id:06d}.png"
-
-
-def _present(path: Path) -> Path:
-    """The path; raises InputError, with what is there instead, where it is no file."""
-    if path.exists():
-        return path
-    folder = path.parent
-    names = sorted(f.name for f in folder.iterdir()) if folder.is_dir() else []
-    number = path.stem.partition("_")[0]
-    of_image = [name for name in names if name.lstrip("0").startswith(number.lstrip("0") or ".")]
-    there = (of_image or names or ["nothing"])[0]
-    kinds = KINDS.get(folder.name, "PNG, JPEG or TIFF")
-    raise InputError(
-        f"{path}: no such file, {folder.name} holds {there}; images are {kinds}, named by their"
-        " number in six digits"
-    )
-
-
-def _first_file(candidates: Iterable[Path]) -> Path:
-    """The first path that is a file, or the first of all where none is."""
-    paths = list(candidates)
-    return next((path for path in paths if path.is_file()), paths[0])

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from render.camera import Camera
-from render.formats.bop import depth_path, mask_path
+from render.formats.bop_files import depth_path, mask_path
 from render.formats.bop_writer import NOTHING_VISIBLE
 from render.mesh.mesh import Mesh
 from render.sensor.config import depth_spread, edge_reach_px

@@ -9,7 +9,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from render.formats.bop import depth_path, mask_path, rgb_path
+from render.formats.bop_files import depth_path, mask_path, rgb_path
 from render.formats.bop_writer import NOTHING_VISIBLE, bounding_box
 from render.formats.flow import FOLDERS, flow_path, read_flow
 from render.formats.surface import nocs_path, normals_path, read_nocs, read_normals
