@@ -100,5 +100,5 @@ def _scene_images(scene: Path, split_file: str | None) -> list[BopImage]:
         keys = sorted(key for key in test if key[0] == scene_id)
         if not keys:
             raise InputError(f"{split_file} names no test image of scene {scene_id}")
-    images = read_split(split.parent, split.name, keys)
+    images = read_split(split.parent, split.name, keys, labelled=False)
     return [image for image in images if image.scene_id == scene_id]
