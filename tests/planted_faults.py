@@ -8,7 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from render.formats.bop import BopImage, depth_path, mask_path
+from render.formats.bop import BopImage
+from render.formats.bop_files import depth_path, mask_path
 from render.image_file import read_gray16, read_mask, read_rgb, write_png
 from render.validate.fault import Fault
 

@@ -4,7 +4,7 @@ The format: https://github.com/thodan/bop_toolkit/blob/master/docs/bop_datasets_
 """
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,26 +13,24 @@ import numpy as np
 from render import image_file
 from render.camera import Camera
 from render.errors import InputError
+from render.formats.bop_files import depth_path, mask_path, present, rgb_path
 from render.formats.bop_records import (
     nearest_mm,
     parse_annotation,
     parse_camera,
     parse_depth_scale,
+    parse_info,
     read_records,
     require_boxes,
 )
 from render.formats.lens_record import refuse_distortion
+from render.formats.splits import scene_dirs
 from render.formats.surface import nocs_path, normals_path, read_nocs, read_normals
 from render.frame import Annotation
 from render.json_file import read_json
 from render.plain import parse_integer, whole
 
 LARGEST_SIDE = 1 << 16  # pixels, of an image
-
-# Of images, in the order in which they are looked for.
-SUFFIXES = (".png", ".jpg", ".tif", ".jpeg", ".tiff", ".PNG", ".JPG", ".JPEG", ".TIF", ".TIFF")
-
-KINDS = {"depth": "16-bit PNG or TIFF", "mask": "PNG", "mask_visib": "PNG"}  # of other folders all
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,7 +61,7 @@ class BopImage:
 
     def read_rgb(self) -> np.ndarray:
         """The image as (H, W, 3) uint8; raises InputError if it is missing or damaged."""
-        path = _present(self.rgb_path)
+        path = present(self.rgb_path)
         return self._fitting(path, image_file.read_rgb(path))
 
     def read_depth(self) -> np.ndarray | None:
@@ -77,7 +75,7 @@ class BopImage:
         path = depth_path(self.scene_dir, self.im_id)
         if self.depth_scale is None:
             raise InputError(f"{self.scene_dir / 'scene_camera.json'}: no depth_scale for {path}")
-        depth = self._fitting(path, image_file.read_gray16(_present(path)))
+        depth = self._fitting(path, image_file.read_gray16(present(path)))
         return (depth * (self.depth_scale / 1000)).astype(np.float32)
 
     def read_mask(self, gt_id: int, visible: bool) -> np.ndarray | None:
@@ -88,7 +86,7 @@ class BopImage:
         path = mask_path(self.scene_dir, self.im_id, gt_id, visible)
         if not path.parent.is_dir():
             return None
-        return self._fitting(path, image_file.read_mask(_present(path)))
+        return self._fitting(path, image_file.read_mask(present(path)))
 
     def read_normals(self) -> np.ndarray | None:
         """(H, W, 3) float32 unit normals in the camera frame, 0 where there is none.
@@ -120,6 +118,7 @@ def read_split(
     split: str,
     images: Collection[tuple[int, int]] | None = None,
     lens: bool = False,
+    labelled: bool = True,
 ) -> list[BopImage]:
     """Read what a split of a BOP dataset says of its images; pixels are left for later.
 
@@ -128,6 +127,7 @@ def read_split(
         split: name of the split's folder, such as "test".
         images: (scene id, image id) of those to read; None reads all.
         lens: take images with a lens distortion, which their `camera` has; else they are refused.
+        labelled: refuse images of which scene_gt.json says nothing; else they have no annotations.
 
     Returns:
         The images, sorted by scene and image id.
@@ -135,14 +135,14 @@ def read_split(
     Raises:
         InputError: something is missing or contradicts the format; the message names the file.
     """
-    scene_dirs = _scene_dirs(root, split)
+    scenes = _scenes(root, split)
     sensor = _read_sensor(root, lens)
     nearest = nearest_mm(root)
     found = []
-    for scene_id, scene_dir in scene_dirs.items():
+    for scene_id, scene_dir in scenes.items():
         im_ids = None if images is None else {im for scene, im in images if scene == scene_id}
         if im_ids is None or im_ids:
-            found += _read_scene(scene_dir, scene_id, im_ids, sensor, nearest, lens)
+            found += _read_scene(scene_dir, scene_id, im_ids, sensor, nearest, lens, labelled)
 
     missing = set(images or ()) - {(image.scene_id, image.im_id) for image in found}
     if missing:
@@ -186,7 +186,7 @@ def _read_sensor(root: Path, lens: bool = False) -> dict[str, Any]:
     return sensor
 
 
-def _scene_dirs(root: Path, split: str) -> dict[int, Path]:
+def _scenes(root: Path, split: str) -> dict[int, Path]:
     """Scene id -> folder, sorted."""
     if not root.is_dir():
         raise InputError(f"{root}: no such folder")
@@ -194,7 +194,7 @@ def _scene_dirs(root: Path, split: str) -> dict[int, Path]:
         splits = sorted({path.parent.parent.name for path in root.glob("*/*/scene_camera.json")})
         there = f"there are {', '.join(splits)}" if splits else "there is none at all"
         raise InputError(f"{root}: no split {split!r}; {there}")
-    scenes = {int(path.name): path for path in (root / split).iterdir() if path.name.isdecimal()}
+    scenes = {int(path.name): path for path in scene_dirs(root / split)}
     if not scenes:
         shards = any((root / split).glob("shard-*.tar"))
         instead = ", but shards of a bop-webdataset; render with --format bop" if shards else ""
@@ -209,6 +209,7 @@ def _read_scene(
     sensor: Mapping[str, Any],
     nearest: float,
     lens: bool,
+    labelled: bool,
 ) -> list[BopImage]:
     camera_path, gt_path = scene_dir / "scene_camera.json", scene_dir / "scene_gt.json"
     info_path = scene_dir / "scene_gt_info.json"
@@ -218,29 +219,52 @@ def _read_scene(
     if unknown:
         raise InputError(f"{camera_path}: image {unknown[0]}, which scene_gt.json has, is missing")
 
+    wanted = sorted(cameras if im_ids is None else set(im_ids) & set(cameras))
+    unlabelled = [im_id for im_id in wanted if im_id not in gts] if labelled else []
+    if unlabelled:
+        raise InputError(
+            f"{gt_path}: image {unlabelled[0]}, which scene_camera.json has, is missing; an image"
+            " that shows no object has an empty list"
+        )
+
     images = []
-    for im_id in sorted(cameras if im_ids is None else set(im_ids) & set(cameras)):
+    for im_id in wanted:
         record, gt = cameras[im_id], gts.get(im_id, [])
         info = [{} for _ in gt] if infos is None else infos.get(im_id, [])
         if not isinstance(gt, list) or not isinstance(info, list) or len(info) != len(gt):
             raise InputError(
                 f"{info_path}, image {im_id}: expected a list as long as in scene_gt.json"
             )
-        where = f"{gt_path}, image {im_id}, gt"
-        annotations = [
-            parse_annotation(gt[i], info[i], f"{where} {i}", nearest) for i in range(len(gt))
-        ]
-
         where = f"{camera_path}, image {im_id}"
         camera = parse_camera(record, _image_size(scene_dir, im_id, sensor), where, lens)
-        for i, annotation in enumerate(annotations):
-            require_boxes(annotation, camera.size, f"{info_path}, image {im_id}, gt {i}")
+        annotations = []
+        for i in range(len(gt)):
+            of = f"image {im_id}, gt {i}"
+            annotation = parse_annotation(gt[i], f"{gt_path}, {of}", nearest)
+            annotation = replace(annotation, **parse_info(info[i], f"{info_path}, {of}"))
+            require_boxes(annotation, camera.size, f"{info_path}, {of}")
+            annotations.append(annotation)
         depth_scale = parse_depth_scale(record, where)
         rest = {k: v for k, v in record.items() if k not in ("cam_K", "depth_scale")}
         images.append(
             BopImage(scene_dir, scene_id, im_id, camera, depth_scale, tuple(annotations), rest)
         )
+    _require_sizes(images)
     return images
+
+
+def _require_sizes(images: Iterable[BopImage]) -> None:
+    """Raise InputError for images of a scene that have one cam_K and different sizes: what is
+    annotated in one that was scaled lies elsewhere."""
+    first: dict[bytes, BopImage] = {}
+    for image in images:
+        other = first.setdefault(image.camera.K.tobytes(), image)
+        if other.camera.size != image.camera.size:
+            sizes = ["{}x{}".format(*one.camera.size) for one in (image, other)]
+            raise InputError(
+                f"{image.rgb_path} has {sizes[0]} pixels, but image {other.im_id}, of the same"
+                f" cam_K, has {sizes[1]}; one cam_K is of one size"
+            )
 
 
 def _image_size(scene_dir: Path, im_id: int, sensor: Mapping[str, Any]) -> tuple[int, int]:
@@ -255,44 +279,3 @@ def _image_size(scene_dir: Path, im_id: int, sensor: Mapping[str, Any]) -> tuple
         whole(1, LARGEST_SIDE)(height, f"{where}: height")
         return width, height
     raise InputError(f"{rgb_path(scene_dir, im_id)}: no such file, and no camera.json has its size")
-
-
-def rgb_path(scene_dir: Path, im_id: int) -> Path:
-    """Where an image is, or, if it is nowhere, where it should be."""
-    return _first_file(
-        scene_dir / folder / f"{im_id:06d}{suffix}"
-        for folder in ("rgb", "gray")
-        for suffix in SUFFIXES
-    )
-
-
-def depth_path(scene_dir: Path, im_id: int) -> Path:
-    """Where a depth image is, or should be."""
-    return _first_file(scene_dir / "depth" / f"{im_id:06d}{suffix}" for suffix in (".png", ".tif"))
-
-
-def mask_path(scene_dir: Path, im_id: int, gt_id: int, visible: bool) -> Path:
-    """Where the mask of an object's visible part, or of its whole silhouette, is or should be."""
-    return scene_dir / ("mask_visib" if visible else "mask") / f"{im_id:06d}_{gt_id:06d}.png"
-
-
-def _present(path: Path) -> Path:
-    """The path; raises InputError, with what is there instead, where it is no file."""
-    if path.exists():
-        return path
-    folder = path.parent
-    names = sorted(f.name for f in folder.iterdir()) if folder.is_dir() else []
-    number = path.stem.partition("_")[0]
-    of_image = [name for name in names if name.lstrip("0").startswith(number.lstrip("0") or ".")]
-    there = (of_image or names or ["nothing"])[0]
-    kinds = KINDS.get(folder.name, "PNG, JPEG or TIFF")
-    raise InputError(
-        f"{path}: no such file, {folder.name} holds {there}; images are {kinds}, named by their"
-        " number in six digits"
-    )
-
-
-def _first_file(candidates: Iterable[Path]) -> Path:
-    """The first path that is a file, or the first of all where none is."""
-    paths = list(candidates)
-    return next((path for path in paths if path.is_file()), paths[0])

@@ -25,6 +25,10 @@ ROTATION_SLACK = 0.05
 # Times an image's longer side: no object is seen so large, and beyond its border a crop is mirrored
 # once for each.
 LARGEST_BOX = 100
+# As far may what is seen of an object lie outside its box, where masks come from images and boxes
+# from poses: share of the box's longer side, and pixels of a small one.
+FURTHEST_OUTSIDE, LEAST_OUTSIDE = 0.5, 10
+FRACTION_SLACK = 1e-3  # of visib_fract, which some datasets round
 NO_BOX = (-1, -1, -1, -1)  # BOP's box of what is not seen
 MOST_DIGITS = 15  # of an id
 DISTORTION = "cam_dist"  # of an image's camera: OpenCV's k1, k2, p1, p2, k3
@@ -98,8 +102,8 @@ def nearest_mm(root: Path) -> float:
     return max(min(radii), 0.0)
 
 
-def parse_annotation(gt: Any, info: Any, where: str, nearest: float = NEAREST_MM) -> Annotation:
-    """An annotation from its records in scene_gt.json and scene_gt_info.json ({} if there is none).
+def parse_annotation(gt: Any, where: str, nearest: float = NEAREST_MM) -> Annotation:
+    """An annotation from its record in scene_gt.json.
 
     Args:
         nearest: as `nearest_mm` gives it for the dataset.
@@ -108,18 +112,28 @@ def parse_annotation(gt: Any, info: Any, where: str, nearest: float = NEAREST_MM
         InputError: a record is malformed, the rotation is none, or the translation is not in mm.
     """
     _require_object(gt, where)
-    _require_object(info, where)
     R, t_mm = numbers(gt, "cam_R_m2c", 9, where), numbers(gt, "cam_t_m2c", 3, where)
     if np.linalg.norm(t_mm) < nearest:
         raise InputError(
             f"{where}: cam_t_m2c {t_mm.tolist()} is nearer than {nearest:g} mm;"
             " BOP has millimetres, these look like metres"
         )
-    measured: dict[str, Any] = {
-        key: parse(info, key, where) for key, parse in INFO_PARSERS.items() if key in info
-    }
     cam_from_obj = pose_from_mm(R.reshape(3, 3), t_mm, where)
-    return Annotation(parse_integer(gt, "obj_id", where), cam_from_obj, **measured)
+    return Annotation(parse_integer(gt, "obj_id", where), cam_from_obj)
+
+
+def parse_info(info: Any, where: str) -> dict[str, Any]:
+    """What a record of scene_gt_info.json says of an annotation, by the names of its fields."""
+    _require_object(info, where)
+    return {key: parse(info, key, where) for key, parse in INFO_PARSERS.items() if key in info}
+
+
+def parse_fraction(record: Mapping[str, Any], key: str, where: str) -> float:
+    """A share of a whole, 0 to 1."""
+    value = parse_float(record, key, where)
+    if not -FRACTION_SLACK <= value <= 1 + FRACTION_SLACK:
+        raise InputError(f"{where}: {key} must be a share from 0 to 1, got {value:.6g}")
+    return value
 
 
 def world_record(cam_from_world: np.ndarray) -> dict[str, Any]:
@@ -193,6 +207,11 @@ def require_box(box: Box, size: tuple[int, int], name: str) -> None:
     given, most = f"{name} [{', '.join(f'{v:.10g}' for v in box)}]", LARGEST_BOX * max(size)
     if width < 0 or height < 0:
         raise InputError(f"{given} has a negative width or height; a box is x, y, width, height")
+    if 0 < max(width, height) < 1:
+        raise InputError(
+            f"{given} is smaller than a pixel; a box is x, y, width, height in pixels, not in"
+            " shares of the image"
+        )
     if max(width, height) > most:
         raise InputError(
             f"{given} is larger than {most} pixels, {LARGEST_BOX} times its image of"
@@ -204,7 +223,7 @@ def require_box(box: Box, size: tuple[int, int], name: str) -> None:
 
 
 def require_boxes(annotation: Annotation, size: tuple[int, int], where: str) -> None:
-    """`require_box` of an annotation's boxes.
+    """`require_box` of an annotation's boxes, of which one is about within the other.
 
     The whole object's may lie outside the image as long as none of the object is visible.
     """
@@ -215,6 +234,20 @@ def require_boxes(annotation: Annotation, size: tuple[int, int], where: str) -> 
         if visib == NO_BOX:
             whole = (0, 0, *whole[2:])
         require_box(whole, size, f"{where}: bbox_obj")
+    if visib is None or whole is None or NO_BOX in (visib, whole):
+        return
+    if beyond(visib, whole) > max(FURTHEST_OUTSIDE * max(whole[2:]), LEAST_OUTSIDE):
+        raise InputError(
+            f"{where}: bbox_visib {list(visib)} lies outside bbox_obj {list(whole)}, whose part it"
+            " is; a box is x, y, width, height in pixels"
+        )
+
+
+def beyond(box: Box, other: Box) -> float:
+    """How far, in pixels, a box reaches beyond another; 0 or less if it lies inside."""
+    (x, y, width, height), (left, top, other_width, other_height) = box, other
+    right, bottom = left + other_width, top + other_height
+    return max(left - x, top - y, x + width - right, y + height - bottom)
 
 
 def _require_object(record: Any, where: str) -> None:
@@ -228,5 +261,5 @@ INFO_PARSERS: Mapping[str, Callable[[Mapping[str, Any], str, str], Any]] = {
     "px_count_all": parse_integer,
     "px_count_valid": parse_integer,
     "px_count_visib": parse_integer,
-    "visib_fract": parse_float,
+    "visib_fract": parse_fraction,
 }

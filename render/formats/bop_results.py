@@ -69,8 +69,9 @@ def read_results(path: Path, nearest: float = NEAREST_MM) -> list[Estimate]:
         nearest: as `nearest_mm` gives it for the dataset.
 
     Raises:
-        InputError: the file is missing, without a line or no CSV, or a line is malformed; the
-            message gives its number.
+        InputError: the file is missing, without a line or no CSV, no pose is in front of the
+            camera or further than metres would be, or a line is malformed; the message gives its
+            number.
     """
     text = read_text(path)
     _require_csv(text, path)
@@ -87,6 +88,11 @@ def read_results(path: Path, nearest: float = NEAREST_MM) -> list[Estimate]:
         raise InputError(
             f"{path}: every t is shorter than {nearest:g} mm;"
             " BOP has millimetres, these look like metres"
+        )
+    if estimates and all(estimate.cam_from_obj[2, 3] <= 0 for estimate in estimates):
+        raise InputError(
+            f"{path}: every t has a z of 0 or less, behind the camera; BOP's camera looks along z,"
+            " with y down, these look like OpenGL's"
         )
     return estimates
 

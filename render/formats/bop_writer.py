@@ -11,7 +11,7 @@ import numpy as np
 
 from render.camera import Camera
 from render.errors import InputError
-from render.formats.bop import depth_path, mask_path
+from render.formats.bop_files import depth_path, mask_path
 from render.formats.bop_points import points_records
 from render.formats.bop_records import DISTORTION, EACH, gt_record, info_record, write_records
 from render.formats.coco import COCO, coco_annotations, coco_image, write_coco

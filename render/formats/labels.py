@@ -12,6 +12,7 @@ from render.errors import InputError
 from render.frame import Annotation
 from render.json_file import read_json
 from render.mesh.box import box_corners
+from render.mesh.names import NAMES
 from render.plain import LONGEST
 
 Edges = tuple[float, float, float, float]  # left, top, right, bottom: pixel u covers [u, u + 1]
@@ -112,25 +113,33 @@ def class_names(models: Path, obj_ids: list[int], known: Mapping[int, str]) -> d
     """What each object is called: `name` of its record in models_info.json, else obj_NNNNNN.
 
     Args:
-        known: names of those that have another without such a record.
+        known: names of those that have another without such a record, as names.json says.
 
     Raises:
         InputError: two objects share a name, or one is no plain text.
     """
-    file = models / "models_info.json"
-    records = read_json(file) if file.is_file() else {}
-    names = {}
+    info = models / "models_info.json"
+    records = read_json(info) if info.is_file() else {}
+    names: dict[int, str] = {}
+    files: dict[int, Path] = {}  # where a name stands
     for obj_id in obj_ids:
         record = records.get(str(obj_id))
         name = record.get("name") if isinstance(record, dict) else None
-        name = known.get(obj_id, NAME.format(obj_id)) if name is None else name
+        if name is not None:
+            files[obj_id] = info
+        elif obj_id in known:
+            files[obj_id], name = models / NAMES, known[obj_id]
+        else:
+            name = NAME.format(obj_id)
+        where = f"{files.get(obj_id)}: the name of object {obj_id}"
         if not isinstance(name, str) or not name.strip().isprintable() or not name.strip():
-            raise InputError(f"{file}: the name of object {obj_id} must be a text of one line")
+            raise InputError(f"{where} must be a text of one line")
         if len(name) > LONGEST:
-            raise InputError(f"{file}: the name of object {obj_id} is longer than {LONGEST}")
+            raise InputError(f"{where} is longer than {LONGEST}")
         names[obj_id] = name.strip()
     for obj_id, name in names.items():
         twin = next(other for other in names if names[other].lower() == name.lower())
         if twin != obj_id:
+            file = files.get(twin) or files[obj_id]
             raise InputError(f"{file}: objects {twin} and {obj_id} are both called {name}")
     return names

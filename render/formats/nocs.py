@@ -31,10 +31,18 @@ class NocsWriter:
 
     def __init__(self, classes: Sequence[ObjectClass]) -> None:
         self.classes = classes
+        called: dict[str, ObjectClass] = {}
         for one in classes:
             if "/" in one.name:
                 raise InputError(
                     f"{one.name}: NOCS has a file of an object's name; take / out of it"
+                )
+            twin = called.setdefault(model_name(one).lower(), one)
+            if twin is not one:
+                raise InputError(
+                    f"objects {twin.obj_id} and {one.obj_id}, {twin.name} and {one.name}, are both"
+                    f" {model_name(one)} in NOCS's files, which have _ for blanks; call one"
+                    " otherwise in models/names.json or models_info.json"
                 )
 
     def image_file(self, part: str, scene_id: int, im_id: int) -> str:

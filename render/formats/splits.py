@@ -34,7 +34,8 @@ def find_splits(root: Path, split: str | None = None) -> dict[str, str]:
         split: look for this one only.
 
     Raises:
-        InputError: there is no such folder or split, or none at all; says what it is instead.
+        InputError: there is no such folder or split, or none at all; says what it is instead. Or
+            two folders are of one scene.
     """
     if not root.is_dir():
         there = root.exists()
@@ -51,8 +52,21 @@ def find_splits(root: Path, split: str | None = None) -> dict[str, str]:
 
 
 def scene_dirs(split: Path) -> list[Path]:
-    """The scene folders of a split in BOP's layout, sorted."""
-    return sorted(p for p in split.iterdir() if p.name.isdecimal() and p.is_dir())
+    """The scene folders of a split in BOP's layout, sorted.
+
+    Raises:
+        InputError: two are of one scene.
+    """
+    folders = sorted(p for p in split.iterdir() if p.name.isdecimal() and p.is_dir())
+    of_scene: dict[int, Path] = {}
+    for folder in folders:
+        twin = of_scene.setdefault(int(folder.name), folder)
+        if twin != folder:
+            raise InputError(
+                f"{folder}: scene {int(folder.name)} is there twice, {twin.name} is it, too; give"
+                " one of them another number"
+            )
+    return folders
 
 
 def shard_files(split: Path) -> list[Path]:

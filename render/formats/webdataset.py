@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from render.errors import InputError
-from render.formats.bop import depth_path, mask_path, rgb_path
+from render.formats.bop_files import depth_path, mask_path, rgb_path
 from render.formats.bop_records import read_records
 from render.formats.coco import encode_rle
 from render.formats.flow import FOLDERS, flow_path

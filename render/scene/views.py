@@ -28,7 +28,7 @@ def read_views(path: Path, models: dict[int, ObjectModel]) -> dict[int, np.ndarr
     sides: dict[int, list[np.ndarray]] = {obj_id: [] for obj_id in models}
     for im_id, records in read_records(path).items():
         for gt_id, record in enumerate(records if isinstance(records, list) else [records]):
-            found = parse_annotation(record, {}, f"{path}, image {im_id}, annotation {gt_id}")
+            found = parse_annotation(record, f"{path}, image {im_id}, annotation {gt_id}")
             if found.obj_id in sides:
                 sides[found.obj_id].append(_side(found.cam_from_obj, models[found.obj_id]))
     for obj_id, rotations in sides.items():

@@ -1,7 +1,7 @@
 """Pictures -> a film, and a film -> its pictures."""
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -33,19 +33,21 @@ def write_video(path: Path, pictures: Iterable[np.ndarray], fps: int = FPS) -> i
         The number of pictures.
 
     Raises:
-        InputError: the file is not named .mp4, or cannot be written.
+        InputError: the file is not named .mp4 or cannot be written, or sizes of pictures differ.
         ValueError: there is no picture.
     """
     check_video(path)
     options: dict[str, Any] = {"codec": "libx264", "quality": QUALITY, "macro_block_size": 2}
     options["ffmpeg_log_level"] = "quiet"
-    count = 0
+    count, size = 0, None
     with whole_file(path) as partial:
         writer: Any = imageio.get_writer(partial, format="FFMPEG", fps=fps, **options)
         with closing(writer):
             for picture in pictures:
                 odd = [(0, side % 2) for side in picture.shape[:2]]
                 count += 1
+                before, size = size or picture.shape[1::-1], picture.shape[1::-1]
+                require_one_size({f"{path}: picture 1": before, f"picture {count}": size})
                 try:
                     writer.append_data(np.pad(picture, [*odd, (0, 0)], mode="edge"))
                 except OSError:  # ffmpeg has ended: the film is short by this picture
@@ -67,6 +69,19 @@ def _check_film(path: Path, partial: Path, count: int) -> None:
         raise InputError(f"{path}: ffmpeg wrote {written} of {count} pictures")
 
 
+def require_one_size(sizes: Mapping[str, tuple[int, ...]]) -> None:
+    """Raise InputError unless pictures of a film, by what they are called, have one (width, height)
+    in pixels."""
+    first = next(iter(sizes), "")
+    for name, size in sizes.items():
+        if size != sizes[first]:
+            (width, height), (others, other) = sizes[first], size
+            raise InputError(
+                f"{first} has {width}x{height} pixels, {name} {others}x{other}; the pictures of a"
+                " film are of one size"
+            )
+
+
 def check_video(path: Path) -> None:
     """Refuse a name that is not a film's, or a folder's, before much is done for it."""
     if path.suffix.lower() != ".mp4":
@@ -83,8 +98,8 @@ def is_film(path: Path) -> bool:
 def open_film(path: Path) -> Iterator[tuple[float, Iterator[np.ndarray]]]:
     """Read a film: frames a second, and its pictures, (H, W, 3) uint8, every one once.
 
-    They are turned as the film says, as every player shows them; pixels are as they are stored, which
-    players show wider where a film asks for it.
+    They are turned as the film says, as every player shows them; pixels are as they are stored,
+    which players show wider where a film asks for it.
 
     Raises:
         InputError: there is no such file, or ffmpeg cannot read it as a film.

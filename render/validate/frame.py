@@ -12,7 +12,8 @@ import cv2
 import numpy as np
 
 from render.camera import Camera
-from render.formats.bop import depth_path, mask_path
+from render.formats.bop_files import depth_path, mask_path
+from render.formats.bop_records import beyond
 from render.formats.bop_writer import NOTHING_VISIBLE
 from render.mesh.mesh import Mesh
 from render.sensor.config import depth_spread, edge_reach_px
@@ -25,7 +26,7 @@ from render.validate.pixels import (
     full_mask_differences,
     visible_mask_differences,
 )
-from render.validate.records import BOX_SLACK, InstanceRecord, beyond
+from render.validate.records import BOX_SLACK, InstanceRecord
 
 LEAST_IOU = 0.9  # of given and drawn silhouette, by `contour_iou`
 # Metres between given and drawn depth. bop_toolkit calls visible what is within 15 mm of the scene.

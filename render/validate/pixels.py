@@ -9,14 +9,14 @@ from typing import Any
 import cv2
 import numpy as np
 
-from render.formats.bop import depth_path, mask_path, rgb_path
+from render.formats.bop_files import depth_path, mask_path, rgb_path
+from render.formats.bop_records import beyond
 from render.formats.bop_writer import NOTHING_VISIBLE, bounding_box
 from render.formats.flow import FOLDERS, flow_path, read_flow
 from render.formats.surface import nocs_path, normals_path, read_nocs, read_normals
 from render.image_file import read_gray16, read_mask, read_rgb
 from render.sensor.config import DEFAULT_SENSOR, SensorConfig
 from render.validate.fault import Faults
-from render.validate.records import beyond
 
 READERS: Mapping[str, Callable[[Path], np.ndarray]] = {
     "rgb": read_rgb,

@@ -10,7 +10,9 @@ import numpy as np
 from render.camera import Camera
 from render.formats.bop_records import (
     DISTORTION,
+    FRACTION_SLACK,
     INFO_PARSERS,
+    beyond,
     nearest_mm,
     parse_annotation,
     parse_camera,
@@ -20,7 +22,6 @@ from render.formats.bop_records import (
 )
 from render.formats.bop_writer import NOTHING_VISIBLE
 from render.formats.lens_record import refuse_distortion
-from render.frame import Box
 from render.validate.fault import Faults
 
 SCENE_FILES = ("scene_camera.json", "scene_gt.json", "scene_gt_info.json")
@@ -30,7 +31,6 @@ SOUND_GT: Mapping[str, Any] = {
     "cam_t_m2c": [0, 0, 1000],
     "obj_id": 1,
 }
-FRACTION_SLACK = 1e-3  # of visib_fract, which some datasets round
 # Pixels between boxes drawn by different renderers: Occlusion-LINEMOD's are up to 1.6 off ours.
 BOX_SLACK = 3
 
@@ -160,9 +160,9 @@ def _check_gt(
     for key in SOUND_GT:
         others = {other: value for other, value in SOUND_GT.items() if other != key}
         with faults.caught(path):
-            parse_annotation({**others, **_only(record, key)}, {}, where, nearest)
+            parse_annotation({**others, **_only(record, key)}, where, nearest)
             sound.append(key)
-    annotation = parse_annotation({**SOUND_GT, **_only(record, *sound)}, {}, where, nearest)
+    annotation = parse_annotation({**SOUND_GT, **_only(record, *sound)}, where, nearest)
     has_pose = {"cam_R_m2c", "cam_t_m2c"} <= set(sound)
     return (
         annotation.obj_id if "obj_id" in sound else None,
@@ -194,13 +194,6 @@ def _check_info(path: Path, record: Any, where: str, faults: Faults) -> dict[str
         faults.add(path, f"{where}: bbox_visib {list(seen)} leaves bbox_obj {list(whole)}")
         del sound["bbox_obj"]
     return sound
-
-
-def beyond(box: Box, other: Box) -> float:
-    """How far, in pixels, a box reaches beyond another; 0 or less if it lies inside."""
-    (x, y, width, height), (left, top, other_width, other_height) = box, other
-    right, bottom = left + other_width, top + other_height
-    return max(left - x, top - y, x + width - right, y + height - bottom)
 
 
 def _only(record: Mapping[str, Any], *keys: str) -> dict[str, Any]:

@@ -55,4 +55,4 @@ def _check_poses(one: Mapping[int, Any], other: Mapping[int, Any], T: np.ndarray
 
 def _annotations(records: Any) -> list[Annotation]:
     """What `check_records` found sound."""
-    return [parse_annotation(record, {}, "", 0.0) for record in records]
+    return [parse_annotation(record, "", 0.0) for record in records]

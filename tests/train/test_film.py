@@ -153,6 +153,19 @@ def test_a_film_in_which_no_pose_can_be_read_is_not_made(tmp_path, rng):
     assert not film.exists()
 
 
+def test_a_scene_of_several_sizes_is_not_filmed(tmp_path, rng):
+    frames = random_frames(rng, {1: cuboids()[1]}, 2)
+    first, last = frames[1], frames[4]
+    camera = replace(last.camera, K=last.camera.K * [[1.01], [1], [1]], width=158)
+    frames[4] = replace(last, camera=camera, rgb=last.rgb[:, :158])
+    root = write_dataset(tmp_path / "data", cuboids(), frames)
+    run = save_run(tmp_path / "mapping", first, first.annotations[0].bbox_visib)
+    line = r"000001\.png has 160x120 pixels, .*000004\.png 158x120; the pictures of a film"
+    with pytest.raises(InputError, match=line):
+        predict_film([run], root / "test" / "000002", Asked(), tmp_path / "film.mp4", "cpu")
+    assert not (tmp_path / "film.mp4").exists()
+
+
 def test_what_does_not_fit_is_refused_in_one_line(frames, runs, tmp_path):
     object_run = run_of(
         tmp_path / "object",

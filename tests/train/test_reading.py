@@ -105,6 +105,17 @@ def test_a_picture_or_film_is_not_written_over_by_its_overlay(run, shown, tmp_pa
         assert (tmp_path / name).read_bytes() == before
 
 
+def test_a_folder_of_several_sizes_is_read_but_not_filmed(run, shown, tmp_path):
+    folder, film = tmp_path / "pictures", tmp_path / "film.mp4"
+    folder.mkdir()
+    write_png(folder / "a.png", shown[0])
+    write_png(folder / "b.png", shown[0][:, :-2])
+    result = CliRunner().invoke(main, ["predict", str(run), str(folder), "--video", str(film)])
+    line = f"{folder / 'a.png'} has 160x120 pixels, {folder / 'b.png'} 158x120; the pictures"
+    assert result.exit_code == 1 and result.output.startswith(f"Error: {line}")
+    assert not film.exists()
+
+
 def test_a_film_is_read_frame_by_frame_and_filmed(run, frame, shown, tmp_path):
     film, out = tmp_path / "film.mov.mp4", tmp_path / "out.mp4"
     write_video(film, shown, fps=7)

@@ -1,7 +1,7 @@
 """Pose estimates and a dataset's ground truth -> metrics, by the rules of the BOP benchmark."""
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -57,16 +57,23 @@ def score(
         which is how BOP averages. add_kind says whether add_10 is of ADD or ADI.
 
     Raises:
-        InputError: an object is in no image or has no mesh, or no estimate is for these images.
+        InputError: an object is in no image or has no mesh, or no estimate is for these images,
+            or of an object to score in them.
     """
     keys = {(image.scene_id, image.im_id) for image in images}
-    if estimates and not any((e.scene_id, e.im_id) in keys for e in estimates):
+    named = {e.obj_id for e in estimates if (e.scene_id, e.im_id) in keys}
+    if estimates and not named:
         raise InputError(
             f"none of the {len(estimates)} estimates is for one of the {len(images)} scored images"
         )
     find = partial(to_find, min_visib=min_visib, targets=targets)
     rule = f"has a visib_fract of {min_visib} or more" if targets is None else "is a target"
     chosen = _chosen_objects(images, models, find, rule, obj_ids)
+    if named and named.isdisjoint(chosen):
+        raise InputError(
+            f"no estimate for the scored images is of object {_ids(chosen)}, they are of"
+            f" {_ids(named)}; obj_id is that of the ground truth"
+        )
     no_vsd = None if render_depth else "no depth was rendered to compare with"
     if not all(image.has_depth for image in images):
         render_depth, no_vsd = None, "the dataset has no depth images"
@@ -157,6 +164,10 @@ def _chosen_objects(
         if obj_id not in wanted:
             raise InputError(f"object {obj_id} nowhere {rule}")
     return chosen
+
+
+def _ids(obj_ids: Iterable[int]) -> str:
+    return ", ".join(map(str, sorted(obj_ids)))
 
 
 def _compare(

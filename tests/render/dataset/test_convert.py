@@ -29,7 +29,7 @@ MODELS = cuboids()
 
 
 def make_frame(rng, hidden=0.0):
-    """Objects 1 and 2 side by side; of object 1 all but a share is covered by object 2's mask."""
+    """Objects 1 and 2 side by side; of object 1 a share is hidden by what is not annotated."""
     poses = {j: rigid(random_rotation(rng), [x, 0, 0.6]) for j, x in ((1, -0.1), (2, 0.12))}
     annotations = tuple(Annotation(j, pose) for j, pose in poses.items())
     whole = [
@@ -40,7 +40,7 @@ def make_frame(rng, hidden=0.0):
     instance[whole[0]], instance[whole[1]] = 1, 2
     rows, columns = np.nonzero(instance == 1)
     covered = slice(0, round(hidden * len(rows)))
-    instance[rows[covered], columns[covered]] = 2
+    instance[rows[covered], columns[covered]] = 0
     canvas = np.zeros((2, 3 * CAMERA.height, 3 * CAMERA.width), bool)
     canvas[:, CAMERA.height : 2 * CAMERA.height, CAMERA.width : 2 * CAMERA.width] = whole
     frame = Frame(CAMERA, annotations, rgb=smooth_picture(rng), instance=instance)
@@ -146,6 +146,11 @@ def test_objects_are_called_what_the_dataset_calls_them(root, tmp_path):
     for name, why in wrong.items():
         edit(info, name=name)
         with pytest.raises(InputError, match=f"models_info.json: .*{why}"):
+            convert(root, "yolo", tmp_path / "2", ConvertConfig())
+    edit(info, name=None)
+    for names in ('{"1": "obj_000002"}', '{"2": "obj_000001"}', '{"1": "a", "2": "A"}'):
+        (root / "models" / "names.json").write_text(names)
+        with pytest.raises(InputError, match=r"models/names\.json: objects 1 and 2 are both"):
             convert(root, "yolo", tmp_path / "2", ConvertConfig())
 
 

@@ -41,6 +41,7 @@ def with_boxes(tmp_path, rng):
         ((-12, 0, 12, 12), "lies outside its image"),
         ((2**33, 2**33, 12, 12), "lies outside its image"),
         ((5, 5, -3, 12), "a negative width or height"),
+        ((0.4, 0.3, 0.1, 0.25), "smaller than a pixel; a box is x, y, width, height in pixels"),
     ],
 )
 def test_a_box_that_cannot_be_of_its_image_is_named(with_boxes, key, box, message):
@@ -69,6 +70,31 @@ def test_a_box_that_may_be_of_its_image_is_read_and_cropped(with_boxes, rng, box
     config = CropConfig(size=16)
     for crop in (training_crop(rng, box, config), detector_crop(0, instance.key, box, config)):
         assert cut(instance, crop, 16).shape == (16, 16, 3)
+
+
+@pytest.mark.parametrize(
+    ("visib", "whole", "is_apart"),
+    [
+        ((60, 40, 80, 65), (60, 40, 20, 25), True),  # x0, y0, x1, y1
+        ((100, 40, 20, 25), (60, 40, 20, 25), True),
+        ((48, 40, 20, 25), (60, 40, 20, 25), False),
+        ((60, 40, 10, 11), (60, 40, 2, 2), False),
+        ((60, 40, 0, 0), (40, 30, 60, 60), False),
+    ],
+)
+def test_the_visible_part_is_within_the_whole_but_for_what_masks_and_poses_differ(
+    with_boxes, visib, whole, is_apart
+):
+    if not is_apart:
+        assert with_boxes(bbox_visib=visib, bbox_obj=whole)
+        return
+    with pytest.raises(InputError, match=r"image 1, gt 0: bbox_visib .* lies outside bbox_obj"):
+        with_boxes(bbox_visib=visib, bbox_obj=whole)
+
+
+@pytest.mark.parametrize("fraction", [-0.0004, 1.0004])
+def test_a_share_that_was_rounded_is_read(with_boxes, fraction):
+    assert with_boxes(visib_fract=fraction)[0].annotations[0].visib_fract == fraction
 
 
 def test_what_is_not_visible_may_lie_outside_its_image(with_boxes):

@@ -102,6 +102,15 @@ def test_a_header_alone_is_of_a_method_that_found_nothing(tmp_path):
     assert read_results(tmp_path / "a.csv") == []
 
 
+def test_results_behind_the_camera_are_refused_where_all_are(tmp_path):
+    behind = LINE.replace("10 20 800", "10 -20 -800")
+    (tmp_path / "a.csv").write_text(f"{behind}\n{LINE}")
+    assert len(read_results(tmp_path / "a.csv")) == 2
+    (tmp_path / "a.csv").write_text(f"{behind}\n{behind}")
+    with pytest.raises(InputError, match=r"a\.csv: every t has a z of 0 or less.* OpenGL's"):
+        read_results(tmp_path / "a.csv")
+
+
 def test_results_in_metres_are_refused(tmp_path):
     (tmp_path / "a.csv").write_text(LINE.replace("10 20 800", "0.01 0.02 0.8"))
     with pytest.raises(InputError, match="look like metres"):

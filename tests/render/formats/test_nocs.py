@@ -92,3 +92,11 @@ def test_more_objects_than_a_mask_tells_are_refused():
 def test_a_name_that_is_no_files_is_refused():
     with pytest.raises(InputError, match="a/b: NOCS has a file of an object's name"):
         NocsWriter([ObjectClass(0, 1, "a/b")])
+
+
+@pytest.mark.parametrize("names", [("a b", "a_b"), ("a b", "a  b"), ("A b", "a_B")])
+def test_names_that_become_alike_are_refused(names):
+    classes = [ObjectClass(i, i + 1, name) for i, name in enumerate(("c", *names))]
+    line = f"objects 2 and 3, {names[0]} and {names[1]}, are both {'_'.join(names[1].split())} in"
+    with pytest.raises(InputError, match=line):
+        NocsWriter(classes)

@@ -63,6 +63,14 @@ def test_a_film_that_fails_leaves_the_old_one(tmp_path):
     assert path.read_bytes() == before and list(tmp_path.iterdir()) == [path]
 
 
+def test_pictures_of_several_sizes_are_no_film(tmp_path):
+    pictures = smooth_pictures(2, (32, 48)) + smooth_pictures(1, (48, 32))
+    line = r"film\.mp4: picture 1 has 32x48 pixels, picture 3 48x32; the pictures of a film are"
+    with pytest.raises(InputError, match=line):
+        write_video(tmp_path / "film.mp4", pictures)
+    assert not list(tmp_path.iterdir())
+
+
 def test_another_name_than_a_films_is_refused(tmp_path):
     with pytest.raises(InputError, match=r"film\.avi: films are written as \.mp4"):
         write_video(tmp_path / "film.avi", smooth_pictures(1, (32, 32)))

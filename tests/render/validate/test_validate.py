@@ -14,7 +14,8 @@ from render.config import to_dict
 from render.dataset.folder import begin_dataset
 from render.dataset.generate import generate
 from render.draw.renderer import RenderConfig, make_renderer, see
-from render.formats.bop import depth_path, read_split
+from render.formats.bop import read_split
+from render.formats.bop_files import depth_path
 from render.formats.bop_writer import measure, write_scene
 from render.mesh.mesh import write_models
 from render.scene.randomize import SceneConfig

@@ -228,6 +228,9 @@ def test_what_cannot_be_scored_is_said(make_images):
         score([], images, {2: MODELS[2]})
     with pytest.raises(InputError, match="object 2 nowhere has a visib_fract"):
         score([], images, MODELS, obj_ids=[2])
+    others = [Estimate(1, 0, 77, 1, pose_at(0)), Estimate(9, 0, 1, 1, pose_at(0))]
+    with pytest.raises(InputError, match="for the scored images is of object 1, they are of 77;"):
+        score(others, images, MODELS)
 
 
 def test_five_centimetres_and_five_degrees_must_both_hold(make_images):

@@ -7,6 +7,7 @@ import numpy as np
 
 from render.errors import InputError
 from render.formats.bop import BopImage, read_split, require_objects
+from render.show.video import require_one_size
 from train.learn.checkpoint import Checkpoint
 from train.learn.device import choose_device
 from train.learn.side_by_side import write_side_by_side
@@ -53,9 +54,11 @@ def object_film(
         The number of frames.
 
     Raises:
-        InputError: the folder is no such scene, or its annotations show an object of a run nowhere.
+        InputError: the folder is no such scene, its images are of several sizes, or its annotations
+            show an object of a run nowhere.
     """
     torch_device, images = choose_device(device), _scene_images(scene, asked.split_file)
+    require_one_size({str(image.rgb_path): image.camera.size for image in images})
 
     def drawn(run: Path, checkpoint: Checkpoint, detector: Detector | None) -> Iterator[np.ndarray]:
         with refiner_of(run, checkpoint, asked.as_read) as refiner:
@@ -100,5 +103,5 @@ def _scene_images(scene: Path, split_file: str | None) -> list[BopImage]:
         keys = sorted(key for key in test if key[0] == scene_id)
         if not keys:
             raise InputError(f"{split_file} names no test image of scene {scene_id}")
-    images = read_split(split.parent, split.name, keys)
+    images = read_split(split.parent, split.name, keys, labelled=False)
     return [image for image in images if image.scene_id == scene_id]

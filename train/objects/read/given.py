@@ -35,7 +35,7 @@ def annotated_boxes(image: Path, scene: Path | None, obj_id: int) -> list[Box]:
     if not (scene / "scene_gt.json").is_file():
         raise refuse("lies in a BOP scene without scene_gt.json, which says where objects are")
     key = int(scene.name), int(image.stem)
-    (found,) = read_split(scene.parent.parent, scene.parent.name, [key])
+    (found,) = read_split(scene.parent.parent, scene.parent.name, [key], labelled=False)
     boxes = visible_boxes(found, obj_id)
     if boxes:
         return boxes

@@ -7,11 +7,12 @@ from pathlib import Path
 import numpy as np
 
 from render.errors import InputError
-from render.show.video import check_video, write_video
+from render.image_file import image_size
+from render.show.video import check_video, require_one_size, write_video
 from render.whole_file import check_apart
 from train.learn.device import choose_device
 from train.learn.task import Asked
-from train.objects.read.frames import Stream, open_stream
+from train.objects.read.frames import Stream, open_stream, picture_files
 from train.objects.read.given import annotated_boxes, scene_of
 from train.objects.read.image import Reader, open_reader
 
@@ -37,12 +38,15 @@ def watch(
         The number of pictures.
 
     Raises:
-        InputError: a picture cannot be read, or its camera or where the object is is not known.
+        InputError: a picture cannot be read, its camera or where the object is is not known, or
+            those of a film are of several sizes.
     """
     if video is not None:
         check_video(video)
         if isinstance(source, Path):
             check_apart(video, source)
+        if isinstance(source, Path) and source.is_dir():
+            require_one_size({str(file): image_size(file) for file in picture_files(source)})
     torch_device, count = choose_device(device), 0
     with open_reader(run, asked, torch_device) as reader, open_stream(source) as stream:
         _require_detector(reader, run, stream, source)

@@ -46,7 +46,7 @@ def unlabelled_images(data: DataConfig, root: Path, out: Path, seed: int) -> lis
         images = _of_folder(Path(data.unlabelled), data, root, out / FOLDER, seed)
     elif data.split_file:
         keys = read_unlabelled(data.split_file, root, "data.split_file")
-        images = read_split(root, data.split, keys)
+        images = read_split(root, data.split, keys, labelled=False)
     else:
         raise InputError(
             "data.unlabelled: methods with unlabelled frames need a folder of pictures, or a list"

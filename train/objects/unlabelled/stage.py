@@ -83,4 +83,4 @@ def _marks(data: DataConfig, root: Path) -> tuple[str, ...]:
     if data.unlabelled:
         return ()
     keys = read_unlabelled(data.split_file, root, "data.split_file")
-    return marks_of(read_split(root, data.split, keys))
+    return marks_of(read_split(root, data.split, keys, labelled=False))

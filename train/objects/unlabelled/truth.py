@@ -25,10 +25,9 @@ def compare_with_truth(data: DataConfig, root: Path, model: ObjectModel, folder:
     if data.unlabelled:
         return
     threshold, guesses = read_labels(folder / LABELS)
-    images = {
-        (image.scene_id, image.im_id): image
-        for image in read_split(root, data.split, [guess.key for guess in guesses])
-    }
+    keys = [guess.key for guess in guesses]
+    found = read_split(root, data.split, keys, labelled=False)
+    images = {(image.scene_id, image.im_id): image for image in found}
     read = [guess for guess in guesses if guess.pose is not None]
     errors = [(g.agreement >= threshold, _errors(g, images[g.key], model)) for g in read]
     record = {

@@ -11,7 +11,8 @@ from click.testing import CliRunner
 
 from pipeline import main
 from render.errors import InputError
-from render.formats.bop import mask_path, read_split
+from render.formats.bop import read_split
+from render.formats.bop_files import mask_path
 from render.image_file import write_png
 from tests.small_dataset import cuboids, random_frames, write_dataset
 from tests.train.objects.detect.test_checkpoint import detector_file
