@@ -24,6 +24,7 @@ NEW_SHARE = 0.3  # of what a pixel says, the pixel before it on the line has not
 JUDGED = 4  # pixels on either side of the place that was found; they say whether it is one
 FARTHEST = 20  # pixels from the contour; what is farther is not beside it
 NEIGHBOURS = 9  # lines that see the same two colours
+BESIDE = 0.5  # of what a pixel says by them: that its colour is like them is in part said already
 NOISE = 10.0  # grey levels, one standard deviation, by which a colour differs from itself
 
 
@@ -84,7 +85,8 @@ def offsets(
     said = along(log_odds, px, outward, k + 0.5)
     said = np.clip(said, -MOST_SAID, MOST_SAID).astype(np.float64)  # (n, k)
     if rgb is not None:
-        said = np.clip(said + _beside(rgb, px, outward, reach), -MOST_SAID, MOST_SAID)
+        beside = BESIDE * _beside(rgb, px, outward, reach)
+        said = np.clip(said + beside, -MOST_SAID, MOST_SAID)
     together = NEW_SHARE * (np.cumsum(said, axis=1) - said / 2)
     likely = np.exp(together - together.max(axis=1, keepdims=True))
     likely /= likely.sum(axis=1, keepdims=True)
