@@ -10,6 +10,7 @@ import torch
 from click.testing import CliRunner
 
 from pipeline import main
+from render.contour.colors import Colors
 from render.errors import InputError
 from render.formats.bop import read_split
 from render.frame import Frame
@@ -55,6 +56,22 @@ def test_an_estimate_comes_back_to_the_pose_that_an_image_shows(refiner, instanc
     assert np.median(before) > 2.5
     assert np.median(after) < 1 and max(after) < max(before)
     assert np.median(away) < 0.015
+
+
+def test_an_estimate_comes_back_where_training_images_do_not_tell_its_colours(
+    refiner, instances, monkeypatch
+):
+    """As of something white on white paper: what lies on either side of the contour tells."""
+    monkeypatch.setattr(
+        Colors, "log_odds", lambda _, rgb, silhouette: np.zeros(silhouette.shape, np.float32)
+    )
+    rng = np.random.default_rng(1)
+    starts = [(instance, off(instance.annotation.cam_from_obj, rng)) for instance in instances]
+    before, after = (
+        [distance_px(pose, instance.annotation.cam_from_obj) for instance, pose in poses]
+        for poses in (starts, [(i, refiner.refine(i, pose)) for i, pose in starts])
+    )
+    assert np.median(after) < 0.6 * np.median(before)
 
 
 def test_what_hides_an_object_is_not_taken_for_its_contour(refiner, instances):
