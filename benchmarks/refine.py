@@ -30,6 +30,7 @@ from train.objects.evaluate import measured_model
 from train.objects.metrics import pose_errors
 from train.objects.refine.refiner import Refiner, open_refiner
 from train.objects.split import choose_images
+from train.objects.summary import Group, summarize
 
 # Standard deviations of a start in the middle: turn about each axis; to the right and down, of the
 # diameter; away, of the distance. Each start has 0.5 to 2 times as much.
@@ -91,11 +92,11 @@ def _in_words(of: Sequence[Instance], poses: Sequence[np.ndarray], model: Object
         pose_errors(pose, i.annotation.cam_from_obj, model, i.camera)
         for i, pose in zip(of, poses, strict=True)
     ]
-    within = 100 * np.mean([e.proj_px < 5 for e in errors])
-    near = 100 * np.mean([e.add < 0.1 * model.diameter for e in errors])
-    degrees = np.degrees(np.median([e.rotation for e in errors]))
-    mm = 1000 * np.median([e.translation for e in errors])
-    return f"{len(errors):4} {within:6.1f} {near:6.1f} {degrees:6.2f} {mm:6.1f}"
+    found = summarize([Group(((e,),), (0.0,)) for e in errors], model.diameter)
+    return (
+        "{n:4} {proj_5px:6.1f} {add_10:6.1f} {rotation_deg_median:6.2f}"
+        " {translation_mm_median:6.1f}".format(**found)
+    )
 
 
 if __name__ == "__main__":

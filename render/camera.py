@@ -58,15 +58,17 @@ class Camera:
     @property
     def focal_fault(self) -> str:
         """Why no camera has these focal lengths in pixels of such an image; "" if one may."""
-        for name, side, of in (("fx", self.width, "width"), ("fy", self.height, "height")):
-            focal = self.K["xy".index(name[1]), "xy".index(name[1])]
+        fx, fy = self.K[0, 0], self.K[1, 1]
+        for name, focal, of, side in (
+            ("fx", fx, "width", self.width),
+            ("fy", fy, "height", self.height),
+        ):
             if not 1 / (2 * FARTHEST) <= focal / side <= LONGEST_FOCAL:
                 return (
                     f"{name} = {focal:g} is {focal / side:.3g} of the image's {of}, {side} pixels,"
                     f" and no camera's is outside {1 / (2 * FARTHEST)} to {LONGEST_FOCAL}; give fx"
                     " and fy in pixels, neither in millimetres nor normalised"
                 )
-        fx, fy = self.K[0, 0], self.K[1, 1]
         if not 1 / MOST_ASPECT <= fy / fx <= MOST_ASPECT:
             return f"fx = {fx:g} and fy = {fy:g}: none is more than {MOST_ASPECT} times the other"
         return ""

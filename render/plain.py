@@ -199,6 +199,15 @@ def parse_integer(record: Mapping[str, Any], key: str, where: str) -> int:
     return int(value)
 
 
+def spells_number(word: str | bytes) -> bool:
+    """Whether a word of a text file is a number, as `float` reads it."""
+    try:
+        float(word)
+    except ValueError:
+        return False
+    return True
+
+
 def _flat(value: Any, count: int) -> np.ndarray | None:
     try:
         values = np.array(value, np.float64).ravel()

@@ -13,6 +13,7 @@ import numpy as np
 
 from render.errors import InputError
 from render.input_file import read_bytes
+from render.plain import spells_number
 
 log = logging.getLogger(__name__)
 
@@ -172,7 +173,7 @@ def _transparent(said: dict[str, str]) -> bool:
     if "map_d" in said:
         return True
     key, opaque = ("d", 1.0) if "d" in said else ("tr", 0.0)
-    numbers = [word for word in said.get(key, "").split() if _is_number(word)]
+    numbers = [word for word in said.get(key, "").split() if spells_number(word)]
     return bool(numbers) and float(numbers[0]) != opaque
 
 
@@ -186,7 +187,7 @@ def _split_options(text: str) -> tuple[str, dict[str, list[str]]]:
         at, most = at + 1, OPTIONS[option]
         while at < last and len(values) < most:
             word = words[at].group()
-            if option in NUMBERS and not _is_number(word):
+            if option in NUMBERS and not spells_number(word):
                 break
             values.append(word.lower())
             at += 1
@@ -200,14 +201,6 @@ def _pair(
     given = [float(word) for word in options.get(option, [])]
     u, v, *_ = given + list(default)[len(given) :]
     return u, v
-
-
-def _is_number(word: str) -> bool:
-    try:
-        float(word)
-    except ValueError:
-        return False
-    return True
 
 
 def _say(entry: Entry, what: str) -> None:

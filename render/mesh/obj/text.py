@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from render.mesh.obj.mtl import decode_text, plain_name
+from render.plain import spells_number
 
 NUMERIC = (b"v", b"vt", b"vn", b"f")
 LEFT_OUT = {
@@ -260,8 +261,4 @@ def _parse(text: bytes, dtype: type) -> np.ndarray:
 
 
 def _is_number(word: bytes) -> bool:
-    try:
-        float(word)
-    except ValueError:
-        return False
-    return b"_" not in word
+    return spells_number(word) and b"_" not in word

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from render.mesh.ply.rows import Property, read_rows
+from render.plain import spells_number
 
 log = logging.getLogger(__name__)
 
@@ -71,7 +72,7 @@ def parse_ply(content: bytes, name: str = "") -> tuple[dict[str, Rows], list[str
         except (ValueError, IndexError, OverflowError):
             raise error from None
         rows, left = _parse_body(_numbers(words), elements, encoding)
-        more = sum(_is_number(line[0]) for line in behind)
+        more = sum(spells_number(line[0]) for line in behind)
         if more:
             raise ValueError(f"more rows than its header says, by {more}") from None
         log.info("%s: what stands behind the numbers of its rows is not read", name)
@@ -200,14 +201,6 @@ def _as_declared(column: np.ndarray, dtype: np.dtype) -> np.ndarray:
 
 def _numbers(words: list[bytes]) -> bytes:
     return np.array(words, np.float64).tobytes()
-
-
-def _is_number(word: bytes) -> bool:
-    try:
-        float(word)
-    except ValueError:
-        return False
-    return True
 
 
 def _words_of_rows(body: bytes, elements: Elements) -> tuple[list[bytes], list[list[bytes]]]:
