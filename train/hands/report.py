@@ -13,7 +13,8 @@ from render.show.overlay import draw_skeleton, label, sheet
 from train.hands.crops import HandCrop, HandCrops, HandFrame
 from train.hands.score import joint_errors
 from train.learn import pictures
-from train.learn.pictures import PREDICTED, TILE, TRUE, ends, spread
+from train.learn.pictures import PREDICTED, TILE, TRUE, best_to_worst, spread
+from train.options import REFINED
 
 
 def pair_sheet(
@@ -66,24 +67,23 @@ def extreme_sheet(
     frames: Sequence[HandFrame],
     crops: HandCrops,
     file: Path,
-    each: int = 4,
 ) -> None:
-    """The best and the worst test frames of each method, drawn as `hand_sheet` does.
+    """The best, median and worst test frames of each method, drawn as `hand_sheet` does.
 
-    A row a method: at most `each` of the least mean error of the joints, the least first, then as
-    many of the greatest, the greatest last.
+    A row a method, by the mean error of the joints. Refined joints are shown in the frames of those
+    that they were refined from.
 
     Args:
         predictions: method -> (n, 14, 3) uvd of all frames.
     """
     true = uvd_from_joints(np.array([frame.joints for frame in frames]))
+    errors = {m: joint_errors(uvd, true).mean(axis=1) for m, uvd in predictions.items()}  # (n,) mm
     rows = []
     for method, uvd in predictions.items():
-        errors = joint_errors(uvd, true).mean(axis=1)  # (n,) mm
-        order = np.argsort(errors, kind="stable")
-        shown = [int(order[i]) for i in ends(len(frames), each)]
+        found = errors[method]
+        shown = best_to_worst(errors.get(method.removesuffix(REFINED), found))
         rows.append(
-            [_seen(frames[i], uvd[i], crops, f"{method}: {errors[i]:.0f} mm") for i in shown]
+            [_seen(frames[i], uvd[i], crops, f"{method}: {found[i]:.0f} mm") for i in shown]
         )
     write_png(file, sheet(rows))
 

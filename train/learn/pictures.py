@@ -52,7 +52,12 @@ def spread(count: int, wanted: int) -> list[int]:
     return [int(i) for i in np.unique(np.linspace(0, count - 1, min(wanted, count)).round())]
 
 
-def ends(count: int, each: int) -> list[int]:
-    """The first and the last `each` of 0..count-1, none twice: the first ones if there are few."""
-    first = list(range(min(each, count)))
-    return first + list(range(max(len(first), count - each), count))
+def best_to_worst(errors: Sequence[float], each: int = 3) -> list[int]:
+    """Indices of `each` of the least errors, of those about the median, and of the greatest.
+
+    Ordered by their error, none twice: all of them if there are few.
+    """
+    order = np.argsort(errors, kind="stable")
+    middle = max((len(order) - each) // 2, 0)
+    kept = {*range(each), *range(middle, middle + each), *range(len(order) - each, len(order))}
+    return [int(order[i]) for i in sorted(kept) if 0 <= i < len(order)]

@@ -7,11 +7,11 @@ import numpy as np
 
 from render.image_file import write_png
 from render.show.overlay import draw_box, label, sheet
-from train.learn.pictures import PREDICTED, TILE, TRUE, ends, pair_sheet, spread
+from train.learn.pictures import PREDICTED, TILE, TRUE, best_to_worst, pair_sheet, spread
 from train.objects.crops import cut, square_crop, training_crop
 from train.objects.data import Instance
 from train.objects.results import Outcome
-from train.options import CropConfig
+from train.options import REFINED, CropConfig
 
 
 def contact_sheet(
@@ -49,16 +49,16 @@ def test_sheet(outcomes: Sequence[Outcome], crop: CropConfig, file: Path, column
     write_png(file, sheet(rows))
 
 
-def extreme_sheet(outcomes: Sequence[Outcome], crop: CropConfig, file: Path, each: int = 4) -> None:
-    """The best and the worst test frames of each method, drawn as `test_sheet` does.
+def extreme_sheet(outcomes: Sequence[Outcome], crop: CropConfig, file: Path) -> None:
+    """The best, median and worst test frames of each method, drawn as `test_sheet` does.
 
-    A row a method: at most `each` of the least corner error, the least first, then as many of the
-    greatest, the greatest last; where no pose was found it is the worst.
+    A row a method, by its corner error; where no pose was found it is the worst. Refined poses are
+    shown in the frames of those that they were refined from.
     """
-    rows = []
-    for of_method in _by_method(outcomes).values():
-        ordered = sorted(of_method, key=_error)
-        shown = [ordered[i] for i in ends(len(ordered), each)]
+    rows, by_method = [], _by_method(outcomes)
+    for method, of_method in by_method.items():
+        read = by_method.get(method.removesuffix(REFINED), of_method)
+        shown = [of_method[i] for i in best_to_worst([_error(o) for o in read])]
         rows.append([_seen(o, crop, _error_text(o)) for o in shown])
     write_png(file, sheet(rows))
 

@@ -41,9 +41,10 @@ SHOWN = {
         " read in red.",
     ),
     "extremes.png": (
-        "Best and worst test frames",
-        "A row for each method: its best test frames from the left, its worst at the right, each"
-        " with its error; the truth in green, what the network read in red.",
+        "Best, median and worst test frames",
+        "A row for each method: three of its best test frames, three about the median, three of its"
+        " worst, each with its error; refined poses in the same frames. The truth in green, what"
+        " was read in red.",
     ),
     "neighbours.png": (
         "Nearest neighbours",

@@ -77,16 +77,21 @@ def test_predictions_outside_the_crop_or_beyond_all_bounds_are_no_trouble(frames
     assert not (read_rgb(tmp_path / "test.png") == PREDICTED).all(axis=-1).any()
 
 
-def test_extremes_are_the_frames_of_least_and_greatest_joint_error(frames, tmp_path):
+def test_extremes_are_in_the_order_of_their_joint_error_refined_ones_in_the_same(frames, tmp_path):
     """Predictions beside the truth by a known distance in depth, in no order."""
     apart = np.array([30.0, 5.0, 60.0, 10.0, 40.0, 20.0])  # mm
     uvd = uvd_from_joints(np.array([frame.joints for frame in frames]))
     uvd[..., 2] += apart[:, None]
-    extreme_sheet({"mapping": uvd}, frames, CROPS, tmp_path / "extremes.png", each=2)
-    order = [1, 3, 4, 2]
+    refined = uvd[::-1]  # the best becomes the second, and so on
+    predictions = {"mapping": uvd, "mapping-refined": refined}
+    extreme_sheet(predictions, frames, CROPS, tmp_path / "extremes.png")
+    order = [1, 3, 5, 0, 4, 2]
     shown = [frames[i] for i in order]
-    hand_sheet({"mapping": uvd[order]}, shown, CROPS, tmp_path / "test.png")
+    drawn = {"mapping": uvd[order], "mapping-refined": refined[order]}
+    hand_sheet(drawn, shown, CROPS, tmp_path / "test.png")
     sheet, expected = read_rgb(tmp_path / "extremes.png"), read_rgb(tmp_path / "test.png")
     assert sheet.shape == expected.shape
-    for column in range(4):
-        np.testing.assert_array_equal(tile_at(sheet, 0, column), tile_at(expected, 0, column))
+    for row in range(2):
+        for column in range(6):
+            tile = tile_at(sheet, row, column)
+            np.testing.assert_array_equal(tile, tile_at(expected, row, column))

@@ -7,6 +7,7 @@ from render.formats.bop import read_split
 from render.image_file import read_rgb
 from render.show.overlay import draw_box
 from tests.small_dataset import cuboids, random_frames, smooth_picture, write_dataset
+from train.learn.pictures import best_to_worst
 from train.objects import report
 from train.objects.crops import cut, square_crop
 from train.objects.data import load_instances
@@ -74,13 +75,24 @@ def test_a_sheet_spreads_its_columns_over_all_there_is():
     assert report.spread(3, 8) == [0, 1, 2] and report.spread(0, 8) == []
 
 
+def test_extremes_are_those_about_the_median_too():
+    errors = [*range(11), np.inf]
+    assert best_to_worst(errors) == [0, 1, 2, 4, 5, 6, 9, 10, 11]
+    assert best_to_worst(errors[::-1], each=1) == [11, 6, 0]
+    assert best_to_worst([3.0, 1.0, 2.0, 4.0]) == [1, 2, 0, 3]
+    assert best_to_worst([]) == []
+
+
 def test_the_sheet_of_extremes_has_the_least_errors_first_and_no_pose_last(instances, tmp_path):
-    """Errors in no order; each frame is told by the red box, which is shifted by its error."""
+    """Errors in no order; each frame is told by the red box, which is shifted by its error.
+
+    Refined poses are in the same order, whatever their own errors.
+    """
     found = [3.0, 1.0, None, 5.0, 2.0]
     outcomes = [
         Outcome(
             1,
-            "mapping",
+            method,
             "bbox_obj",
             instance,
             None if error is None else PoseErrors(0, 0, error, 0, 0, 0, 0),
@@ -88,12 +100,17 @@ def test_the_sheet_of_extremes_has_the_least_errors_first_and_no_pose_last(insta
             1.0,
             1.0,
         )
-        for instance, error in zip(instances, found, strict=True)
+        for method, errors in (("mapping", found), ("mapping-refined", found[::-1]))
+        for instance, error in zip(instances, errors, strict=True)
     ]
-    report.extreme_sheet(outcomes, CROP, tmp_path / "extremes.png", each=2)
+    report.extreme_sheet(outcomes, CROP, tmp_path / "extremes.png")
     sheet = read_rgb(tmp_path / "extremes.png")
-    report.test_sheet([outcomes[i] for i in (1, 4, 3, 2)], CROP, tmp_path / "test.png")
+    order = (1, 4, 0, 3, 2)
+    shown = [outcomes[row * 5 + i] for row in range(2) for i in order]
+    report.test_sheet(shown, CROP, tmp_path / "test.png")
     expected = read_rgb(tmp_path / "test.png")
     assert sheet.shape == expected.shape
-    for column in range(4):
-        np.testing.assert_array_equal(tile_at(sheet, 0, column), tile_at(expected, 0, column))
+    for row in range(2):
+        for column in range(5):
+            tile = tile_at(sheet, row, column)
+            np.testing.assert_array_equal(tile, tile_at(expected, row, column))
