@@ -1,6 +1,5 @@
 """What can draw on this machine, tried out, and the exact fix for what cannot."""
 
-import ctypes
 import ctypes.util
 import importlib.util
 import os
@@ -14,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from render.camera import Camera
+from render.draw.egl_devices import INDEX, cuda_indices, load_egl
 from render.draw.reference import PYRENDER_FIX, platform_fix
 from render.errors import EGL_FIX, InputError
 from render.frame import Frame
@@ -53,7 +53,7 @@ def check_opengl() -> list[Check]:
     library = _try("EGL", EGL_FIX, "egl")
     count = int(library.detail.split()[0]) if library.ok else 0
     devices = [
-        _try(f"OpenGL device {i}", DEVICE_FIX, "rasterizer", GLCONTEXT_DEVICE_INDEX=str(i))
+        _try(f"OpenGL device {i}", DEVICE_FIX, "rasterizer", **{INDEX: str(i)})
         for i in range(count)
     ]
     if importlib.util.find_spec("pyrender") is None:
@@ -84,19 +84,14 @@ def _try(name: str, fix: str, part: str, **environment: str) -> Check:
 
 
 def _find_egl() -> str:
-    name = ctypes.util.find_library("EGL")
-    if name is None or ctypes.util.find_library("GL") is None:
-        raise InputError(f"no lib{'GL' if name else 'EGL'}.so.1 here")
-    library = ctypes.CDLL(name)
-    library.eglGetProcAddress.restype = ctypes.c_void_p
-    address = library.eglGetProcAddress(b"eglQueryDevicesEXT")
-    count = ctypes.c_int(0)
-    if address:
-        arguments = ctypes.c_int, ctypes.c_void_p, ctypes.POINTER(ctypes.c_int)
-        ctypes.CFUNCTYPE(ctypes.c_uint, *arguments)(address)(0, None, ctypes.byref(count))
-    if count.value == 0:
+    for library in ("EGL", "GL"):
+        if ctypes.util.find_library(library) is None:
+            raise InputError(f"no lib{library}.so.1 here")
+    name, indices = ctypes.util.find_library("EGL"), cuda_indices(load_egl())
+    if not indices:
         raise InputError(f"{name} knows no device")
-    return f"{count.value} device(s) known to {name}"
+    cuda = [f"{i} is cuda:{index}" for i, index in enumerate(indices) if index is not None]
+    return "; ".join([f"{len(indices)} device(s) known to {name}", *cuda])
 
 
 def _draw_with_rasterizer() -> str:

@@ -2,6 +2,7 @@
 
 import torch
 
+from render.draw.egl_devices import draw_on_cuda
 from render.errors import InputError
 from render.show.doctor import Check
 
@@ -9,11 +10,13 @@ from render.show.doctor import Check
 def choose_device(name: str) -> torch.device:
     """The device of --device: auto takes the first GPU, or the CPU where there is none.
 
+    What is drawn from now on is drawn by the same GPU, if EGL has it and nobody chose another.
+
     Raises:
         InputError: the name is unknown, or the device is not there.
     """
     if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        return _drawn_on(torch.device("cuda" if torch.cuda.is_available() else "cpu"))
     try:
         device = torch.device(name)
     except RuntimeError:
@@ -23,6 +26,13 @@ def choose_device(name: str) -> torch.device:
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         count = torch.cuda.device_count()
         raise InputError(f"--device {name}: torch sees {count} CUDA devices; try --device cpu")
+    return _drawn_on(device)
+
+
+def _drawn_on(device: torch.device) -> torch.device:
+    """The device, on which OpenGL draws too if it can."""
+    if device.type == "cuda":
+        draw_on_cuda(device.index or 0)
     return device
 
 

@@ -2,6 +2,7 @@ import pytest
 import torch
 
 from render.errors import InputError
+from train.learn import device as device_module
 from train.learn.device import check_torch, choose_device, out_of_memory
 
 
@@ -30,6 +31,15 @@ def test_a_gpu_is_named_by_its_index(monkeypatch):
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     assert choose_device("cuda:1") == torch.device("cuda:1")
     assert choose_device("cuda") == torch.device("cuda")
+
+
+def test_what_trains_on_a_gpu_draws_on_it(monkeypatch):
+    drawn_on = []
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(device_module, "draw_on_cuda", drawn_on.append)
+    for name in ("cuda:1", "cuda", "cpu"):
+        choose_device(name)
+    assert drawn_on == [1, 0]
 
 
 def test_the_cpu_convolves_right():
