@@ -73,13 +73,14 @@ def capture_object(
     config: ObjectConfig | None = None,
     seed: int = 0,
     digest: str | None = None,
+    left_out: Sequence[tuple[str, str]] = (),
 ) -> list[dict[str, Any]]:
     """Find the object in all frames and write them as a BOP dataset, or add them to one.
 
     Args:
         views: in the order of time.
         seed: of the backgrounds. digest: of the film, see `frames.digest_of`; kept, so that it is
-            not added again.
+            not added again. left_out: (name, why) of the film's other frames, see `board_views`.
 
     Returns:
         The records of quality.json, one a film, this one last; `quality.table` prints them.
@@ -97,7 +98,10 @@ def capture_object(
         check_fit(fitted, views, model, config)
         pose = fitted.board_from_obj
         visible = visible_masks(drawer, views, pose, config.hidden)
-        quality = measured(views, fitted, visible, halves_apart(drawer, views, fitted))
+        quality = {
+            **measured(views, fitted, visible, halves_apart(drawer, views, fitted)),
+            "left_out": [{"name": name, "why": why} for name, why in left_out],
+        }
 
         files = _background_files(config)
 
