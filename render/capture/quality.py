@@ -119,6 +119,17 @@ def measured(
     }
 
 
+def over_films(films: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+    """How far films of one object are apart, of their records in quality.json; {} of one film.
+
+    size_off_apart: the largest difference of `size_off`. One mesh and one printed board give one
+    size in all films; what differs is the error of the measurement, or a ruler typed otherwise.
+    """
+    if len(films) < 2:
+        return {}
+    return {"size_off_apart": float(np.ptp([film["summary"]["size_off"] for film in films]))}
+
+
 COLUMNS = (
     ("frames", "frames", "{:d}"),
     ("board px", "board_rms_px_median", "{:.2f}"),
@@ -134,7 +145,7 @@ COLUMNS = (
 
 
 def table(films: Sequence[Mapping[str, Any]]) -> str:
-    """A line a film, of the records of quality.json, under a line of headings.
+    """A line a film, of the records of quality.json, under a line of headings; one over all films.
 
     board px: rms of the board's corners, median frame and worst. held out: of corners that the pose
     was found without. contour px: rms of the object's. halves: between the poses by two halves of
@@ -147,4 +158,6 @@ def table(films: Sequence[Mapping[str, Any]]) -> str:
         rows.append([str(number), *cells])
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     lines = ["  ".join(c.rjust(w) for c, w in zip(row, widths, strict=True)) for row in rows]
+    for apart in over_films(films).values():
+        lines.append(f"sizes of one object: {apart:.1%} apart at most over {len(films)} films")
     return "\n".join(lines)
