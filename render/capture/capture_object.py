@@ -19,7 +19,13 @@ from render.capture.placed.motion import middle_of
 from render.capture.placed.place import resting_pose
 from render.capture.placed.points import Clicked, pose_of_points
 from render.capture.placed.points_file import file_axes, read_points
-from render.capture.quality import check_fit, check_footprint, halves_apart, measured
+from render.capture.quality import (
+    check_fit,
+    check_footprint,
+    halves_apart,
+    measured,
+    warn_of_size,
+)
 from render.capture.splits import held_out
 from render.capture.views import BoardView
 from render.capture.write import Captured, check_out, write_capture
@@ -96,6 +102,7 @@ def capture_object(
         start, clicked = _start(drawer, views, lens, mesh_file, (config, out))
         fitted = fit_object(drawer, views, start, clicked)
         check_fit(fitted, views, model, config)
+        warn_of_size(fitted.size_off, model, board)
         pose = fitted.board_from_obj
         visible = visible_masks(drawer, views, pose, config.hidden)
         quality = {

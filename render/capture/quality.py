@@ -1,10 +1,12 @@
 """How good the poses of a film are: what is measured, what is refused, what a person is told."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from render.capture.board import Board
 from render.capture.masks import Visible
 from render.capture.object_config import ObjectConfig
 from render.capture.placed.align import Round, align
@@ -15,9 +17,12 @@ from render.errors import InputError
 from render.mesh.mesh import ObjectModel
 from render.transforms import rotation_angle
 
+log = logging.getLogger(__name__)
+
 AGAIN = (Round(256, None), Round(256, None))  # rounds of each half of the frames
 FEWEST_FOR_HALVES = 8
 WIDTH = 640  # of a frame that `most_contour_px` is said for
+SURE_SIZE = 0.01  # share: right films, all that were measured, show the size more exactly
 MOST_FOOTPRINT = 3.0  # sides of the board: what is larger does not stand on it
 
 
@@ -44,7 +49,7 @@ def check_fit(
         InputError: names the gate, what was seen, and what most often is the reason.
     """
     across = 1000 * model.diameter
-    grown = float(np.expm1(fitted.aligned.standing.grown))
+    grown = fitted.size_off
     overlap = float(np.nanmedian(fitted.iou))
     scaled = fitted.aligned.rms_px * WIDTH / views[0].camera.width
     if overlap < config.least_iou:
@@ -67,6 +72,24 @@ def check_fit(
             f" {across:.4g} mm (capture.most_size_off is {config.most_size_off:g}); check the"
             " mesh's scale, and the board's ruler (--ruler-mm)"
         )
+
+
+def warn_of_size(size_off: float, model: ObjectModel, board: Board) -> None:
+    """Say which lengths to measure, where frames show an object of another size than its mesh.
+
+    Args:
+        size_off: share by which it looks larger; what `check_fit` lets pass.
+    """
+    if abs(size_off) <= SURE_SIZE:
+        return
+    ruler, side = board.ruler_mm * board.scale, 1000 * float(np.ptp(model.box, axis=0).max())
+    log.warning(
+        "%s: frames show the object %.1f %% %s than its mesh, and right films stay within %g %%:"
+        " measure both; the ruler is %.4g mm long and not %.4g (--ruler-mm), or the object's"
+        " longest side %.4g mm and not %.4g (the mesh's unit or scale)",
+        *(model.source, 100 * abs(size_off), "larger" if size_off > 0 else "smaller"),
+        *(100 * SURE_SIZE, ruler / (1 + size_off), ruler, side * (1 + size_off), side),
+    )
 
 
 def halves_apart(drawer: Drawer, views: Sequence[BoardView], fitted: Fitted) -> dict[str, float]:
@@ -108,7 +131,7 @@ def measured(
             "iou_median": float(np.nanmedian(fitted.iou)),
             "iou_worst": float(np.nanmin(fitted.iou)),
             "contour_rms_px": fitted.aligned.rms_px,
-            "size_off": float(np.expm1(fitted.aligned.standing.grown)),
+            "size_off": fitted.size_off,
             "unsure_deg": fitted.unsure_deg,
             "unsure_mm": fitted.unsure_mm,
             "likeness": fitted.likeness,
