@@ -166,6 +166,11 @@ def _no_film(path: Path, error: Exception) -> InputError:
             f"{path}: this ffmpeg has no decoder for it ({clipped(missing)}); film in H.264 ('most"
             " compatible'), or convert it: ffmpeg -i FILM -c:v libx264 -crf 16 OTHER.mp4"
         )
+    if said and said[-1].startswith(("Stream #", "Press [q]")):  # and then nothing: no fault
+        return InputError(
+            f"{path}: ffmpeg reads it and had no frame ready after 10 seconds; try again when the"
+            " machine is less busy, or with a smaller film"
+        )
     reason = said[0] if said else type(error).__name__
     return InputError(f"{path}: not a film that ffmpeg reads ({clipped(reason)})")
 

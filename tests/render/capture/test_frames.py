@@ -13,7 +13,7 @@ from tests.mesh_samples import refusal
 from tests.render.capture.film import write_film, write_photos
 
 COUNT, SIZE = 12, (96, 64)
-WITHOUT_HEVC = """\
+FFMPEG_4 = """\
 ffmpeg version 4.4.2 Copyright (c) 2000-2021 the FFmpeg developers
   built with gcc 11 (GCC)
   configuration: --prefix=/usr --disable-decoder=hevc
@@ -23,8 +23,10 @@ Input #0, mov,mp4,m4a,3gp,3g2,mj2, from 'cup.mov':
   Duration: 00:00:00.80, start: 0.000000, bitrate: 19 kb/s
   Stream #0:0(und): Video: hevc (hvc1 / 0x31637668), none, 96x64, 9 kb/s, 15 fps, 15 tbr (default)
 Stream mapping:
-  Stream #0:0 -> #0:0 (? (?) -> rawvideo (native))
+"""
+WITHOUT_HEVC = f"""{FFMPEG_4}  Stream #0:0 -> #0:0 (? (?) -> rawvideo (native))
 Decoder (codec hevc) not found for input stream #0:0"""
+TOO_SLOW = f"{FFMPEG_4}  Stream #0:0 -> #0:0 (hevc (native) -> rawvideo (native))"
 
 
 def picture(number: int, size=SIZE) -> np.ndarray:
@@ -164,14 +166,21 @@ def test_a_film_without_a_decoder_is_refused_with_what_to_do(film, tmp_path):
     assert f"{path}: {said} film in H.264" in refusal(open_source, path, 1920)
 
 
-def test_an_ffmpeg_without_hevc_is_refused_with_what_to_do(tmp_path, monkeypatch):
-    """In place of the bundled ffmpeg, one of a system that leaves patented codecs out."""
+@pytest.mark.parametrize(
+    ("log", "said"),
+    [
+        (WITHOUT_HEVC, "no decoder for it (Decoder (codec hevc) not found for input stream #0:0);"),
+        (TOO_SLOW, "had no frame ready after 10 seconds; try again when the machine is less busy"),
+    ],
+    ids=["no decoder", "slow"],
+)
+def test_what_another_ffmpeg_says_is_told_in_one_line(log, said, tmp_path, monkeypatch):
+    """In place of the bundled one: of a system that leaves patented codecs out, of a busy one."""
     exe, path = tmp_path / "ffmpeg", tmp_path / "cup.mov"
-    exe.write_text(f"#!/bin/sh\ncat >&2 <<'END'\n{WITHOUT_HEVC}\nEND\nexit 1\n")
+    exe.write_text(f"#!/bin/sh\ncat >&2 <<'END'\n{log}\nEND\nexit 1\n")
     exe.chmod(0o755)
     path.write_bytes(b"")
     monkeypatch.setenv("IMAGEIO_FFMPEG_EXE", str(exe))
-    said = "no decoder for it (Decoder (codec hevc) not found for input stream #0:0); film in H.264"
     assert said in refusal(open_source, path, 1920)
 
 
