@@ -171,7 +171,7 @@ def capture(config, seed, source, board_file, ruler_mm, mesh, camera, out) -> No
     click.echo(f"{source}: {lens.words}")
     for line in by_reason(left_out):
         click.echo(f"{source}: {line}")
-    films = capture_object(views, lens, printed, mesh, out, settings, seed, digest)
+    films = capture_object(views, lens, printed, mesh, out, settings, seed, digest, left_out)
     click.echo(table(films))
     overlay = out / f"film_{len(films)}.mp4"
     write_overlay(out, "real", films[-1]["scene"], overlay)

@@ -19,7 +19,13 @@ from render.capture.placed.motion import middle_of
 from render.capture.placed.place import resting_pose
 from render.capture.placed.points import Clicked, pose_of_points
 from render.capture.placed.points_file import file_axes, read_points
-from render.capture.quality import check_fit, check_footprint, halves_apart, measured
+from render.capture.quality import (
+    check_fit,
+    check_footprint,
+    halves_apart,
+    measured,
+    warn_of_size,
+)
 from render.capture.splits import held_out
 from render.capture.views import BoardView
 from render.capture.write import Captured, check_out, write_capture
@@ -73,13 +79,14 @@ def capture_object(
     config: ObjectConfig | None = None,
     seed: int = 0,
     digest: str | None = None,
+    left_out: Sequence[tuple[str, str]] = (),
 ) -> list[dict[str, Any]]:
     """Find the object in all frames and write them as a BOP dataset, or add them to one.
 
     Args:
         views: in the order of time.
         seed: of the backgrounds. digest: of the film, see `frames.digest_of`; kept, so that it is
-            not added again.
+            not added again. left_out: (name, why) of the film's other frames, see `board_views`.
 
     Returns:
         The records of quality.json, one a film, this one last; `quality.table` prints them.
@@ -95,9 +102,13 @@ def capture_object(
         start, clicked = _start(drawer, views, lens, mesh_file, (config, out))
         fitted = fit_object(drawer, views, start, clicked)
         check_fit(fitted, views, model, config)
+        warn_of_size(fitted.size_off, model, board)
         pose = fitted.board_from_obj
         visible = visible_masks(drawer, views, pose, config.hidden)
-        quality = measured(views, fitted, visible, halves_apart(drawer, views, fitted))
+        quality = {
+            **measured(views, fitted, visible, halves_apart(drawer, views, fitted)),
+            "left_out": [{"name": name, "why": why} for name, why in left_out],
+        }
 
         files = _background_files(config)
 

@@ -32,6 +32,9 @@ LENS_TAGS = {
     "focal length for 35 mm film": ExifTags.Base.FocalLengthIn35mmFilm,
     "digital zoom": ExifTags.Base.DigitalZoomRatio,
 }
+NO_DECODER = re.compile(  # as ffmpeg 4 to 7 say it
+    r"[Dd]ecoder .*not found|no decoder found|[Uu]nknown (decoder|codec)|decoder .*experimental"
+)
 NOISE = re.compile(r"^(ffmpeg version|built with|configuration|lib\w+ +\d|===|Could not load)")
 
 
@@ -155,15 +158,20 @@ class Film:
 
 def _no_film(path: Path, error: Exception) -> InputError:
     """What ffmpeg says of a film that it does not read, in one line."""
-    lines = [line.strip() for line in str(error).splitlines()]
+    lines = [re.sub(r"^(\[[^\]]*\] *)+", "", line.strip()) for line in str(error).splitlines()]
     said = [line for line in lines if line and not NOISE.match(line)]
-    missing = next((line for line in said if re.search(r"[Dd]ecoder|codec", line)), None)
+    missing = next((line for line in said if NO_DECODER.search(line)), None)
     if missing is not None:
         return InputError(
             f"{path}: this ffmpeg has no decoder for it ({clipped(missing)}); film in H.264 ('most"
             " compatible'), or convert it: ffmpeg -i FILM -c:v libx264 -crf 16 OTHER.mp4"
         )
-    reason = re.sub(r"^\[[^\]]*\] *", "", said[0]) if said else type(error).__name__
+    if said and said[-1].startswith(("Stream #", "Press [q]")):  # and then nothing: no fault
+        return InputError(
+            f"{path}: ffmpeg reads it and had no frame ready after 10 seconds; try again when the"
+            " machine is less busy, or with a smaller film"
+        )
+    reason = said[0] if said else type(error).__name__
     return InputError(f"{path}: not a film that ffmpeg reads ({clipped(reason)})")
 
 

@@ -1,10 +1,12 @@
 """How good the poses of a film are: what is measured, what is refused, what a person is told."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from render.capture.board import Board
 from render.capture.masks import Visible
 from render.capture.object_config import ObjectConfig
 from render.capture.placed.align import Round, align
@@ -15,9 +17,12 @@ from render.errors import InputError
 from render.mesh.mesh import ObjectModel
 from render.transforms import rotation_angle
 
+log = logging.getLogger(__name__)
+
 AGAIN = (Round(256, None), Round(256, None))  # rounds of each half of the frames
 FEWEST_FOR_HALVES = 8
 WIDTH = 640  # of a frame that `most_contour_px` is said for
+SURE_SIZE = 0.01  # share: right films, all that were measured, show the size more exactly
 MOST_FOOTPRINT = 3.0  # sides of the board: what is larger does not stand on it
 
 
@@ -44,7 +49,7 @@ def check_fit(
         InputError: names the gate, what was seen, and what most often is the reason.
     """
     across = 1000 * model.diameter
-    grown = float(np.expm1(fitted.aligned.standing.grown))
+    grown = fitted.size_off
     overlap = float(np.nanmedian(fitted.iou))
     scaled = fitted.aligned.rms_px * WIDTH / views[0].camera.width
     if overlap < config.least_iou:
@@ -67,6 +72,24 @@ def check_fit(
             f" {across:.4g} mm (capture.most_size_off is {config.most_size_off:g}); check the"
             " mesh's scale, and the board's ruler (--ruler-mm)"
         )
+
+
+def warn_of_size(size_off: float, model: ObjectModel, board: Board) -> None:
+    """Say which lengths to measure, where frames show an object of another size than its mesh.
+
+    Args:
+        size_off: share by which it looks larger; what `check_fit` lets pass.
+    """
+    if abs(size_off) <= SURE_SIZE:
+        return
+    ruler, side = board.ruler_mm * board.scale, 1000 * float(np.ptp(model.box, axis=0).max())
+    log.warning(
+        "%s: frames show the object %.1f %% %s than its mesh, and right films stay within %g %%:"
+        " measure both; the ruler is %.4g mm long and not %.4g (--ruler-mm), or the object's"
+        " longest side %.4g mm and not %.4g (the mesh's unit or scale)",
+        *(model.source, 100 * abs(size_off), "larger" if size_off > 0 else "smaller"),
+        *(100 * SURE_SIZE, ruler / (1 + size_off), ruler, side * (1 + size_off), side),
+    )
 
 
 def halves_apart(drawer: Drawer, views: Sequence[BoardView], fitted: Fitted) -> dict[str, float]:
@@ -108,7 +131,7 @@ def measured(
             "iou_median": float(np.nanmedian(fitted.iou)),
             "iou_worst": float(np.nanmin(fitted.iou)),
             "contour_rms_px": fitted.aligned.rms_px,
-            "size_off": float(np.expm1(fitted.aligned.standing.grown)),
+            "size_off": fitted.size_off,
             "unsure_deg": fitted.unsure_deg,
             "unsure_mm": fitted.unsure_mm,
             "likeness": fitted.likeness,
@@ -117,6 +140,17 @@ def measured(
             **halves,
         },
     }
+
+
+def over_films(films: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+    """How far films of one object are apart, of their records in quality.json; {} of one film.
+
+    size_off_apart: the largest difference of `size_off`. One mesh and one printed board give one
+    size in all films; what differs is the error of the measurement, or a ruler typed otherwise.
+    """
+    if len(films) < 2:
+        return {}
+    return {"size_off_apart": float(np.ptp([film["summary"]["size_off"] for film in films]))}
 
 
 COLUMNS = (
@@ -134,7 +168,7 @@ COLUMNS = (
 
 
 def table(films: Sequence[Mapping[str, Any]]) -> str:
-    """A line a film, of the records of quality.json, under a line of headings.
+    """A line a film, of the records of quality.json, under a line of headings; one over all films.
 
     board px: rms of the board's corners, median frame and worst. held out: of corners that the pose
     was found without. contour px: rms of the object's. halves: between the poses by two halves of
@@ -147,4 +181,6 @@ def table(films: Sequence[Mapping[str, Any]]) -> str:
         rows.append([str(number), *cells])
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     lines = ["  ".join(c.rjust(w) for c, w in zip(row, widths, strict=True)) for row in rows]
+    for apart in over_films(films).values():
+        lines.append(f"sizes of one object: {apart:.1%} apart at most over {len(films)} films")
     return "\n".join(lines)

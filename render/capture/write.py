@@ -15,6 +15,7 @@ import numpy as np
 
 from render import plain
 from render.capture.lens import Lens, write_lens
+from render.capture.quality import over_films
 from render.capture.views import BoardView
 from render.errors import InputError
 from render.formats.bop_records import pose_to_mm
@@ -188,7 +189,8 @@ def _write_records(
         split["train"] += [[one["without_board"] or one["scene"], i] for i in trained]
         split["test"] += [[one["scene"], i] for i in sorted(tested)]
     write_text(root / SPLIT_FILE, json.dumps(split) + "\n")
-    write_text(root / QUALITY, json.dumps({"films": all_qualities}, indent=1) + "\n")
+    quality = {"films": all_qualities, **over_films(all_qualities)}
+    write_text(root / QUALITY, json.dumps(quality, indent=1) + "\n")
     model = captured.model
     known = {"id": model.obj_id, "source": Path(model.source).name, "info": _info(model)}
     record = {"object": known, "films": all_films}

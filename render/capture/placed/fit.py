@@ -58,6 +58,11 @@ class Fitted:
         """(4, 4) metres."""
         return self.aligned.standing.board_from_obj
 
+    @property
+    def size_off(self) -> float:
+        """Share by which the object looks larger than its mesh."""
+        return float(np.expm1(self.aligned.standing.grown))
+
 
 def fit_object(
     drawer: Drawer,

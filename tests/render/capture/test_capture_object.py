@@ -54,8 +54,10 @@ def test_a_film_becomes_a_dataset_with_poses_and_a_second_one_more_of_it(tmp_pat
     out, mesh = tmp_path / "real", ASSETS / "obj_000001.ply"
     taken = [film(1, count, seed) for seed, count in enumerate((16, 12))]
     for number, (views, lens, truth) in enumerate(taken, 1):
-        films = capture_object(views, lens, BOARD, mesh, out)
+        blurred = [(f"frame {i}", "blurred") for i in range(1, 15 * number)]
+        films = capture_object(views, lens, BOARD, mesh, out, left_out=blurred)
         assert len(films) == number
+        assert [(f["name"], f["why"]) for f in films[-1]["left_out"]] == blurred
         images = [i for i in read_split(out, "real") if i.scene_id == 2 * number - 1]
         for image, view in zip(images, views, strict=True):
             true = view.cam_from_board @ truth
@@ -68,6 +70,8 @@ def test_a_film_becomes_a_dataset_with_poses_and_a_second_one_more_of_it(tmp_pat
             assert annotation.visib_fract == 1
 
     assert validate(out, None) == []
+    quality = json.loads((out / "quality.json").read_text())
+    assert quality["films"] == films
     split = json.loads((out / "split.json").read_text())
     assert [len(split[part]) for part in ("train", "test")] == [11 + 8, 5 + 4]
     assert {s for s, _ in split["train"]} == {2, 4} and {s for s, _ in split["test"]} == {1, 3}
