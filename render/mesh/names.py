@@ -95,6 +95,22 @@ def told_apart(names: Mapping[int, str]) -> dict[int, str]:
     return {i: f"{n}-{i}" if n and counts[n] > 1 else n for i, n in names.items()}
 
 
+def title_of(obj_id: int, name: str = "") -> str:
+    """What lines and tables call an object: its name, where it has one."""
+    return name or f"object {obj_id}"
+
+
+def ids_in(folder: Path, wanted: Iterable[int | str], option: str) -> tuple[int, ...]:
+    """`ids_of` the objects of a models folder, which is looked at only for names.
+
+    Raises:
+        InputError: as of `ids_of` and `names_in`.
+    """
+    wanted = list(wanted)
+    names = names_in(folder) if any(isinstance(one, str) for one in wanted) else {}
+    return ids_of(wanted, names, option)
+
+
 def ids_of(wanted: Iterable[int | str], names: Mapping[int, str], option: str) -> tuple[int, ...]:
     """Ids of objects that are named by id or name.
 
