@@ -100,6 +100,11 @@ def title_of(obj_id: int, name: str = "") -> str:
     return name or f"object {obj_id}"
 
 
+def title_in(root: Path, obj_id: int) -> str:
+    """`title_of` an object of a dataset, by its models/names.json."""
+    return title_of(obj_id, read_names(root / "models").get(obj_id, ""))
+
+
 def ids_in(folder: Path, wanted: Iterable[int | str], option: str) -> tuple[int, ...]:
     """`ids_of` the objects of a models folder, which is looked at only for names.
 

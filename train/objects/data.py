@@ -187,7 +187,7 @@ def load_synthetic(folder: Path, model: ObjectModel, min_visib: float) -> list[I
     images = [image for split in splits for image in read_split(folder, split)]
     instances = load_instances(images, model, min_visib=min_visib)
     if not instances:
-        raise InputError(f"no object {model.obj_id} in {folder}; render it with --obj-ids")
+        raise InputError(f"no {model.title} in {folder}; render it with --obj-ids")
     return instances
 
 

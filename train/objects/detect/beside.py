@@ -65,9 +65,9 @@ def detector_beside(checkpoint: Checkpoint, run: Path, device: torch.device) -> 
     if not (folder / FILE).is_file():
         return None
     detector = Detector.load(folder, device)
-    own, found = checkpoint.object.obj_id, detector.target.obj_id
-    if own != found:
-        raise InputError(f"{folder} finds object {found}, and {run} reads object {own}")
+    own, found = checkpoint.object, detector.target
+    if own.obj_id != found.obj_id:
+        raise InputError(f"{folder} finds {found.title}, and {run} reads {own.title}")
     return detector
 
 

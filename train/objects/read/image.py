@@ -148,7 +148,7 @@ def predict_image(run: Path, image: Path, asked: Asked, out: Path | None, device
         given = None if asked.box is None else parse_box(asked.box, size)
         boxes = None
         if given is None and reader.detector is None:
-            boxes = annotated_boxes(image, scene_of(image), reader.target.obj_id)
+            boxes = annotated_boxes(image, scene_of(image), reader.target)
         rgb, camera, box = reader.eye.see(rgb, str(image), image, given)
         if box is not None:
             boxes = [box]
