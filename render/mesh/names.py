@@ -4,7 +4,6 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from render import plain
 from render.config import unknown
@@ -70,12 +69,19 @@ def read_names(folder: Path) -> dict[int, str]:
 
 def write_names(folder: Path, names: Mapping[int, str], files: Mapping[int, str]) -> None:
     """Write the names that there are, each with the file that its mesh came from."""
-    records: dict[str, Any] = {
-        str(i): {"name": name, "file": Path(files[i]).name} for i, name in names.items() if name
-    }
+    records = {i: record for i, record in table_of(names, files).items() if "name" in record}
     if records:
         lines = [f'  "{i}": {json.dumps(record)}' for i, record in records.items()]
         (folder / NAMES).write_text("{\n" + ",\n".join(lines) + "\n}\n")
+
+
+def table_of(names: Mapping[int, str], files: Mapping[int, str]) -> dict[str, dict[str, str]]:
+    """Every object's id, as JSON has it -> its name, if it has one, and the file that its mesh came
+    from, without the folder."""
+    return {
+        str(i): ({"name": name} if name else {}) | {"file": Path(files[i]).name}
+        for i, name in names.items()
+    }
 
 
 def check_names(names: Mapping[int, str], where: str) -> None:
