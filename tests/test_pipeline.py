@@ -163,7 +163,7 @@ def test_predict_prints_a_pose_and_draws_it(finished, tmp_path):
     out = tmp_path / "overlay.png"
     run = finished / "obj_000001" / "mapping"
     result = succeed("predict", run, image, "--box", "200,150,120,120", "--out", out)
-    pose = json.loads(result.output.splitlines()[0])
+    pose = json.loads(result.stdout)
     if pose["R"] is not None:
         R = np.array(pose["R"])
         np.testing.assert_allclose(R @ R.T, np.eye(3), atol=1e-9)

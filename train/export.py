@@ -52,7 +52,7 @@ def export_onnx(run: Path, file: Path) -> str:
         else f"onnxruntime reads as torch does, within {off:.1g}"
     )
     return (
-        f"{file}: {target.name}, opset {OPSET}, {batch} -> {OUTPUT} ({BATCH}, {target.outputs});"
+        f"{file}: {target.title}, opset {OPSET}, {batch} -> {OUTPUT} ({BATCH}, {target.outputs});"
         f" {checked}\n{about_file}: crop, camera and what the outputs mean"
     )
 

@@ -69,7 +69,8 @@ def predict(
 ) -> None:  # fmt: skip
     """Read the pose in an image, in all of a folder or film, or before a camera.
 
-    RUN is the folder of a run, of an object in it, or of one network.
+    RUN is the folder of a run, of an object in it (its name will do: runs/kitchen/cup), or of one
+    network.
     """
     from train.learn.task import Asked
     from train.reading import Wanted

@@ -27,7 +27,7 @@ from render.hand.guest import HAND_ID
 from render.image_file import orientation, write_png
 from render.json_file import write_text
 from render.mesh.mesh import load_models
-from render.mesh.names import read_names
+from render.mesh.names import ids_in, read_names
 from render.progress import progress
 from render.whole_file import whole_folder
 
@@ -54,7 +54,9 @@ class ConvertConfig:
         " for none; the name of another split; or a split file, by which both parts are taken."
         " Empty: the dataset's split.json, which `capture` writes, or 0.1",
     )
-    objects: tuple[int, ...] = option((), "Object ids; none: all that are annotated", minimum=0)
+    objects: tuple[int | str, ...] = option(
+        (), "Objects, by ids or names; none: all that are annotated"
+    )
     min_visib: float = option(
         0.1,
         "Objects of which a smaller share is visible are not labelled; 0: all that is visible",
@@ -175,8 +177,9 @@ def _each(parts: dict[str, list[BopImage]]) -> Iterator[tuple[str, BopImage]]:
 def _objects(root: Path, config: ConvertConfig, images: Sequence[BopImage]) -> list[int]:
     """Those asked for, or all that are annotated."""
     if config.objects:
-        require_objects(images, config.objects)
-        return sorted(set(config.objects))
+        obj_ids = ids_in(root / "models", config.objects, "--objects")
+        require_objects(images, obj_ids)
+        return sorted(set(obj_ids))
     found = sorted({annotation.obj_id for image in images for annotation in image.annotations})
     if not found:
         raise InputError(f"{root}: nothing is annotated in its images")

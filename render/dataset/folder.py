@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -36,11 +37,17 @@ PACKAGES = (
 OF_PHYSICS = ("mujoco-core", "coacd")  # what scenes that settle depend on, too
 
 
-def begin_dataset(out: Path, settings: Mapping[str, Any], renderer: str) -> None:
+def begin_dataset(
+    out: Path,
+    settings: Mapping[str, Any],
+    renderer: str,
+    objects: Mapping[str, Any] = MappingProxyType({}),
+) -> None:
     """Create `out` with its generation.json, or check that it was begun with the same settings.
 
     Args:
         renderer: the OpenGL that draws; the same one and the same versions draw the same bytes.
+        objects: what is told of those that it shows, as `table_of` has them; it is not compared.
 
     Raises:
         InputError: it was begun with others; the message names the first one that differs. Or it
@@ -48,7 +55,8 @@ def begin_dataset(out: Path, settings: Mapping[str, Any], renderer: str) -> None
     """
     if is_begun(out, settings):
         return
-    text = json.dumps({"settings": settings, **_machine(renderer, settings)}, indent=2)
+    told = {"objects": dict(objects)} if objects else {}
+    text = json.dumps({"settings": settings, **told, **_machine(renderer, settings)}, indent=2)
     with written(out):
         out.mkdir(parents=True, exist_ok=True)
         with work_area(out) as area, suppress(FileExistsError):
@@ -121,12 +129,17 @@ def read_record(path: Path) -> dict[str, Any]:
     return _MADE({"settings": {}, **read_json(path)}, str(path))
 
 
-def join_dataset(out: Path, settings: Mapping[str, Any], renderer: str) -> None:
+def join_dataset(
+    out: Path,
+    settings: Mapping[str, Any],
+    renderer: str,
+    objects: Mapping[str, Any] = MappingProxyType({}),
+) -> None:
     """Begin a dataset, or go on with one that was begun by the same settings, OpenGL and libraries.
 
     Arguments and errors as of `begin_dataset` and `check_machine`.
     """
-    begin_dataset(out, settings, renderer)
+    begin_dataset(out, settings, renderer, objects)
     check_machine(out, renderer)
 
 

@@ -135,7 +135,7 @@ class _SceneMaker:
         if self.guest is not None:
             self.models = {**self.models, HAND_ID: self.guest.object}
         self.renderer = make_renderer(inputs.drawn, job.config, hands)
-        join_dataset(job.out, inputs.settings, self.renderer.name)
+        join_dataset(job.out, inputs.settings, self.renderer.name, inputs.table)
         if self.randomizer.backgrounds:
             folder = Path(job.background)
             write_list(job.out, self.randomizer.backgrounds, folder)

@@ -26,7 +26,7 @@ from render.hand.model import hand_digest
 from render.hand.scene import HandSceneConfig
 from render.mesh.axes import up_axis
 from render.mesh.mesh import ObjectModel, load_models
-from render.mesh.names import check_names, ids_of
+from render.mesh.names import check_names, ids_of, table_of
 from render.scene.background import told
 from render.scene.distractors import load_distractors, needs_solids
 from render.scene.furnishings import all_props
@@ -119,6 +119,12 @@ class SceneInputs:
             hand = load_hand(config.hand)
             self.guest = HandGuest(hand, hand_scene, self.models, seed)
             self.settings |= {"hand_scene": to_dict(hand_scene), "hand": hand_digest(hand)}
+
+    @property
+    def table(self) -> dict[str, dict[str, str]]:
+        """What a dataset tells of every object: its id, its name and its mesh file."""
+        models = self.models.items()
+        return table_of({i: m.name for i, m in models}, {i: m.source for i, m in models})
 
     @property
     def drawn(self) -> dict[int, ObjectModel]:

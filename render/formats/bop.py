@@ -28,6 +28,7 @@ from render.formats.splits import scene_dirs
 from render.formats.surface import nocs_path, normals_path, read_nocs, read_normals
 from render.frame import Annotation
 from render.json_file import read_json
+from render.mesh.names import read_names, title_of
 from render.plain import parse_integer, whole
 
 LARGEST_SIDE = 1 << 16  # pixels, of an image
@@ -170,10 +171,14 @@ def read_camera(scene_dir: Path, im_id: int, size: tuple[int, int]) -> Camera:
 
 def require_objects(images: Iterable[BopImage], obj_ids: Iterable[int]) -> None:
     """Raise InputError unless every object is annotated in at least one of the images."""
+    images = list(images)
     present = {annotation.obj_id for image in images for annotation in image.annotations}
     missing = sorted(set(obj_ids) - present)
     if missing:
-        raise InputError(f"no image shows object {missing[0]}; there are {sorted(present)}")
+        names = read_names(images[0].scene_dir.parents[1] / "models") if images else {}
+        there = ", ".join(names.get(i) or str(i) for i in sorted(present))
+        title = title_of(missing[0], names.get(missing[0], ""))
+        raise InputError(f"no image shows {title}; there are [{there}]")
 
 
 def _read_sensor(root: Path, lens: bool = False) -> dict[str, Any]:

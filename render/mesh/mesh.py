@@ -17,7 +17,7 @@ from render.json_file import read_json
 from render.mesh.axes import RECORDS, up_axis, with_z_up
 from render.mesh.file import read_mesh_file
 from render.mesh.finish import Finish
-from render.mesh.names import name_in_file, told_apart, write_names
+from render.mesh.names import name_in_file, title_of, told_apart, write_names
 from render.mesh.part import Part
 from render.mesh.ply.mesh import CUT_OUT, TINTED_TEXTURE
 from render.mesh.ply.ply import encode_ply
@@ -91,8 +91,8 @@ class ObjectModel:
 
     @property
     def title(self) -> str:
-        """What tables call it."""
-        return self.name or str(self.obj_id)
+        """What lines call it."""
+        return title_of(self.obj_id, self.name)
 
 
 def load_mesh(path: Path, unit: str | None = None, up: str | None = None) -> Mesh:

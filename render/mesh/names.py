@@ -4,7 +4,6 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from render import plain
 from render.config import unknown
@@ -70,12 +69,19 @@ def read_names(folder: Path) -> dict[int, str]:
 
 def write_names(folder: Path, names: Mapping[int, str], files: Mapping[int, str]) -> None:
     """Write the names that there are, each with the file that its mesh came from."""
-    records: dict[str, Any] = {
-        str(i): {"name": name, "file": Path(files[i]).name} for i, name in names.items() if name
-    }
+    records = {i: record for i, record in table_of(names, files).items() if "name" in record}
     if records:
         lines = [f'  "{i}": {json.dumps(record)}' for i, record in records.items()]
         (folder / NAMES).write_text("{\n" + ",\n".join(lines) + "\n}\n")
+
+
+def table_of(names: Mapping[int, str], files: Mapping[int, str]) -> dict[str, dict[str, str]]:
+    """Every object's id, as JSON has it -> its name, if it has one, and the file that its mesh came
+    from, without the folder."""
+    return {
+        str(i): ({"name": name} if name else {}) | {"file": Path(files[i]).name}
+        for i, name in names.items()
+    }
 
 
 def check_names(names: Mapping[int, str], where: str) -> None:
@@ -93,6 +99,27 @@ def told_apart(names: Mapping[int, str]) -> dict[int, str]:
     """The names, with the id behind those that several objects have."""
     counts = Counter(names.values())
     return {i: f"{n}-{i}" if n and counts[n] > 1 else n for i, n in names.items()}
+
+
+def title_of(obj_id: int, name: str = "") -> str:
+    """What lines and tables call an object: its name, where it has one."""
+    return name or f"object {obj_id}"
+
+
+def title_in(root: Path, obj_id: int) -> str:
+    """`title_of` an object of a dataset, by its models/names.json."""
+    return title_of(obj_id, read_names(root / "models").get(obj_id, ""))
+
+
+def ids_in(folder: Path, wanted: Iterable[int | str], option: str) -> tuple[int, ...]:
+    """`ids_of` the objects of a models folder, which is looked at only for names.
+
+    Raises:
+        InputError: as of `ids_of` and `names_in`.
+    """
+    wanted = list(wanted)
+    names = names_in(folder) if any(isinstance(one, str) for one in wanted) else {}
+    return ids_of(wanted, names, option)
 
 
 def ids_of(wanted: Iterable[int | str], names: Mapping[int, str], option: str) -> tuple[int, ...]:

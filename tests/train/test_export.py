@@ -16,6 +16,7 @@ from render.errors import InputError
 from render.mesh.box import box_corners
 from render.transforms import apply
 from tests.small_dataset import CAMERA, HALF_TURN, cuboids, random_frames
+from tests.train.objects.detect.test_checkpoint import detector_file
 from train.export import export_onnx
 from train.hand_options import HandCropConfig
 from train.learn import onnx_file
@@ -61,7 +62,7 @@ def trained(tmp_path_factory):
     with torch.no_grad():
         net.predict.bias.copy_(torch.from_numpy(to_crop(corners, affine, CROP.size).reshape(16)))
     symmetries = {"symmetries_discrete": [HALF_TURN[:3] + [5.0] + HALF_TURN[4:]]}
-    target = ObjectInfo(2, MODEL.box, CAMERA, symmetries)
+    target = ObjectInfo(2, MODEL.box, CAMERA, symmetries, "mug")
     folder = tmp_path_factory.mktemp("exported")
     checkpoint = Checkpoint(net, "small", CROP, target, "mapping", 1, {"steps": 1}, {})
     checkpoint.save(folder / "run" / "checkpoint.pt")
@@ -80,7 +81,7 @@ def exported(trained):
 def test_what_is_written_is_said_and_compared_with_torch(exported):
     *_, folder, line = exported
     first, second = line.splitlines()
-    assert first.startswith(f"{folder / 'net.onnx'}: object 2, opset 18, image (n, 3, 32, 32)")
+    assert first.startswith(f"{folder / 'net.onnx'}: mug, opset 18, image (n, 3, 32, 32)")
     assert float(first.rpartition("within ")[2]) <= 1e-4
     assert second.startswith(f"{folder / 'net.json'}: ")
     assert {path.name for path in folder.iterdir()} == {"run", "photo.png", "net.onnx", "net.json"}
@@ -115,8 +116,9 @@ def test_the_example_runs_without_torch_and_without_this_program(exported, tmp_p
 
 def test_the_example_is_as_short_as_is_said_and_stands_on_the_page():
     file = Path(onnx_example.__file__)
-    assert len(file.read_text().splitlines()) <= 48
-    assert f"```python\n{file.read_text()}```" in file.with_name("export.md").read_text()
+    text, page = file.read_text(), file.with_name("export.md").read_text()
+    assert f"These {len(text.splitlines())} lines find the pose" in page
+    assert f"```python\n{text}```" in page
 
 
 @pytest.mark.slow
@@ -198,6 +200,13 @@ def test_another_name_a_folder_and_what_is_no_run_are_refused(trained, tmp_path)
     with pytest.raises(InputError, match=r"mine\.json: is there and not by `export`"):
         export_onnx(run, tmp_path / "mine.onnx")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["mine.json", "net.json"]
+
+
+def test_a_detector_is_not_exported(tmp_path):
+    detector_file(tmp_path)
+    with pytest.raises(InputError, match="is a detector, which reads no pose; give the folder"):
+        export_onnx(tmp_path, tmp_path / "net.onnx")
+    assert [path.name for path in tmp_path.iterdir()] == ["checkpoint.pt"]
 
 
 @pytest.mark.slow

@@ -1,6 +1,7 @@
 """`predict` for hands: the joints in one depth image, drawn beside it."""
 
 import json
+import logging
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,8 @@ from train.learn.device import choose_device
 from train.learn.pictures import PREDICTED
 from train.learn.task import Asked
 
+log = logging.getLogger(__name__)
+
 SHOWN = 0.3  # metres before and behind the hand that are told apart in the picture
 
 
@@ -31,7 +34,7 @@ def predict_image(run: Path, image: Path, asked: Asked, out: Path | None, device
 
     Returns:
         A line of JSON, joints_cam_mm: name -> x, y, z in mm, camera frame, and whether they were
-        refined; and the overlay's name.
+        refined.
 
     Raises:
         InputError: the image is unusable, or the network reads something else.
@@ -60,7 +63,8 @@ def predict_image(run: Path, image: Path, asked: Asked, out: Path | None, device
     }
 
     write_png(overlay, draw_hand(depth, center[2], joints))
-    return f"{json.dumps(record)}\noverlay: {overlay}"
+    log.info("overlay: %s", overlay)
+    return json.dumps(record)
 
 
 def refiner_of(run: Path, checkpoint: Checkpoint, asked: Asked) -> HandRefiner | None:

@@ -12,6 +12,7 @@ from render.errors import InputError
 from render.formats.nyu import JOINTS
 from render.mesh.box import box_corners
 from render.mesh.mesh import SYMMETRIES
+from render.mesh.names import title_of
 from train.options import MOST_SURFACE_POINTS
 
 NO_POINTS = np.zeros((0, 3))
@@ -50,9 +51,14 @@ class ObjectInfo:
 
     @property
     def name(self) -> str:
-        """For messages."""
+        """For messages that tell networks apart."""
         on_it = f" with {len(self.surface)} surface points" if len(self.surface) else ""
         return f"object {self.obj_id}{on_it}"
+
+    @property
+    def title(self) -> str:
+        """What lines call it."""
+        return title_of(self.obj_id, self.called)
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -107,6 +113,8 @@ class HandInfo:
     def name(self) -> str:
         """For messages."""
         return f"{len(self.joints)} joints of a hand"
+
+    title = name
 
     @property
     def settings(self) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from render.formats.bop import BopImage, read_split
 from render.frame import Annotation, Box
 from render.mesh.box import box_corners
 from render.mesh.mesh import ObjectModel
-from render.mesh.names import ids_of, names_in
+from render.mesh.names import ids_in
 from render.transforms import apply
 
 ImageKey = tuple[int, int]  # scene id, image id
@@ -137,10 +137,7 @@ def with_ids(data: DataConfig, root: Path) -> DataConfig:
     Raises:
         InputError: no object has such a name.
     """
-    if not any(isinstance(one, str) for one in data.objects):
-        return data
-    names = names_in(root / "models")
-    return replace(data, objects=ids_of(data.objects, names, "data.objects"))
+    return replace(data, objects=ids_in(root / "models", data.objects, "data.objects"))
 
 
 def load_instances(
@@ -190,7 +187,7 @@ def load_synthetic(folder: Path, model: ObjectModel, min_visib: float) -> list[I
     images = [image for split in splits for image in read_split(folder, split)]
     instances = load_instances(images, model, min_visib=min_visib)
     if not instances:
-        raise InputError(f"no object {model.obj_id} in {folder}; render it with --obj-ids")
+        raise InputError(f"no {model.title} in {folder}; render it with --obj-ids")
     return instances
 
 

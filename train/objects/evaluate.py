@@ -17,6 +17,7 @@ from render.formats.bop_results import Estimate
 from render.json_file import write_text
 from render.mesh.box import box_corners
 from render.mesh.mesh import ObjectModel, load_models
+from render.mesh.names import read_names
 from render.transforms import apply
 from train.learn.checkpoint import Checkpoint
 from train.learn.device import choose_device
@@ -69,9 +70,10 @@ def evaluate_run(
     data = replace(config["data"], objects=(obj_id,))
     root = find_dataset(data.dataset)
     model, proposed = load_object(data, root, obj_id)
+    model = replace(model, name=model.name or checkpoint.object.called)
     if np.abs(checkpoint.object.box - model.box).max() > APART * model.diameter:
         raise InputError(
-            f"{run} is for another object {obj_id} than that of {model.source}: their boxes differ"
+            f"{run} is for another {model.title} than that of {model.source}: their boxes differ"
             f" by more than {APART:.0%} of the diameter; give a dataset of its own object"
         )
     if data.symmetry == "file":
@@ -79,7 +81,8 @@ def evaluate_run(
         model = with_symmetries(model, data, proposed)
     data, scope = _by_sight(data, root, checkpoint, config["run"].refine, out)
     tests = test_sets(data, root, model, seed)
-    models = {obj_id: with_symmetries(measured_model(root, obj_id), data, proposed)}
+    measured = replace(measured_model(root, obj_id), name=model.name)
+    models = {obj_id: with_symmetries(measured, data, proposed)}
     readers = {method: checkpoint}
     heading = f"{root}: {method}"
     about: dict[str, Any] = {"dataset": data.dataset, "seed": seed}
@@ -100,7 +103,7 @@ def evaluate_run(
                 write_estimates(out, row, data, estimates)
                 outcomes += found
     count = len(tests[0].instances) + len(tests[0].boxless)
-    heading += f", {count} test instances of object {model.title}{scope}"
+    heading += f", {count} test instances of {model.title}{scope}"
     about |= names_of(models.values())
     about["methods"] = methods = list(dict.fromkeys(o.method for o in outcomes))
     shown = [outcome for outcome in outcomes if outcome.boxes == tests[0].boxes]
@@ -139,9 +142,11 @@ def _with_test_jitter(checkpoint: Checkpoint, crop: CropConfig) -> Checkpoint:
 
 
 def measured_model(root: Path, obj_id: int) -> ObjectModel:
-    """The mesh that errors are measured on: BOP's choice is models_eval, where there is one."""
+    """The mesh that errors are measured on: BOP's choice is models_eval, where there is one; it is
+    called as in models."""
     folder = root / "models_eval" if (root / "models_eval").is_dir() else root / "models"
-    return load_models([folder], obj_ids=[obj_id])[obj_id]
+    model = load_models([folder], obj_ids=[obj_id])[obj_id]
+    return replace(model, name=read_names(root / "models").get(obj_id, model.name))
 
 
 def test_sets(
@@ -173,7 +178,7 @@ def test_sets(
         missed = [instance for instance in instances if instance.key not in keys]
         sets.append(TestSet(boxes, found, missed))
     if not sets[0].instances and not sets[0].boxless:
-        raise InputError(f"no test frame of {root / data.split} shows object {model.obj_id}")
+        raise InputError(f"no test frame of {root / data.split} shows {model.title}")
     return sets
 
 

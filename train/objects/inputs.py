@@ -51,7 +51,7 @@ def real_instances(data: DataConfig, root: Path, model: ObjectModel, seed: int) 
     images = read_split(root, data.split, choose_images(data, root, "train", seed))
     instances = load_instances(images, model, min_visib=data.min_visib)
     if not instances:
-        raise InputError(f"no object {model.obj_id} in the training frames of {root / data.split}")
+        raise InputError(f"no {model.title} in the training frames of {root / data.split}")
     return instances
 
 

@@ -76,7 +76,7 @@ def choose(
         except InputError as error:  # it has no size, say
             log.warning("%s; synthetic images are of LINEMOD's camera", error)
     away = "" if distance is None else ", {:.2f} to {:.2f} m away".format(*distance)
-    names = names or "objects " + ", ".join(model.title for model in models.values())
+    names = names or "objects " + ", ".join(model.name or str(i) for i, model in models.items())
     log.info("%s: %s; %s%s", said, names, what, away)
     return preset, found
 

@@ -1,7 +1,7 @@
 """What counts in a score: which images of a dataset, instances in them, and estimates."""
 
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +11,7 @@ from render.formats.bop import BopImage, read_split
 from render.formats.bop_results import Estimate
 from render.formats.bop_targets import TARGETS, Targets, read_targets
 from render.frame import Annotation
+from render.mesh.mesh import ObjectModel
 from train.objects.data import DataConfig
 from train.objects.split import SPLIT, choose_images
 
@@ -80,7 +81,7 @@ def what_is_missing(
     results: Path,
     estimates: Sequence[Estimate],
     images: Sequence[BopImage],
-    obj_ids: Collection[int],
+    models: Mapping[int, ObjectModel],
     find: ToFind,
 ) -> str:
     """For a reader of the table: which objects and images no estimate is of; else empty.
@@ -89,16 +90,16 @@ def what_is_missing(
 
     Args:
         results: the file that the estimates stand in; beside it, or above, a run leaves its split.
-        obj_ids: the objects that are scored.
+        models: the objects that are scored.
     """
     named = {e.obj_id for e in estimates}
-    unnamed, rest = sorted(set(obj_ids) - named), sorted(set(obj_ids) & named)
+    unnamed, rest = sorted(models.keys() - named), sorted(models.keys() & named)
     said = ""
     if unnamed and rest:
-        ids, kept = (",".join(map(str, part)) for part in (unnamed, rest))
-        said = f"No line is of object {ids}: all of it counts as failed, unless --objects {kept}. "
+        lost, kept = (",".join(models[i].name or str(i) for i in part) for part in (unnamed, rest))
+        said = f"No line is of object {lost}: all of it counts as failed, unless --objects {kept}. "
     answered = {(e.scene_id, e.im_id) for e in estimates}
-    asked = [image for image in images if any(find(image, i)[0] for i in obj_ids)]
+    asked = [image for image in images if any(find(image, i)[0] for i in models)]
     silent = [image for image in asked if (image.scene_id, image.im_id) not in answered]
     if silent:
         near = (folder / SPLIT for folder in (results.parent, results.parent.parent))

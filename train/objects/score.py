@@ -17,11 +17,13 @@ from render.formats.bop_results import Estimate, read_results
 from render.formats.bop_targets import Targets
 from render.mesh.box import box_corners
 from render.mesh.mesh import ObjectModel, load_models
+from render.mesh.names import read_names
 from render.progress import progress
 from render.transforms import apply
 from train.objects.data import DataConfig, with_ids
 from train.objects.depth import RenderDepth, depth_renderer
 from train.objects.metrics import PoseErrors, pose_errors, vsd
+from train.objects.results import names_of
 from train.objects.scope import ToFind, scored_images, to_find, what_is_missing, what_is_scored
 from train.objects.summary import Group, mean_over_objects, mean_over_targets, summarize
 from train.objects.symmetry import load_object, with_symmetries
@@ -104,7 +106,11 @@ def score_file(data: DataConfig, results: Path, dataset: Path, as_json: bool) ->
     estimates = read_results(results, nearest_mm(dataset))
     targets, images = scored_images(data, dataset)
     folder = dataset / "models_eval" if (dataset / "models_eval").is_dir() else dataset / "models"
-    models = load_models([folder], unit="mm")
+    names = read_names(dataset / "models")
+    models = {
+        i: replace(model, name=names.get(i, model.name))
+        for i, model in load_models([folder], unit="mm").items()
+    }
     if data.symmetry != "file":
         proposed = {i: load_object(data, dataset, i)[1] for i in load_models([dataset / "models"])}
         models = {i: with_symmetries(m, data, proposed.get(i)) for i, m in models.items()}
@@ -113,9 +119,8 @@ def score_file(data: DataConfig, results: Path, dataset: Path, as_json: bool) ->
         scores = score(estimates, images, models, data.min_visib, obj_ids, render_depth, targets)
     find = partial(to_find, min_visib=data.min_visib, targets=targets)
     chosen = [int(obj_id) for obj_id in scores["objects"]]
-    names = {str(i): models[i].name for i in chosen if models[i].name}
-    scores |= {"names": names} if names else {}
-    missing = what_is_missing(results, estimates, images, chosen, find)
+    scores |= names_of(models[i] for i in chosen)
+    missing = what_is_missing(results, estimates, images, {i: models[i] for i in chosen}, find)
     scores["scored"] = what_is_scored(data, images, estimates, targets)
     scores["scored"] += f" {missing}" if missing else ""
     return json.dumps(scores, indent=2) if as_json else format_table(scores)
@@ -162,7 +167,7 @@ def _chosen_objects(
         if obj_id not in models:
             raise InputError(f"object {obj_id} has no mesh; there are {sorted(models)}")
         if obj_id not in wanted:
-            raise InputError(f"object {obj_id} nowhere {rule}")
+            raise InputError(f"{models[obj_id].title} nowhere {rule}")
     return chosen
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from render.dataset.settled_frames import shared_scenes
 from render.errors import InputError
 from render.formats.bop import BopImage, read_split
+from render.mesh.names import title_in
 from train.objects.data import DataConfig, ImageKey
 from train.objects.split import choose_images
 
@@ -51,12 +52,12 @@ def parts_by_sight(
         seen_before = key in known or (shown is not None and shown(key) in scenes)
         parts["train" if seen_before else "test"].append(key)
     if not images:
-        raise InputError(f"no frame of {root / data.split} shows object {obj_id}")
+        raise InputError(f"no frame of {root / data.split} shows {title_in(root, obj_id)}")
     if not parts["test"]:
         raise InputError(
-            f"the network has seen all {len(images)} frames of {root / data.split} that show object"
-            f" {obj_id}, and a test on them says nothing; give another dataset, or name frames by"
-            " --split-file"
+            f"the network has seen all {len(images)} frames of {root / data.split} that show"
+            f" {title_in(root, obj_id)}, and a test on them says nothing; give another dataset, or"
+            " name frames by --split-file"
         )
     return parts
 

@@ -215,7 +215,7 @@ def _require_same_place(model: ObjectModel, own: ObjectModel, name: str) -> None
             " to ".join(str((1000 * c).round(1).tolist()) for c in m.box) for m in (model, own)
         )
         raise InputError(
-            f"{name} is another mesh than object {own.obj_id} of {own.source}: its box is from"
+            f"{name} is another mesh than {own.title} of {own.source}: its box is from"
             f" {next(boxes)} mm, not from {next(boxes)} mm; give it the same origin, axes and unit"
         )
 

@@ -89,7 +89,7 @@ def show_symmetries(model: ObjectModel, proposal: Proposal, folder: Path) -> Non
     folder.mkdir(parents=True, exist_ok=True)
     write_png(folder / FILE, sheet([tiles[i : i + 6] for i in range(0, len(tiles), 6)]))
     log.info(
-        "object %s: %s, as its mesh shows (%s); --symmetry none or models_info.json overrules that",
+        "%s: %s, as its mesh shows (%s); --symmetry none or models_info.json overrules that",
         model.title,
         proposal,
         folder / FILE,

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import torch
 
 from render.mesh.mesh import ObjectModel, load_models
-from render.mesh.names import ids_of, names_in
+from render.mesh.names import ids_of, names_in, title_of
 from train.learn.batches import Inputs, Unlabelled
 from train.learn.checkpoint import Checkpoint
 from train.learn.distributed import first_alone
@@ -112,7 +112,7 @@ class ObjectTask:
         return tuple(map(str, wanted)) or self.subjects
 
     def title(self, subject: str) -> str:
-        return self.names.get(int(subject)) or f"object {subject}"
+        return title_of(int(subject), self.names.get(int(subject), ""))
 
     def titles(self, subjects: Sequence[str]) -> str:
         return f"objects {', '.join(self.names.get(int(s)) or s for s in subjects)}"

@@ -278,10 +278,23 @@ def test_on_the_command_line(made, tmp_path):
     arguments = ["convert", str(made), "--to", "yolo", "--out", str(tmp_path / "out")]
     done = CliRunner().invoke(main, [*arguments, "--objects", "2", "--min-visib", "0.5"])
     assert done.exit_code == 0 and "train 9 images, 9 objects" in done.output
-    for wrong in (["--objects", "a"], ["--min-visib", "2"], ["--to", "voc"]):
+    for wrong in (["--min-visib", "2"], ["--to", "voc"]):
         done = CliRunner().invoke(main, [*arguments, *wrong])
         assert done.exit_code == 2 and done.output.startswith("Error: ")
         assert wrong[0] in done.output and len(done.output.splitlines()) == 1
+
+
+def test_objects_are_asked_for_by_the_names_that_the_dataset_has(root, tmp_path):
+    (root / "models" / "names.json").write_text('{"2": "boat"}')
+    arguments = ["convert", str(root), "--to", "yolo", "--objects"]
+    done = CliRunner().invoke(main, [*arguments, "boat", "--out", str(tmp_path / "out")])
+    assert done.exit_code == 0, done.output
+    assert '  0: "boat"\n' in (tmp_path / "out" / "data.yaml").read_text()
+    (one,) = json.loads((tmp_path / "out" / "conversion.json").read_text())["objects"]
+    assert (one["obj_id"], one["name"]) == (2, "boat")
+    done = CliRunner().invoke(main, [*arguments, "boot", "--out", str(tmp_path / "2")])
+    assert done.exit_code == 1 and not (tmp_path / "2").exists()
+    assert done.output == "Error: --objects: there is no object boot; did you mean boat?\n"
 
 
 def test_a_dataset_with_a_split_file_is_parted_by_it(root, tmp_path):

@@ -245,6 +245,10 @@ def test_an_object_that_no_image_shows_is_named_with_those_there_are(dataset):
     require_objects(images, [3, 4])
     with pytest.raises(InputError, match=r"object 9.*\[3, 4\]"):
         require_objects(images, [3, 9])
+    (dataset / "models").mkdir(exist_ok=True)
+    (dataset / "models" / "names.json").write_text('{"4": "cup", "9": "boat"}')
+    with pytest.raises(InputError, match=r"no image shows boat; there are \[3, cup\]"):
+        require_objects(images, [3, 9])
 
 
 @pytest.mark.parametrize("name", SCENE_FILES[:2])

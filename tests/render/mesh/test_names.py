@@ -63,6 +63,7 @@ def test_a_dataset_keeps_the_names_and_coco_has_them(tmp_path):
     table = read_json(out / "models" / "names.json")
     plate = {"name": "plate", "file": "plate.ply"}
     assert table == {"1": {"name": "cup", "file": "cup.ply"}, "2": plate}
+    assert read_json(out / "generation.json")["objects"] == table
     assert categories(out) == {1: "cup", 2: "plate"}
     models = load_models([out / "models"])
     assert [model.name for model in models.values()] == ["cup", "plate"]
@@ -84,6 +85,8 @@ def test_without_names_a_dataset_has_numbers_and_no_table(tmp_path):
     out = render(tmp_path / "out", "--objects", file, "--unit", "mm")
     assert categories(out) == {3: "3"}
     assert not (out / "models" / "names.json").exists()
+    objects = read_json(out / "generation.json")["objects"]
+    assert objects == {"3": {"file": "obj_000003.ply"}}
 
 
 def test_a_dataset_that_was_begun_with_numbers_goes_on_with_numbers(tmp_path):
@@ -91,6 +94,9 @@ def test_a_dataset_that_was_begun_with_numbers_goes_on_with_numbers(tmp_path):
     (file,) = meshes(tmp_path, "cup.ply")
     out = render(tmp_path / "out", "--objects", file, "--unit", "mm")
     (out / "models" / "names.json").unlink()
+    made = read_json(out / "generation.json")
+    del made["objects"]
+    (out / "generation.json").write_text(json.dumps(made))
     (out / "train" / "000000").rename(tmp_path / "before")
     render(out, "--objects", file, "--unit", "mm")
     assert categories(out) == {1: "1"}

@@ -188,17 +188,18 @@ def test_what_a_method_does_not_see_is_not_looked_for(root, tmp_path, monkeypatc
     assert "NYU_PATH" in fail(*step, "--method", "mapping", "--out", tmp_path / "c")
 
 
-def test_predict_prints_what_evaluate_found(root, finished, tmp_path, monkeypatch):
+def test_predict_prints_what_evaluate_found(root, finished, tmp_path, monkeypatch, caplog):
     monkeypatch.chdir(tmp_path)
+    caplog.set_level("INFO")
     expected = joints_from_uvd(read_joints(finished / "mapping" / "predictions.txt"))
     for i in (0, 2):  # large hands; that it is a small one predict is not told
         image = depth_path(root / "test", SENSOR, i + 1)
         flags = ["--localiser", finished / "localiser", "--device", "cpu"]
         result = invoke("predict", finished / "mapping", image, *flags)
         assert result.exit_code == 0, result.output
-        line, overlay = result.output.splitlines()
-        found = json.loads(line)["joints_cam_mm"]
-        assert list(found) == list(JOINTS) and overlay == f"overlay: {image.stem}_pose.png"
+        found = json.loads(result.stdout)["joints_cam_mm"]
+        assert list(found) == list(JOINTS)
+        assert f"overlay: {image.stem}_pose.png" in caplog.messages
         np.testing.assert_allclose(list(found.values()), 1000 * expected[i], atol=0.01)
         drawn = read_rgb(tmp_path / f"{image.stem}_pose.png")
         assert drawn.shape == (480, 640, 3) and (drawn == PREDICTED).all(axis=-1).any()

@@ -1,6 +1,7 @@
 """A network is tested on every frame that it has not seen, wherever the dataset lies."""
 
 import json
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -15,7 +16,7 @@ from train.learn.networks import build
 from train.learn.targets import ObjectInfo
 from train.learn.trainer import Training
 from train.objects.data import DataConfig
-from train.objects.evaluate import evaluate_run
+from train.objects.evaluate import evaluate_run, measured_model
 from train.objects.seen import marks_of, training_marks
 from train.options import CropConfig, ExemplarConfig, RunConfig, TrainConfig
 
@@ -74,6 +75,16 @@ def test_what_the_user_says_counts_whatever_was_seen(root, tmp_path, seen):
 def test_of_an_old_network_the_usual_share_is_left_out(root, tmp_path):
     heading, split = evaluate(root, network(tmp_path / "run", None), tmp_path / "out")
     assert len(split["test"]) == 8 and heading.endswith("8 test instances of object 2")
+
+
+def test_an_object_is_called_by_its_name_though_the_meshes_to_measure_on_have_none(root, tmp_path):
+    named = shutil.copytree(root, tmp_path / "named")
+    shutil.copytree(named / "models", named / "models_eval")
+    (named / "models" / "names.json").write_text('{"2": "boat"}')
+    heading, _ = evaluate(named, network(tmp_path / "run", None), tmp_path / "out")
+    assert heading.endswith("8 test instances of boat")
+    assert read_json(tmp_path / "out" / "results.json")["names"] == {"2": "boat"}
+    assert measured_model(named, 2).name == "boat"
 
 
 def test_a_network_that_has_seen_all_is_not_tested(root, tmp_path):

@@ -9,6 +9,7 @@ import numpy as np
 from render.errors import InputError
 from render.formats.bop import BopImage, read_split
 from render.frame import Annotation
+from render.mesh.names import title_in
 from render.progress import progress
 from train.objects.data import DataConfig
 from train.objects.detect.images import LEAST_SEEN, Cutout, Pictures, Scene
@@ -103,6 +104,7 @@ def read_cutouts(synthetic: Path, obj_id: int, min_visib: float) -> list[Cutout]
     splits = sorted({path.parent.parent.name for path in synthetic.glob("*/*/scene_camera.json")})
     if not splits:
         raise InputError(f"{synthetic} holds no BOP scenes; give a dataset that `render` made")
+    title = title_in(synthetic, obj_id)
     shown = [
         (image, gt_id)
         for split in splits
@@ -111,10 +113,10 @@ def read_cutouts(synthetic: Path, obj_id: int, min_visib: float) -> list[Cutout]
         if annotation.obj_id == obj_id and _is_whole(annotation, image, min_visib)
     ]
     if not shown:
-        raise InputError(f"no object {obj_id} in {synthetic}; render it with --obj-ids")
+        raise InputError(f"no {title} in {synthetic}; render it with --obj-ids")
     if len(shown) > CUTOUTS:
         shown = [shown[i] for i in np.linspace(0, len(shown) - 1, CUTOUTS).round().astype(int)]
-    label = f"cut-outs of object {obj_id}"
+    label = f"cut-outs of {title}"
     return [
         _cut_out(image, _synthetic_mask(image, gt_id))
         for image, gt_id in progress(shown, len(shown), label)

@@ -108,12 +108,13 @@ def evaluate_detector(
     data = replace(config["data"], objects=(detector.target.obj_id,))
     root = find_dataset(data.dataset)
     record = write_found(detector, data, root, seed, out)
+    name = detector.target.called or str(detector.target.obj_id)
     rows: list[tuple[str, ...]] = [("object", "visib_fract", "n", "IoU 0.5", "IoU 0.75", "sure")]
     for part in (record["all"], record["clear"]):
         figures = [part[name] for name in ("recall_50", "recall_75", "sure")]
         shown = ["-" if figure is None else f"{figure:.1f}" for figure in figures]
         least = f">= {part['visib_fract']:g}"
-        rows.append((str(detector.target.obj_id), least, str(part["n"]), *shown))
+        rows.append((name, least, str(part["n"]), *shown))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = (
         "  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True))
@@ -157,9 +158,9 @@ def write_found(
     of_all = record["all"]
     if of_all["n"]:
         log.info(
-            "detector of object %d: %.1f %% of %d test instances found with an overlap of 0.5,"
+            "detector of %s: %.1f %% of %d test instances found with an overlap of 0.5,"
             " %.1f %% with 0.75",
-            obj_id, of_all["recall_50"], of_all["n"], of_all["recall_75"],
+            detector.target.title, of_all["recall_50"], of_all["n"], of_all["recall_75"],
         )  # fmt: skip
     return record
 

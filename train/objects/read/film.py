@@ -11,6 +11,7 @@ from render.show.video import require_one_size
 from train.learn.checkpoint import Checkpoint
 from train.learn.device import choose_device
 from train.learn.side_by_side import write_side_by_side
+from train.learn.targets import ObjectInfo
 from train.learn.task import NOTHING_MORE, Asked
 from train.objects.data import DataConfig
 from train.objects.detect.beside import detector_beside
@@ -73,23 +74,23 @@ def object_film(
     def pictures(run: Path, checkpoint: Checkpoint) -> Iterator[np.ndarray]:
         detector = detector_beside(checkpoint, run, torch_device)
         if detector is None:
-            _require_boxes(scene, images, checkpoint.object.obj_id)  # before anything is written
+            _require_boxes(scene, images, checkpoint.object)  # before anything is written
         return drawn(run, checkpoint, detector)
 
     return write_side_by_side(runs, pictures, len(images), out, torch_device, FPS)
 
 
-def _require_boxes(scene: Path, images: Sequence[BopImage], obj_id: int) -> None:
+def _require_boxes(scene: Path, images: Sequence[BopImage], target: ObjectInfo) -> None:
     """Raise InputError if no image has a box to read the object in: the film would show no pose."""
-    if any(visible_boxes(image, obj_id) for image in images):
+    if any(visible_boxes(image, target.obj_id) for image in images):
         return
-    require_objects(images, [obj_id])
+    require_objects(images, [target.obj_id])
     if not (scene / "scene_gt_info.json").is_file():
         raise InputError(
             f"{scene} has no scene_gt_info.json, whose bbox_visib say where the object is;"
             " bop_toolkit's calc_gt_info.py makes it from poses, meshes and depth"
         )
-    raise InputError(f"{scene}: none of its {len(images)} images shows object {obj_id} visibly")
+    raise InputError(f"{scene}: none of its {len(images)} images shows {target.title} visibly")
 
 
 def _scene_images(scene: Path, split_file: str | None) -> list[BopImage]:

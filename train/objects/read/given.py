@@ -9,6 +9,8 @@ from render.errors import InputError
 from render.formats.bop import BopImage, read_split
 from render.formats.bop_records import require_box
 from render.frame import Box
+from render.mesh.names import read_names
+from train.learn.targets import ObjectInfo
 
 
 def visible_boxes(image: BopImage, obj_id: int) -> list[Box]:
@@ -24,7 +26,7 @@ def scene_of(image: Path) -> Path | None:
     return scene if in_scene and scene.name.isdecimal() and image.stem.isdecimal() else None
 
 
-def annotated_boxes(image: Path, scene: Path | None, obj_id: int) -> list[Box]:
+def annotated_boxes(image: Path, scene: Path | None, target: ObjectInfo) -> list[Box]:
     """The object's visible boxes by its scene's annotations; InputError says why there is none."""
 
     def refuse(why: str) -> InputError:
@@ -36,16 +38,18 @@ def annotated_boxes(image: Path, scene: Path | None, obj_id: int) -> list[Box]:
         raise refuse("lies in a BOP scene without scene_gt.json, which says where objects are")
     key = int(scene.name), int(image.stem)
     (found,) = read_split(scene.parent.parent, scene.parent.name, [key], labelled=False)
-    boxes = visible_boxes(found, obj_id)
+    boxes = visible_boxes(found, target.obj_id)
     if boxes:
         return boxes
-    shown = [a for a in found.annotations if a.obj_id == obj_id]
+    shown = [a for a in found.annotations if a.obj_id == target.obj_id]
     if any(a.bbox_visib is None for a in shown):
         raise refuse("shows the object, but no scene_gt_info.json says in which bbox_visib")
     if shown:
-        raise refuse(f"shows nothing visible of object {obj_id}")
-    others = ", ".join(map(str, sorted({a.obj_id for a in found.annotations}))) or "nothing"
-    raise refuse(f"shows no object {obj_id}: what is annotated is {others}")
+        raise refuse(f"shows nothing visible of {target.title}")
+    names = read_names(scene.parent.parent / "models")
+    ids = sorted({a.obj_id for a in found.annotations})
+    others = ", ".join(names.get(i) or str(i) for i in ids) or "nothing"
+    raise refuse(f"shows no {target.title}: what is annotated is {others}")
 
 
 def parse_box(text: str, size: tuple[int, int]) -> Box:

@@ -1,6 +1,7 @@
 """`predict` for objects: the pose in one image, drawn beside it."""
 
 import json
+import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -30,6 +31,8 @@ from train.objects.read.eye import LENS, Eye
 from train.objects.read.given import annotated_boxes, parse_box, scene_of
 from train.objects.refine.file import read_refiner
 from train.objects.refine.refiner import Refiner
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -125,7 +128,7 @@ def open_reader(run: Path, asked: Asked, device: torch.device) -> Iterator[Reade
 
 
 def predict_image(run: Path, image: Path, asked: Asked, out: Path | None, device: str) -> str:
-    """`predict`: the object's pose in one image, drawn beside it and returned as a line of JSON.
+    """`predict`: the object's pose in one image, drawn beside it and returned as lines of JSON.
 
     Where the object is a box says, if one is given; else the detector beside the network; else the
     annotations of the BOP scene that the image stands in.
@@ -148,14 +151,14 @@ def predict_image(run: Path, image: Path, asked: Asked, out: Path | None, device
         given = None if asked.box is None else parse_box(asked.box, size)
         boxes = None
         if given is None and reader.detector is None:
-            boxes = annotated_boxes(image, scene_of(image), reader.target.obj_id)
+            boxes = annotated_boxes(image, scene_of(image), reader.target)
         rgb, camera, box = reader.eye.see(rgb, str(image), image, given)
         if box is not None:
             boxes = [box]
         found = reader.read(rgb, camera, boxes)
     write_png(overlay, reader.drawn(rgb, camera, found))
-    lines = [json.dumps(reader.record(one)) for one in found]
-    return "\n".join([*lines, f"overlay: {overlay}"])
+    log.info("overlay: %s", overlay)
+    return "\n".join(json.dumps(reader.record(one)) for one in found)
 
 
 def predict_boxes(

@@ -68,8 +68,7 @@ def _read(reader: Reader, stream: Stream, say: Callable[[str], None]) -> Iterato
     for picture in stream.pictures:
         boxes = None
         if reader.detector is None and picture.file is not None:
-            obj_id = reader.target.obj_id
-            boxes = annotated_boxes(picture.file, scene_of(picture.file), obj_id)
+            boxes = annotated_boxes(picture.file, scene_of(picture.file), reader.target)
         name = str(picture.file or f"{stream.name}: a picture of it")
         rgb, camera, _ = reader.eye.see(picture.rgb, name, picture.file)
         found = reader.read(rgb, camera, boxes)

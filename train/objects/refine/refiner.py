@@ -225,8 +225,8 @@ def open_refiner(
         colors = learn_colors(images, obj_id, renderer)
     if colors is None:
         raise InputError(
-            f"run.refine: no training frame of {root / data.split} shows object {obj_id},"
-            " whose colours are needed"
+            f"run.refine: no training frame of {root / data.split} shows"
+            f" {models[obj_id].title}, whose colours are needed"
         )
     model = _shape(models[obj_id])
     with closing(make_renderer({obj_id: model}, RenderConfig(coordinates=True))) as renderer:

@@ -59,6 +59,17 @@ def test_of_a_run_of_several_objects_one_is_asked_for(run, rng):
     assert network_folder(run / "obj_000002").name == "real"
 
 
+def test_an_object_of_a_run_is_asked_for_by_its_name(run, rng):
+    (run / "obj_000002").mkdir()
+    save_run(run / "obj_000002" / "real", random_frames(rng, {1: MODEL}, 1)[1], (30, 20, 90, 80))
+    (run / "results.json").write_text(json.dumps({"objects": {}, "names": {"2": "boat"}}))
+    with pytest.raises(InputError, match=r"2 objects; give \S+run/obj_000001 or \S+run/boat$"):
+        network_folder(run)
+    for named in ("boat", "boat/real"):
+        assert network_folder(run / named) == run / "obj_000002" / "real"
+    assert network_folder(run / "boot") == run / "boot"  # which is then said not to be there
+
+
 def test_a_detector_of_another_object_is_refused(run):
     mixed = run / "obj_000001" / "mixed"
     checkpoint = Checkpoint.load(mixed)

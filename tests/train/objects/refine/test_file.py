@@ -62,7 +62,7 @@ def test_predict_refines_as_the_run_does_and_says_so(
     def said(*more: str) -> dict:
         result = CliRunner().invoke(main, [*arguments, "--device", "cpu", *more])
         assert result.exit_code == 0, result.output
-        return json.loads(result.output.splitlines()[0])
+        return json.loads(result.stdout)
 
     refined, as_read = said(), said("--no-refine")
     assert refined["refined"] and not as_read["refined"]
