@@ -22,10 +22,10 @@ def read_coco(file: Path) -> COCO:
     """A file whose images and annotations all have ids of their own, and areas of their masks."""
     with contextlib.redirect_stdout(io.StringIO()):
         coco = COCO(file)
-    assert len(coco.imgs) == len(coco.dataset["images"])
-    assert len(coco.anns) == len(coco.dataset["annotations"])
+    assert len(coco.imgs) == len(coco.dataset["images"]), "ids of images"
+    assert len(coco.anns) == len(coco.dataset["annotations"]), "ids of annotations"
     for record in coco.anns.values():
-        assert record["area"] == masks.area(coco.annToRLE(record))
+        assert record["area"] == masks.area(coco.annToRLE(record)), record["id"]
     return coco
 
 
