@@ -22,6 +22,7 @@ from render.mesh.box import box_corners
 from render.mesh.mesh import write_models
 from render.scene.spec import Placed, SceneSpec, rows
 from render.transforms import apply, random_rotation, rigid
+from tests.render.formats.coco_reader import KEYS, precision_of_itself, read_coco
 from tests.render.formats.labelled import silhouette
 from tests.small_dataset import CAMERA, cuboids, smooth_picture
 
@@ -97,6 +98,29 @@ def test_every_format_has_every_image_once_to_the_byte_and_is_told_of(to, made, 
     objects = [(o["class"], o["obj_id"], o["name"]) for o in about["objects"]]
     assert objects == [(0, 1, "obj_000001"), (1, 2, "obj_000002")]
     assert not [path for path in tmp_path.iterdir() if path.name != "out"]
+
+
+@pytest.mark.parametrize(
+    ("to", "kinds"), {"coco": ["bbox", "segm"], "coco-keypoints": KEYS}.items()
+)
+def test_cocos_own_reader_has_the_masks_of_the_dataset_each_once(to, kinds, made, tmp_path):
+    convert(made, to, tmp_path / "out", ConvertConfig(val="0.2"))
+    sources = {(image.scene_id, image.im_id): image for image in read_split(made, "test")}
+    shown = []
+    for part in ("train", "val"):
+        (file,) = (tmp_path / "out" / "annotations").glob(f"*_{part}.json")
+        coco = read_coco(file)
+        for i, about in coco.imgs.items():
+            shown.append((about["scene_id"], about["im_id"]))
+            source = sources[shown[-1]]
+            seen = [g for g, a in enumerate(source.annotations) if a.visib_fract >= 0.1]
+            for g, record in zip(seen, coco.imgToAnns[i], strict=True):
+                assert record["category_id"] == source.annotations[g].obj_id
+                mask = source.read_mask(g, visible=True)
+                np.testing.assert_array_equal(coco.annToMask(record), mask)
+        for kind in kinds:
+            assert precision_of_itself(coco, kind) == pytest.approx(1, abs=1e-9)
+    assert sorted(shown) == sorted(sources)
 
 
 def test_a_hidden_object_is_not_labelled_unless_it_is_wanted(made, tmp_path):

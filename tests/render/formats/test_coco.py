@@ -1,5 +1,3 @@
-import json
-
 import numpy as np
 import pytest
 
@@ -8,14 +6,9 @@ from render.formats.bop_writer import measure, write_scene
 from render.formats.coco import coco_annotations, encode_rle
 from render.frame import Annotation, Frame
 from render.transforms import random_rotation, rigid
+from tests.render.formats.coco_reader import decode_rle, precision_of_itself, read_coco
 
 CAMERA = Camera(np.array([[50.5, 0, 19.25], [0, 51, 14.5], [0, 0, 1]]), 40, 30)
-
-
-def decode_rle(rle):
-    """COCO's definition, restated: runs of zeros and ones in turn, down the columns."""
-    values = np.arange(len(rle["counts"])) % 2 == 1
-    return np.repeat(values, rle["counts"]).reshape(rle["size"], order="F")
 
 
 def make_frame(rng):
@@ -68,9 +61,10 @@ def test_objects_less_than_a_tenth_visible_are_to_be_ignored(rng):
 
 def test_a_scene_has_one_coco_file_with_ids_that_count_on(rng, tmp_path):
     write_scene(tmp_path, [(im_id, *make_frame(rng)) for im_id in (4, 11)], depth_scale=None)
-    coco = json.loads((tmp_path / "scene_gt_coco.json").read_text())
-    assert [image["id"] for image in coco["images"]] == [4, 11]
-    assert coco["images"][0]["file_name"] == "rgb/000004.png"
-    assert [record["id"] for record in coco["annotations"]] == [1, 2, 3, 4]
-    assert [record["image_id"] for record in coco["annotations"]] == [4, 4, 11, 11]
-    assert [category["id"] for category in coco["categories"]] == [3, 4]
+    coco = read_coco(tmp_path / "scene_gt_coco.json")
+    assert list(coco.imgs) == [4, 11] and coco.imgs[4]["file_name"] == "rgb/000004.png"
+    assert list(coco.anns) == [1, 2, 3, 4]
+    assert [record["image_id"] for record in coco.anns.values()] == [4, 4, 11, 11]
+    assert list(coco.cats) == [3, 4]
+    for kind in ("bbox", "segm"):
+        assert precision_of_itself(coco, kind) == pytest.approx(1, abs=1e-9)

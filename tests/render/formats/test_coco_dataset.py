@@ -1,13 +1,12 @@
-"""COCO's files of a whole dataset, read by the format's definition."""
-
-import json
+"""COCO's files of a whole dataset, read by its own reader."""
 
 import numpy as np
+import pytest
 
 from render.formats.coco_dataset import EDGES, CocoWriter
 from render.transforms import apply
+from tests.render.formats.coco_reader import KEYS, precision_of_itself, read_coco
 from tests.render.formats.labelled import CLASSES, labelled_image
-from tests.render.formats.test_coco import decode_rle
 from tests.small_dataset import CAMERA
 
 
@@ -17,41 +16,44 @@ def written(keypoints, images, root):
         writer.add(root, part, image)
     writer.finish(root, ("train", "val"))
     name = "keypoints" if keypoints else "instances"
-    return [
-        json.loads((root / "annotations" / f"{name}_{part}.json").read_text())
-        for part in ("train", "val")
-    ]
+    return [read_coco(root / "annotations" / f"{name}_{part}.json") for part in ("train", "val")]
 
 
 def test_masks_boxes_and_areas_come_back_and_ids_begin_anew_in_each_part(rng, tmp_path):
     images = [(p, labelled_image(rng, f"{p}{i}.png")) for p in ("train", "val") for i in range(2)]
-    for part, content in zip(("train", "val"), written(False, images, tmp_path), strict=True):
+    for part, coco in zip(("train", "val"), written(False, images, tmp_path), strict=True):
         expected = [image for p, image in images if p == part]
-        assert [i["file_name"] for i in content["images"]] == [f"{part}0.png", f"{part}1.png"]
-        assert [i["id"] for i in content["images"]] == [1, 2]
-        assert {(i["width"], i["height"], i["scene_id"], i["im_id"]) for i in content["images"]} \
+        assert [i["file_name"] for i in coco.imgs.values()] == [f"{part}0.png", f"{part}1.png"]
+        assert list(coco.imgs) == [1, 2]
+        assert {(i["width"], i["height"], i["scene_id"], i["im_id"]) for i in coco.imgs.values()} \
             == {(160, 120, 2, 7)}  # fmt: skip
-        assert [a["id"] for a in content["annotations"]] == [1, 2, 3, 4, 5, 6]
+        assert list(coco.anns) == [1, 2, 3, 4, 5, 6]
         labels = [(i, one) for i, image in enumerate(expected, 1) for one in image.labels]
-        for record, (image_id, one) in zip(content["annotations"], labels, strict=True):
+        for record, (image_id, one) in zip(coco.anns.values(), labels, strict=True):
             assert record["image_id"] == image_id and record["category_id"] == one.of.obj_id
-            mask = decode_rle(record["segmentation"])
-            np.testing.assert_array_equal(mask, one.mask)
+            np.testing.assert_array_equal(coco.annToMask(record), one.mask)
             left, top, right, bottom = one.edges
             assert record["bbox"] == [left, top, right - left, bottom - top]
-            assert record["area"] == mask.sum() and record["iscrowd"] == 0
-        assert content["categories"] == [
+            assert record["iscrowd"] == 0
+        assert list(coco.cats.values()) == [
             {"id": 1, "name": "thing 1", "supercategory": "object"},
             {"id": 2, "name": "thing 2", "supercategory": "object"},
         ]
 
 
+@pytest.mark.parametrize("kind", KEYS)
+def test_its_evaluation_gives_annotations_as_results_all_points(kind, rng, tmp_path):
+    images = [("train", labelled_image(rng, f"{i}.png")) for i in range(3)]
+    coco, _ = written(kind == "keypoints", images, tmp_path)
+    assert precision_of_itself(coco, kind) == pytest.approx(1, abs=1e-9)
+
+
 def test_keypoints_are_the_projection_and_those_outside_are_flagged(rng, tmp_path):
     image = labelled_image(rng)
-    content, empty = written(True, [("train", image)], tmp_path)
-    assert empty["annotations"] == []
+    coco, empty = written(True, [("train", image)], tmp_path)
+    assert empty.anns == {}
     flags = set()
-    for record, one in zip(content["annotations"], image.labels, strict=True):
+    for record, one in zip(coco.anns.values(), image.labels, strict=True):
         found = np.reshape(record["keypoints"], (9, 3))
         pixels = CAMERA.project(apply(one.annotation.cam_from_obj, one.of.keypoints))
         np.testing.assert_allclose(found[:, :2], pixels, atol=6e-4)
@@ -63,8 +65,8 @@ def test_keypoints_are_the_projection_and_those_outside_are_flagged(rng, tmp_pat
 
 
 def test_the_skeleton_is_the_twelve_edges_of_the_box(tmp_path):
-    content, _ = written(True, [], tmp_path)
-    category = content["categories"][0]
+    coco, _ = written(True, [], tmp_path)
+    category = coco.cats[1]
     assert category["skeleton"] == EDGES and len(EDGES) == 12
     corners = CLASSES[0].keypoints
     for i, j in EDGES:

@@ -8,11 +8,11 @@ import pytest
 from click.testing import CliRunner
 
 from pipeline import main
-from render.formats.coco import decode_rle
 from render.formats.coco_split import split_file, write_split
 from render.image_file import read_mask
 from render.json_file import read_json
 from render.mesh.mesh import write_models
+from tests.render.formats.coco_reader import precision_of_itself, read_coco
 from tests.small_dataset import cuboids
 
 MADE = ["--size", "64x48", "--workers", "1", "--set", "render.frames_per_scene=3"]
@@ -40,34 +40,37 @@ def made(tmp_path_factory):
 
 
 def test_a_split_has_one_file_whose_images_have_names_and_ids_of_their_own(made):
+    shown = {}
     for split, frames in (("train", 8), ("val", 2)):
-        coco = read_json(split_file(made / "out", split))
-        names = {image["file_name"] for image in coco["images"]}
-        assert len(names) == len({image["id"] for image in coco["images"]}) == frames
-        assert all((made / "out" / name).is_file() for name in names)
-        assert [(c["id"], c["name"]) for c in coco["categories"]] == [(1, "cup"), (2, "plate")]
+        coco = read_coco(split_file(made / "out", split))
+        names = {image["file_name"] for image in coco.imgs.values()}
+        assert len(names) == len(coco.imgs) == frames
+        assert [(i, c["name"]) for i, c in coco.cats.items()] == [(1, "cup"), (2, "plate")]
+        shown[split] = {(made / "out" / name).read_bytes() for name in names}
+        for kind in ("bbox", "segm"):
+            assert precision_of_itself(coco, kind) == pytest.approx(1, abs=1e-9)
+    assert len(shown["train"] | shown["val"]) == 10
 
 
 def test_each_annotation_is_of_its_image_and_object(made):
     out = made / "out"
-    coco = read_json(split_file(out, "train"))
-    files = {image["id"]: Path(image["file_name"]) for image in coco["images"]}
-    ids = [annotation["id"] for annotation in coco["annotations"]]
-    assert ids == list(range(1, len(ids) + 1))
+    coco = read_coco(split_file(out, "train"))
+    files = {i: Path(image["file_name"]) for i, image in coco.imgs.items()}
+    assert list(coco.anns) == list(range(1, len(coco.anns) + 1))
     count = 0
     for im_id, file in files.items():
         scene, number = out / file.parents[1], int(file.stem)
         gts = read_json(scene / "scene_gt.json")[str(number)]
-        mine = [a for a in coco["annotations"] if a["image_id"] == im_id]
+        mine = coco.imgToAnns[im_id]
         masks = [
             read_mask(scene / "mask_visib" / f"{number:06d}_{i:06d}.png") for i in range(len(gts))
         ]
         seen = [i for i, mask in enumerate(masks) if mask.any()]
         assert [a["category_id"] for a in mine] == [gts[i]["obj_id"] for i in seen]
         for i, annotation in zip(seen, mine, strict=True):
-            np.testing.assert_array_equal(decode_rle(annotation["segmentation"], ""), masks[i])
+            np.testing.assert_array_equal(coco.annToMask(annotation), masks[i])
         count += len(mine)
-    assert count == len(ids) > 8
+    assert count == len(coco.anns) > 8
 
 
 def test_the_frames_to_train_on_are_those_of_a_dataset_without_val(made, tmp_path):

@@ -13,8 +13,8 @@ from render.errors import InputError
 from render.formats.bop import read_split
 from render.formats.bop_writer import write_scene
 from render.formats.webdataset import pack_scene, read_keys, write_key_to_shard
+from tests.render.formats.coco_reader import decode_rle
 from tests.render.formats.test_bop import make_frame
-from tests.render.formats.test_coco import decode_rle
 
 
 @pytest.fixture
