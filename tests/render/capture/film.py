@@ -59,6 +59,7 @@ class Shot:
     shake: float = 3.0
     noise: float = 2.5
     light: float = 0.12  # share by which it changes over the image and over time
+    covered: float = 0.0  # share of the page, from its left, that lies under another sheet
     parts: int = PARTS
 
     @property
@@ -165,6 +166,7 @@ class _Stage:
     def __post_init__(self) -> None:
         big = draw_sheet(self.board, 2 * TEXTURE)
         self._page = cv2.resize(big, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
+        self._page[:, : round(self.shot.covered * self._page.shape[1])] = 255
         self._page_scale = self._page.shape[1] / PAPERS_MM[self.board.paper or ""][0]
         noise = np.random.default_rng(7).normal(size=(256, 256)).astype(np.float32)
         soft = cv2.GaussianBlur(np.pad(noise, 8, mode="wrap"), (0, 0), 1.5)[8:-8, 8:-8]

@@ -1,9 +1,7 @@
 """`capture` and `capture board` as a user types them."""
 
-import json
 from pathlib import Path
 
-import numpy as np
 import pytest
 import trimesh
 from click.testing import CliRunner, Result
@@ -11,12 +9,6 @@ from click.testing import CliRunner, Result
 from pipeline import main
 from render.capture.board import read_board
 from render.capture.board_sheet import make_board
-from render.capture.placed.place import resting_pose
-from render.capture.placed.symmetry import turn_pose
-from render.formats.bop import read_split
-from render.mesh.mesh import load_models
-from render.transforms import rotation_angle
-from tests.render.capture.film import Shot, make_film, write_film
 
 TUG = "assets/obj_000001.ply"
 
@@ -105,35 +97,3 @@ def test_what_can_be_refused_is_refused_before_the_film_is_read(board, tmp_path)
     both = ["--camera", board, "--most-focal-std", 0.01]
     assert "has no effect with --camera" in fail(2, *film, "--object", TUG, *both)
     assert not (tmp_path / "real").exists()
-
-
-@pytest.mark.slow
-def test_a_film_becomes_a_dataset_whose_poses_are_the_truth(tmp_path):
-    """From the printed board to the poses, through a lens, by the two commands."""
-    assert invoke("board", "--object", TUG, "--out", tmp_path / "tug.pdf").exit_code == 0
-    board = read_board(tmp_path / "tug.toml").measured(99.0)
-    rng = np.random.default_rng(3)
-    model = load_models(["assets"], obj_ids=[1])[1]
-    placed = turn_pose(resting_pose(model, 0).board_from_obj, 4.0, np.array([0.003, -0.002, 0]))
-    shot = Shot(size=(800, 450), distance=(0.42, 0.55))
-    film = make_film(board, 40, rng, shot, model.mesh, placed)
-    write_film(tmp_path / "tug.mp4", film.frames)
-    result = invoke(
-        *(tmp_path / "tug.mp4", "--board", tmp_path / "tug.toml", "--ruler-mm", 99),
-        *("--object", TUG, "--out", tmp_path / "real"),
-    )
-    assert result.exit_code == 0, result.output
-    lens = json.loads((tmp_path / "real" / "real" / "000001" / "lens.json").read_text())
-    assert abs(lens["fx"] / film.K[0, 0] - 1) < 0.003
-    record = json.loads((tmp_path / "real" / "capture.json").read_text())
-    names = record["films"][0]["frames"]
-    found = [image for image in read_split(tmp_path / "real", "real") if image.scene_id == 1]
-    assert len(found) >= 25
-    for image, name in zip(found, names, strict=True):
-        truth = film.cam_from_board[int(name.split()[1])] @ placed
-        (annotation,) = image.annotations
-        angle = rotation_angle(annotation.cam_from_obj[:3, :3], truth[:3, :3])
-        assert np.degrees(angle) < 1.0
-        shift = np.linalg.norm(annotation.cam_from_obj[:3, 3] - truth[:3, 3])
-        assert shift < 0.001 + 0.004 * np.linalg.norm(truth[:3, 3])
-    assert (tmp_path / "real" / "film_1.mp4").is_file()
