@@ -22,6 +22,7 @@ from render.capture.placed.points_file import file_axes, read_points
 from render.capture.quality import (
     check_fit,
     check_footprint,
+    check_still,
     halves_apart,
     measured,
     warn_of_size,
@@ -104,9 +105,11 @@ def capture_object(
         check_fit(fitted, views, model, config)
         warn_of_size(fitted.size_off, model, board)
         pose = fitted.board_from_obj
+        halves = halves_apart(drawer, views, fitted)
+        check_still(halves, model, config)
         visible = visible_masks(drawer, views, pose, config.hidden)
         quality = {
-            **measured(views, fitted, visible, halves_apart(drawer, views, fitted)),
+            **measured(views, fitted, visible, halves),
             "left_out": [{"name": name, "why": why} for name, why in left_out],
         }
 

@@ -58,3 +58,9 @@ class ObjectConfig:
         minimum=0,
         maximum=1,
     )
+    most_moved: float = option(
+        0.015,
+        "Share of its diameter by which the object may stand elsewhere in the second half of the"
+        " film; above it: refused",
+        minimum=0,
+    )

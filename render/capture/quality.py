@@ -9,17 +9,17 @@ import numpy as np
 from render.capture.board import Board
 from render.capture.masks import Visible
 from render.capture.object_config import ObjectConfig
-from render.capture.placed.align import Round, align
+from render.capture.placed.align import MIDDLE, Round, align
 from render.capture.placed.drawing import Drawer
 from render.capture.placed.fit import Fitted
 from render.capture.views import BoardView
 from render.errors import InputError
 from render.mesh.mesh import ObjectModel
-from render.transforms import rotation_angle
+from render.transforms import apply, rotation_angle
 
 log = logging.getLogger(__name__)
 
-AGAIN = (Round(256, None), Round(256, None))  # rounds of each half of the frames
+AGAIN = (*MIDDLE, Round(256, None))  # rounds of each half of the frames
 FEWEST_FOR_HALVES = 8
 WIDTH = 640  # of a frame that `most_contour_px` is said for
 SURE_SIZE = 0.01  # share: right films, all that were measured, show the size more exactly
@@ -93,17 +93,44 @@ def warn_of_size(size_off: float, model: ObjectModel, board: Board) -> None:
 
 
 def halves_apart(drawer: Drawer, views: Sequence[BoardView], fitted: Fitted) -> dict[str, float]:
-    """How far poses by every other frame and by the rest are apart: degrees and mm; {} of few."""
+    """How far poses by the first and the second half of a film are apart; {} of few frames.
+
+    Of all poses that the object's symmetries make one, the nearest.
+
+    Returns:
+        halves_deg: the turn. halves_mm: how far vertices move in the mean.
+    """
     if len(views) < FEWEST_FOR_HALVES:
         return {}
-    a, b = (
-        align(drawer, views[i::2], fitted.aligned.standing, AGAIN, None, None, fitted.ground)
-        for i in (0, 1)
+    half = len(views) // 2
+    first, second = (
+        align(
+            drawer, part, fitted.aligned.standing, AGAIN, None, None, fitted.ground
+        ).standing.board_from_obj
+        for part in (views[:half], views[half:])
     )
-    first, second = (x.standing.board_from_obj for x in (a, b))
-    turn = rotation_angle(first[:3, :3], second[:3, :3])
-    shift = np.linalg.norm(a.standing.center - b.standing.center)
-    return {"halves_deg": float(np.degrees(turn)), "halves_mm": 1000 * float(shift)}
+    vertices = drawer.model.mesh.vertices
+    alike = second @ drawer.model.symmetries  # (s, 4, 4)
+    there = apply(first, vertices)
+    moves = [np.linalg.norm(apply(pose, vertices) - there, axis=1).mean() for pose in alike]
+    nearest = int(np.argmin(moves))
+    turn = rotation_angle(first[:3, :3], alike[nearest, :3, :3])
+    return {"halves_deg": float(np.degrees(turn)), "halves_mm": 1000 * float(moves[nearest])}
+
+
+def check_still(halves: Mapping[str, float], model: ObjectModel, config: ObjectConfig) -> None:
+    """Refuse an object that did not stay where it was, by what `halves_apart` found.
+
+    Raises:
+        InputError: names the gate, and by how much it moved.
+    """
+    if halves and halves["halves_mm"] > 1000 * config.most_moved * model.diameter:
+        raise InputError(
+            f"{model.source}: in the second half of the film it stands {halves['halves_mm']:.1f} mm"
+            f" and {halves['halves_deg']:.1f} degrees from where it stood in the first"
+            f" (capture.most_moved is {config.most_moved:g} of its diameter); it must not move"
+            " on the board: film it again"
+        )
 
 
 def measured(
@@ -171,8 +198,8 @@ def table(films: Sequence[Mapping[str, Any]]) -> str:
     """A line a film, of the records of quality.json, under a line of headings; one over all films.
 
     board px: rms of the board's corners, median frame and worst. held out: of corners that the pose
-    was found without. contour px: rms of the object's. halves: between the poses by two halves of
-    the frames.
+    was found without. contour px: rms of the object's. halves: between the poses by the first
+    and by the second half of the film.
     """
     rows = [["film", *(name for name, _, _ in COLUMNS)]]
     for number, film in enumerate(films, 1):

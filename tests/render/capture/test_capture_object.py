@@ -116,6 +116,23 @@ def test_another_object_than_the_one_on_the_board_is_refused_and_nothing_stays(t
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
+def test_an_object_that_was_moved_while_it_was_filmed_is_refused(tmp_path):
+    """By 8 mm, after half of the film, by one that goes on with the camera as it was."""
+    views, lens, truth = film(1, 12, 0)
+    aside = truth.copy()
+    aside[:2, 3] += 0.008 / np.sqrt(2)
+    model = load_models(["assets"], obj_ids=[1])[1]
+    poses = np.array([view.cam_from_board for view in views[6:]])
+    shot = Shot(size=(480, 360), distortion=(0, 0, 0, 0, 0), parts=2, shake=1.5)
+    again = make_film(BOARD, 6, np.random.default_rng(0), shot, model.mesh, aside, poses)
+    later = [replace(v, rgb=rgb) for v, rgb in zip(views[6:], again.frames, strict=True)]
+    with pytest.raises(InputError, match=r"second half of the film it stands [6-9]\.\d mm and"):
+        mesh = ASSETS / "obj_000001.ply"
+        capture_object([*views[:6], *later], lens, BOARD, mesh, tmp_path / "out")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_mesh_in_another_unit_is_refused_with_its_size(tmp_path):
     mesh = load_models(["assets"], obj_ids=[1])[1].mesh
     write_ply(tmp_path / "boat.ply", mesh)  # in mm
