@@ -1,6 +1,7 @@
 """`capture` as a user types it, of films whose truth is known; what is wrong in them is refused."""
 
 import json
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -150,6 +151,19 @@ def test_a_ruler_that_is_wrong_is_refused(tug, tmp_path):
     said = fail(1, *tug.arguments(tmp_path / "real", 1.05 * RULER_MM), *few)
     assert "larger than its mesh" in said and "--ruler-mm" in said
     assert not (tmp_path / "real").exists()
+
+
+def test_a_film_of_the_object_lying_otherwise_agrees_in_size(tug, dataset, tmp_path, caplog):
+    out = shutil.copytree(dataset[0], tmp_path / "real")
+    other = take(tmp_path, tug.mesh, Shot(size=(800, 450), distance=(0.42, 0.55)), 12, 8, rest=1)
+    result = invoke(*other.arguments(out), "--rest", 1, *other.known_lens)
+    assert result.exit_code == 0, result.output
+    quality = json.loads((out / "quality.json").read_text())
+    sizes = [film["summary"]["size_off"] for film in quality["films"]]
+    assert quality["size_off_apart"] == abs(sizes[0] - sizes[1]) < 0.005
+    assert "apart at most over 2 films" in result.output and "than its mesh" not in caplog.text
+    degrees, _, over_mm, pixels = errors(out, 3, other.film).max(axis=0)
+    assert degrees < 0.5 and over_mm < 0 and pixels < 1
 
 
 def test_a_board_that_is_half_covered_is_read(tmp_path):
