@@ -15,7 +15,7 @@ from render.transforms import apply
 
 CLOSE_PX = 0.01  # shares are written with six digits
 RIM_PX = 0.51  # polygons go through the centres of pixels
-LEAST_IOU = 0.95  # of a mask and its polygon, which has lines from part to part
+LEAST_IOU = 0.9  # of a mask and its polygon, which has lines from part to part
 
 
 class Disagrees(Exception):
