@@ -54,8 +54,7 @@ class ObjectSource:
 
     def check(self) -> None:
         """Raise InputError if scenes cannot be drawn; make levels of detail, once for all."""
-        if self.render.renderer != "moderngl":
-            raise InputError("run.live draws with render.renderer=moderngl only")
+        check_renderer(self.render)
         inputs = self._inputs(0)
         inputs.randomizer.prepare()
         inputs.check_textures()
@@ -69,6 +68,12 @@ class ObjectSource:
         }
         config = RenderConfig(obj_ids=(self.obj_id,), **drawn)
         return SceneInputs(config, self.scene, self.sensor, seed)
+
+
+def check_renderer(render: RenderConfig) -> None:
+    """Raise InputError if scenes cannot be drawn live by the renderer that is asked for."""
+    if render.renderer != "moderngl":
+        raise InputError("run.live draws with render.renderer=moderngl only")
 
 
 class ObjectSampler:

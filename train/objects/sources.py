@@ -23,7 +23,7 @@ from train.learn.stream import Live
 from train.objects.backgrounds import before_real_frames
 from train.objects.data import DataConfig
 from train.objects.detections import ANNOTATED, read_boxes
-from train.objects.live import ObjectSource
+from train.objects.live import ObjectSource, check_renderer
 from train.objects.split import choose_images
 from train.objects.twins.pair import pair
 from train.options import COMPOSITION, RunConfig
@@ -63,13 +63,16 @@ def simulate(
     return folder, render.split
 
 
-def check_run(run: RunConfig, scene: SceneConfig) -> None:
+def check_run(run: RunConfig, scene: SceneConfig, render: RenderConfig) -> None:
     """Refuse what cannot be had, whether a user or a preset asks for it.
 
     Raises:
-        InputError: real frames are needed in a run that has none, or would stand behind walls.
+        InputError: real frames are needed in a run that has none, or would stand behind walls; or
+            images cannot be drawn live.
     """
     _check_background(run, scene)
+    if run.live:
+        check_renderer(render)
     if not run.held_out:
         return
     names = ("simulated", "real_background", "real_views", "refine")

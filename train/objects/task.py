@@ -76,7 +76,7 @@ class ObjectTask:
     def with_sources(self) -> "ObjectTask":
         data: DataConfig = self.config["data"]
         run, render = self.config["run"], self.config["render"]
-        check_run(run, self.config["scene"])
+        check_run(run, self.config["scene"], render)
         if run.rendered:
             with first_alone():
                 folder, split = simulate(run, render, self.out, self.seed, self.workers)

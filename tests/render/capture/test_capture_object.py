@@ -82,7 +82,7 @@ def test_a_film_becomes_a_dataset_with_poses_and_a_second_one_more_of_it(tmp_pat
     assert (first.read_rgb()[~mask] != taken[0][0][first.im_id].rgb[~mask]).mean() > 0.9
     with_boards = [i for i in read_split(out, "real") if i.scene_id == 2 and _shows_a_board(i)]
     assert 0 < len(with_boards) < 16
-    assert len(table(films).splitlines()) == 3
+    assert len(table(films).splitlines()) == 4
     assert write_overlay(out, "real", 3, tmp_path / "overlay.mp4") == 12
     with pytest.raises(InputError, match=r"holds frames of another object, 'obj_000001\.ply'"):
         check_object(ASSETS / "obj_000002.ply", BOARD, ObjectConfig(), out)
