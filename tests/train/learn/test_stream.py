@@ -240,7 +240,8 @@ def test_training_does_not_go_on_with_other_ranges(dataset):
 def test_run_goes_the_whole_way_without_a_synthetic_dataset(tmp_path):
     flags = ["--set", "run.simulated_frames=10", "--set", "pair.variants=1"]
     flags += ["--set", "train.pretrain_steps=4", "--set", "train.steps=4", "--workers", 1]
-    flags += ["--set", "run.methods=synthetic,finetune,mixed,mapping"]
+    flags += ["--set", "run.methods=synthetic,finetune,mixed,mapping", "--set", "detector.steps=4"]
+    flags += ["--set", "run.refine=0"]
     result = invoke("run", *FLAGS, *flags, "--out", tmp_path)
     assert result.exit_code == 0, result.output
     folder = tmp_path / "obj_000001"
