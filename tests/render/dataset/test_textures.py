@@ -39,6 +39,7 @@ def spoil(picture: Path) -> None:
     picture.write_bytes(content[:200] + bytes(len(content) - 200))  # of the same size
 
 
+@pytest.mark.slow
 def test_any_workers_and_a_restart_make_the_same_bytes(pictures, tmp_path):
     one, two = tmp_path / "one", tmp_path / "two"
     generate(RENDER, scene(pictures), one, seed=1, workers=1)

@@ -40,7 +40,7 @@ def bare(spec: SceneSpec) -> SceneSpec:
     )
 
 
-@pytest.mark.parametrize("layout", ["tabletop", "pile"])
+@pytest.mark.parametrize("layout", ["tabletop", pytest.param("pile", marks=pytest.mark.slow)])
 def test_textures_change_nothing_else_of_a_scene(models, pictures, layout):
     plain = SceneConfig(layout=layout, surroundings="room", cameras=2)
     painted = replace(plain, textures=str(pictures), object_textures=0.5)
