@@ -19,7 +19,6 @@ from PIL import Image
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from render.camera import Camera
 from render.capture.board import Board, read_board
 from render.capture.board_sheet import draw_sheet
 from render.capture.placed.outline import outline
@@ -91,29 +90,26 @@ def contours(board: Board, model: ObjectModel, resting: np.ndarray) -> list[list
     rng = np.random.default_rng(1)
     film = make_film(board, 1, rng, STRAIGHT, model.mesh, resting, pose)
     moved = rigid(rodrigues(np.radians([0, 0, 8])), [0.008, 0.004, 0])
-    larger = np.diag([1.06, 1.06, 1.06, 1])
     return [
         [
             _with_contour(film, model, resting, "as it should be"),
             _with_contour(film, model, moved @ resting, "it was moved while you filmed"),
         ],
         [
-            _with_contour(film, model, larger @ resting, "the ruler, or the mesh, is 6 % wrong"),
+            _with_contour(film, model, resting, "the ruler, or the mesh, is 6 % wrong", 1.06),
             _with_contour(film, model, resting_pose(model, 1).board_from_obj, "another --rest"),
         ],
     ]
 
 
 def _with_contour(
-    film: Film, model: ObjectModel, board_from_obj: np.ndarray, text: str
+    film: Film, model: ObjectModel, board_from_obj: np.ndarray, text: str, scale: float = 1.0
 ) -> np.ndarray:
-    """The film's first frame with the contour of the mesh where it would be."""
-    scale = np.cbrt(np.linalg.det(board_from_obj[:3, :3]))
+    """The film's first frame with the contour of the mesh, so much larger, where it would be."""
     mesh = replace(model.mesh, vertices=(model.mesh.vertices * scale).astype(np.float32))
-    unscaled = board_from_obj @ np.diag([1 / scale, 1 / scale, 1 / scale, 1])
-    placed = (Placed(1, rows(film.cam_from_board[0] @ unscaled)),)
+    placed = (Placed(1, rows(film.cam_from_board[0] @ board_from_obj)),)
     with Rasterizer({1: mesh}) as rasterizer:
-        (frame,) = rasterizer.render([SceneSpec(rows(Camera(film.K, *SIZE).K), SIZE, placed)])
+        (frame,) = rasterizer.render([SceneSpec(rows(film.K), SIZE, placed)])
     return label(draw_contour(film.frames[0], frame.instance > 0, CONTOUR, 2), text)
 
 

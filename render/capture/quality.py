@@ -208,6 +208,7 @@ def table(films: Sequence[Mapping[str, Any]]) -> str:
         rows.append([str(number), *cells])
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     lines = ["  ".join(c.rjust(w) for c, w in zip(row, widths, strict=True)) for row in rows]
-    for apart in over_films(films).values():
-        lines.append(f"sizes of one object: {apart:.1%} apart at most over {len(films)} films")
+    if apart := over_films(films):
+        most = apart["size_off_apart"]
+        lines.append(f"sizes of one object: {most:.1%} apart at most over {len(films)} films")
     return "\n".join(lines)
