@@ -34,6 +34,7 @@ CUT = {  # of a mesh that is cut out by alpha
     "uv": Wanted(("vertices", 2), "f"),
     "texture": Wanted(("height", "width", 4), "u"),
 }
+LATER = {"contour_error": Wanted((6, 6), "f")}  # not in older files
 TYPES = {"opacity": np.float32, "uv": np.float32, "texture": np.uint8}
 
 
@@ -57,6 +58,7 @@ def leave_refiner(refiner: Refiner | None, folder: Path) -> None:
             around=refiner.colors.around,
             rounds=np.int64(refiner.rounds),
             rim_px=np.float64(refiner.rim_px),
+            contour_error=refiner.contour_error,
             **_cut_of(model.mesh),
         )
 
@@ -84,7 +86,7 @@ def read_refiner(folder: Path, obj_id: int) -> Iterator[Refiner | None]:
     if not path.is_file():
         yield None
         return
-    found = read_npz(path, ARRAYS, CUT)
+    found = read_npz(path, ARRAYS, {**CUT, **LATER})
     _check(found, path, obj_id)
     vertices = found["vertices"].astype(np.float32)
     cut: dict[str, Any] = {n: found[n].astype(kind) for n, kind in TYPES.items() if n in found}
@@ -99,7 +101,14 @@ def read_refiner(folder: Path, obj_id: int) -> Iterator[Refiner | None]:
     model = ObjectModel(obj_id, mesh, diameter, box, np.eye(4)[None], {}, str(path))
     colors = Colors(found["inside"].astype(np.float64), found["around"].astype(np.float64))
     with closing(make_renderer({obj_id: model}, RenderConfig(coordinates=True))) as renderer:
-        yield Refiner(model, renderer, colors, int(found["rounds"]), float(found["rim_px"]))
+        yield Refiner(
+            model,
+            renderer,
+            colors,
+            int(found["rounds"]),
+            float(found["rim_px"]),
+            found.get("contour_error"),
+        )
 
 
 def _check(found: dict[str, np.ndarray], path: Path, obj_id: int) -> None:
@@ -112,5 +121,8 @@ def _check(found: dict[str, np.ndarray], path: Path, obj_id: int) -> None:
         )
     if shares.min() < 0 or shares.max() > 1:
         raise InputError(f"{path}: inside and around must be shares, from 0 to 1")
+    error = found.get("contour_error", np.zeros((6, 6)))
+    if not np.allclose(error, error.T) or np.linalg.eigvalsh(error).min() < -1e-9:
+        raise InputError(f"{path}: contour_error must be a mean of outer products")
     if not 1 <= found["rounds"] <= MOST_ROUNDS or found["diameter"] <= 0:
         raise InputError(f"{path}: rounds must be 1 to {MOST_ROUNDS}, and the diameter positive")

@@ -35,7 +35,7 @@ REACHES = (14, 8, 5, 3)  # pixels of the crop that lines look each way, a round;
 STEPS = 2  # of least squares a rendering
 # One standard deviation of what an estimate may be off by: turn, radians, about three axes; to the
 # right and down, of the diameter; away, of the distance. What the contour does not say stays.
-UNSURE = np.array([*[np.radians(9)] * 3, 0.1, 0.1, 0.1])
+UNSURE = np.array([*[np.radians(9)] * 3, 0.06, 0.06, 0.1])
 ALIKE = 6  # neighbouring lines err alike: so many say as much as one that errs alone
 # Pixels: a line that is so far off counts half (Cauchy's weight), for it may have found something
 # else's edge.
@@ -48,6 +48,8 @@ class Refiner:
 
     rim_px: how far outward of a drawn contour photographs show it, pixels of the crop: a lens
     spreads light, and a mesh is a little smaller or larger than what it was scanned from.
+    contour_error: (6, 6) how far contours lead away from annotated poses, the mean of the motions'
+    outer products; so far a contour is not trusted. Zero: wherever it leads.
     """
 
     def __init__(
@@ -57,10 +59,12 @@ class Refiner:
         colors: Colors,
         rounds: int,
         rim_px: float = 0.0,
+        contour_error: np.ndarray | None = None,
     ) -> None:
         """The renderer draws the model, with coordinates."""
         self.model, self.renderer, self.colors = model, renderer, colors
         self.rounds, self.rim_px = rounds, rim_px
+        self.contour_error = np.zeros((6, 6)) if contour_error is None else contour_error
         self._middle = model.box.mean(axis=0)  # (3,)
 
     def refine(self, seen: Pictured, cam_from_obj: np.ndarray) -> np.ndarray:
@@ -81,27 +85,29 @@ class Refiner:
         return replace(prediction, cam_from_obj=self.refine(seen, pose))
 
     def calibrated(self, instances: Sequence[Instance]) -> "Refiner":
-        """The refiner whose `rim_px` leaves instances with known poses at their distance.
+        """The refiner that has learnt from instances with known poses what contours are worth.
 
-        A rim that is wrong by a pixel moves all of them nearer, or all away; how far they move is
-        measured with two rims, and is linear enough between them.
+        With its `rim_px` they stay at their distance in the median: a rim that is wrong by a pixel
+        moves all of them nearer, or all away; how far is measured with two rims, and is linear
+        enough between them. How far they are moved nevertheless is its `contour_error`.
         """
         clear = [i for i in instances if (i.annotation.visib_fract or 0) >= CLEAR]
         if not clear:
             return self
-        low, high = (self._with_rim(px)._median_move(clear) for px in (0.0, 1.0))
-        if high == low:
-            return self
-        return self._with_rim(float(np.clip(low / (low - high), -1, 2)))
+        low, high = (float(np.median(self._moves(clear, px)[:, 5])) for px in (0.0, 1.0))
+        rim_px = self.rim_px if high == low else float(np.clip(low / (low - high), -1, 2))
+        moves = self._moves(clear, rim_px)
+        return self._with(rim_px, moves.T @ moves / len(moves))
 
-    def _with_rim(self, rim_px: float) -> "Refiner":
-        return Refiner(self.model, self.renderer, self.colors, self.rounds, rim_px)
+    def _with(self, rim_px: float, contour_error: np.ndarray | None = None) -> "Refiner":
+        return Refiner(self.model, self.renderer, self.colors, self.rounds, rim_px, contour_error)
 
-    def _median_move(self, instances: Sequence[Instance]) -> float:
-        """How far true poses are moved away, as the median share of their distance."""
+    def _moves(self, instances: Sequence[Instance], rim_px: float) -> np.ndarray:
+        """(n, 6) motions by which contours with such a rim lead away from true poses."""
+        refiner = self._with(rim_px)
         poses = [i.annotation.cam_from_obj for i in instances]
-        found = [self.refine(i, pose) for i, pose in zip(instances, poses, strict=True)]
-        return float(np.median([f[2, 3] / p[2, 3] for f, p in zip(found, poses, strict=True)])) - 1
+        found = [refiner.refine(i, pose) for i, pose in zip(instances, poses, strict=True)]
+        return np.array([self._motion(p, f) for p, f in zip(poses, found, strict=True)])
 
     def _round(
         self, seen: Pictured, found: np.ndarray, estimate: np.ndarray, reach: int
@@ -127,8 +133,13 @@ class Refiner:
             moves = self._jacobian(camera, found, points)  # (n, 2, 6)
             across = np.einsum("nij,ni->nj", moves, contour.outward)  # (n, 6) pixels outward
             weighted = weight[:, None] * across
-            towards = weighted.T @ beyond - self._motion(estimate, found) / UNSURE**2
-            motion = np.linalg.solve(weighted.T @ across + np.diag(1 / UNSURE**2), towards)
+            information, towards = weighted.T @ across, weighted.T @ beyond
+            # (information^-1 + contour_error)^-1, also of what the contour says nothing of.
+            trust = np.linalg.inv(np.eye(6) + information @ self.contour_error)
+            motion = np.linalg.solve(
+                trust @ information + np.diag(1 / UNSURE**2),
+                trust @ towards - self._motion(estimate, found) / UNSURE**2,
+            )
             found = self.moved(found, motion)
             if not self._is_ahead(found):
                 return None

@@ -36,13 +36,24 @@ def run(tmp_path, refiner):
     return folder / "mixed"
 
 
-def test_a_refiner_that_was_kept_refines_as_it_did(run, refiner, instances):
+def test_a_refiner_that_was_kept_refines_as_it_did(tmp_path, refiner, instances):
     rng = np.random.default_rng(1)
-    with read_refiner(run.parent, 1) as kept:
+    learnt = refiner.calibrated(instances)
+    leave_refiner(learnt, tmp_path)
+    with read_refiner(tmp_path, 1) as kept:
         for instance in instances[:3]:
             start = off(instance.annotation.cam_from_obj, rng)
-            found = refiner.refine(instance, start)
+            found = learnt.refine(instance, start)
             np.testing.assert_array_equal(kept.refine(instance, start), found)
+
+
+def test_an_older_file_says_nothing_of_how_far_contours_lead_astray(run, refiner):
+    file = run.parent / REFINER
+    arrays = dict(np.load(file))
+    del arrays["contour_error"]
+    np.savez(file, **arrays)
+    with read_refiner(run.parent, 1) as kept:
+        np.testing.assert_array_equal(kept.contour_error, refiner.contour_error)
 
 
 def test_predict_refines_as_the_run_does_and_says_so(
@@ -85,6 +96,9 @@ def test_a_refiner_of_another_object_or_of_no_mesh_is_refused(run):
     arrays = dict(np.load(file))
     np.savez(file, **{**arrays, "faces": arrays["faces"] + 1000})
     with pytest.raises(InputError, match="faces must name vertices"), read_refiner(run.parent, 1):
+        pass
+    np.savez(file, **{**arrays, "contour_error": -np.eye(6)})
+    with pytest.raises(InputError, match="contour_error must be"), read_refiner(run.parent, 1):
         pass
     file.write_bytes(file.read_bytes()[:1000])
     with pytest.raises(InputError, match=r"not an \.npz"), read_refiner(run.parent, 1):

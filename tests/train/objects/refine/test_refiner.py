@@ -133,6 +133,26 @@ def test_a_rim_that_photographs_show_further_out_is_measured(root, renderer, ref
     assert refiner.calibrated(wider).rim_px >= 1
 
 
+def test_a_contour_is_trusted_as_far_as_annotations_agree_with_it(refiner, instances):
+    """Whoever annotated all frames 4 mm to the left of the contour wants poses of that kind."""
+    left = np.eye(4)
+    left[0, 3] = -0.004
+    aside = [
+        replace(i, annotation=replace(i.annotation, cam_from_obj=left @ i.annotation.cam_from_obj))
+        for i in instances
+    ]
+    agreed, differed = refiner.calibrated(instances), refiner.calibrated(aside)
+    sideways = [np.sqrt(learnt.contour_error[3, 3]) for learnt in (agreed, differed)]
+    np.testing.assert_allclose(sideways[1], 0.004 / MODEL.diameter, rtol=0.3)
+    assert sideways[0] < 0.25 * sideways[1]
+
+    def moved_px(learnt) -> float:
+        starts = [(i, i.annotation.cam_from_obj) for i in aside]
+        return float(np.mean([distance_px(pose, learnt.refine(i, pose)) for i, pose in starts]))
+
+    assert moved_px(differed) < 0.8 * moved_px(agreed)
+
+
 def test_a_dataset_whose_training_frames_do_not_show_the_object_is_refused(root, tmp_path):
     other = cuboid(2, (-0.02, -0.02, 0), (0.02, 0.02, 0.02))
     frame = Frame(CAMERA, (), rgb=np.zeros((120, 160, 3), np.uint8))
