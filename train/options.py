@@ -179,8 +179,10 @@ class TrainConfig:
         maximum=MOST_SURFACE_POINTS,
         later=True,
     )
-    precision: Literal["float32", "bfloat16"] = option(
-        "float32", "What the network computes in; bfloat16 is faster where the processor has it"
+    precision: Literal["float32", "bfloat16", "auto"] = option(
+        "float32",
+        "What the network computes in; bfloat16 is faster where the processor, or GPU, has it, and"
+        " far slower where not; auto: bfloat16 where it has, else float32",
     )
     init: str = option(
         "",

@@ -1,5 +1,7 @@
 """Which torch devices there are."""
 
+from functools import cache
+
 import torch
 
 from render.draw.egl_devices import draw_on_cuda
@@ -34,6 +36,22 @@ def _drawn_on(device: torch.device) -> torch.device:
     if device.type == "cuda":
         draw_on_cuda(device.index or 0)
     return device
+
+
+def autocast(precision: str, device: torch.device) -> torch.autocast:
+    """What a network computes in by `train.precision`, as a context."""
+    fast = precision == "bfloat16" or (precision == "auto" and computes_in_bfloat16(device))
+    return torch.autocast(device.type, torch.bfloat16, fast)
+
+
+@cache
+def computes_in_bfloat16(device: torch.device) -> bool:
+    """Whether a device does so, and is not slower for it: a GPU since Ampere, and processors with
+    AMX or AVX-512's own instructions for it."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    has = torch.cpu.get_capabilities()
+    return bool(has.get("amx_bf16") or has.get("avx512_bf16"))
 
 
 def out_of_memory(error: RuntimeError) -> InputError | None:

@@ -20,6 +20,7 @@ from train.learn.ahead import made_ahead
 from train.learn.batches import Batch, Batches
 from train.learn.checkpoint import Checkpoint
 from train.learn.checkpoint_record import check_optimizer
+from train.learn.device import autocast
 from train.learn.distributed import average, average_gradients, rank, wait
 from train.learn.log import Log, open_log
 from train.learn.losses import mapping_loss, pose_loss
@@ -46,8 +47,8 @@ def losses(
     L_pose(h(f(x_S)), y_S) + gamma L_pose(h(g(f(x_R))), y_R) + beta || g(f(x_R)) - f(x_S') ||^2,
     the last one for `mapping` only; g is the identity where the network has none. With a
     discriminator `adversary_loss` of g(f(x_U)) and f(x_S) is one more, of strength
-    config.adversary ramp(done) for the network. With config.precision bfloat16 the network
-    computes in that, the losses in float32.
+    config.adversary ramp(done) for the network. The network computes in config.precision, the
+    losses in float32.
 
     Args:
         done: share of the training.
@@ -57,7 +58,7 @@ def losses(
         parts.append(batch.unlabelled)
     sizes, images = [len(part) for part in parts], torch.cat(parts)
     targets = batch.synthetic_targets
-    with torch.autocast(images.device.type, torch.bfloat16, config.precision == "bfloat16"):
+    with autocast(config.precision, images.device):
         real, twins, synthetic, *more = net.extract(images).split(sizes)  # (n, d) each
         mapped, unlabelled, drawn = net.map(real), [net.map(u) for u in more], synthetic
         if method == "mixed_layers":

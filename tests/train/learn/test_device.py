@@ -3,7 +3,13 @@ import torch
 
 from render.errors import InputError
 from train.learn import device as device_module
-from train.learn.device import check_torch, choose_device, out_of_memory
+from train.learn.device import (
+    autocast,
+    check_torch,
+    choose_device,
+    computes_in_bfloat16,
+    out_of_memory,
+)
 
 
 def test_auto_takes_the_gpu_where_there_is_one():
@@ -68,3 +74,14 @@ def test_where_memory_runs_out_the_user_is_told_what_takes_less():
     assert line.startswith("memory ran out (") and "lower train.batch" in line
     assert "\n" not in str(out_of_memory(torch.OutOfMemoryError("CUDA out of memory.\nTried")))
     assert out_of_memory(RuntimeError("shapes do not fit")) is None
+
+
+@pytest.mark.parametrize("has", ["amx_bf16", "avx512_bf16", None])
+def test_auto_computes_in_bfloat16_where_the_processor_does(has, monkeypatch):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx2": True, has: True})
+    computes_in_bfloat16.cache_clear()
+    cpu = torch.device("cpu")
+    for precision, fast in (("auto", has is not None), ("bfloat16", True), ("float32", False)):
+        with autocast(precision, cpu):
+            assert torch.is_autocast_enabled("cpu") is fast
+    computes_in_bfloat16.cache_clear()

@@ -13,7 +13,7 @@ from render.errors import InputError
 from tests.train.learn.test_trainer import CONFIG, assert_same_weights, run, training, weights
 from train.learn import lite
 from train.learn.checkpoint import Checkpoint
-from train.learn.lite import BLOCKS, LiteTrunk, imagenet_weights
+from train.learn.lite import BLOCKS, LiteTrunk, SameConv2d, imagenet_weights
 from train.learn.networks import build
 from train.objects.crops import normalize
 
@@ -191,3 +191,27 @@ def test_without_the_package_training_says_how_to_install_it_and_finished_networ
         run(training("synthetic", 1, LITE), tmp_path / "run")
     assert not (tmp_path / "run").exists()
     assert Checkpoint.load_finished(pretrained).step == 4
+
+
+@pytest.mark.parametrize("statistics", ["held", "of the batch"])
+@pytest.mark.parametrize(("kernel", "stride"), [(3, 1), (5, 1), (3, 2), (5, 2)])
+def test_a_depthwise_convolution_in_bfloat16_has_the_gradients_of_float32(
+    kernel, stride, statistics
+):
+    torch.manual_seed(0)
+    conv, norm = SameConv2d(24, 24, kernel, stride, groups=24), torch.nn.BatchNorm2d(24)
+    norm.train(statistics == "of the batch")
+    images = torch.randn(4, 24, 12, 12).bfloat16().float()
+    goal, found = None, []
+    for fast in (False, True):
+        conv.zero_grad()
+        norm.zero_grad()
+        x = images.clone().requires_grad_()
+        with torch.autocast("cpu", torch.bfloat16, fast):
+            y = conv.normed(x.bfloat16() if fast else x, norm)
+        goal = torch.randn(y.shape).bfloat16().float() if goal is None else goal
+        (y.float() * goal).sum().backward()
+        found.append([x.grad, conv.weight.grad, norm.weight.grad, norm.bias.grad])
+    for exact, rounded in zip(*found, strict=True):
+        assert rounded.dtype == torch.float32
+        assert (rounded - exact).norm() < 0.01 * exact.norm()
