@@ -162,7 +162,7 @@ class ObjectTask:
         elif synthetic_share and synthetic is not None:
             require_same_models(synthetic, model)
             inputs = replace(inputs, synthetic=load_synthetic(synthetic, model, data.min_visib))
-        frames = training_marks(data, root, seed) if real_share or self._around else ()
+        frames = training_marks(data, self.root, seed) if real_share or self._around else ()
         crop, target = self.config["crop"], object_target(model, inputs)
         return Material(inputs, target, crop, frames, self._around)
 

@@ -47,7 +47,8 @@ class DetectorNet(nn.Module):
         coarse = F.interpolate(self.coarse(sixteenth), scale_factor=2.0)
         x = F.relu(coarse + self.fine(eighth))  # (B, WIDTH, n, m)
         x = F.relu(self.around(F.relu(self.near(x))))
-        said = self.say(x).float()  # (B, 5, n, m)
+        with torch.autocast(x.device.type, enabled=False):
+            said = self.say(x.float())  # (B, 5, n, m)
         return said[:, 0], STRIDE * said[:, 1:].clamp(max=LONGEST).exp()
 
 

@@ -17,7 +17,7 @@ from render.errors import InputError
 from render.progress import progress
 from train.learn.ahead import made_ahead
 from train.learn.checkpoint_record import check_optimizer
-from train.learn.device import out_of_memory
+from train.learn.device import autocast, out_of_memory
 from train.learn.start import freeze_statistics, with_share
 from train.learn.targets import ObjectInfo
 from train.objects.augment import augment
@@ -87,7 +87,9 @@ def _train(training: DetectorTraining, pictures: Pictures, out: Path, device: to
         for group in optimizer.param_groups:
             group["lr"] = LR * share * group["share"]
         images, heat, sides, counted = (part.to(device) for part in batch)
-        terms = detector_loss(net(images), heat, sides, counted)
+        with autocast("auto", device):
+            said = net(images)
+        terms = detector_loss(said, heat, sides, counted)
         loss = torch.stack(list(terms.values())).sum()
         if not torch.isfinite(loss):
             raise InputError(f"{out}: the detector's loss is {loss.item()} at step {step + 1}")
