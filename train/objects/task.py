@@ -162,7 +162,9 @@ class ObjectTask:
         elif synthetic_share and synthetic is not None:
             require_same_models(synthetic, model)
             inputs = replace(inputs, synthetic=load_synthetic(synthetic, model, data.min_visib))
-        frames = training_marks(data, self.root, seed) if real_share or self._around else ()
+        frames: tuple[str, ...] | None = () if not self._around else None  # which, nobody says
+        if real_share:
+            frames = training_marks(data, root, seed)
         crop, target = self.config["crop"], object_target(model, inputs)
         return Material(inputs, target, crop, frames, self._around)
 

@@ -6,7 +6,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
+from render.dataset.generate import RenderConfig
 from render.errors import InputError
 from render.formats.bop import read_split
 from render.json_file import read_json
@@ -14,10 +16,12 @@ from tests.small_dataset import CAMERA, cuboids, random_frames, write_dataset
 from train.learn.checkpoint import Checkpoint
 from train.learn.networks import build
 from train.learn.targets import ObjectInfo
+from train.learn.task import Folders
 from train.learn.trainer import Training
 from train.objects.data import DataConfig
 from train.objects.evaluate import evaluate_run, measured_model
 from train.objects.seen import marks_of, training_marks
+from train.objects.task import ObjectTask
 from train.options import CropConfig, ExemplarConfig, RunConfig, TrainConfig
 
 MODELS, CROP = cuboids(), CropConfig(size=32)
@@ -137,3 +141,16 @@ def test_what_the_start_has_seen_is_seen(tmp_path):
     going_on = Training("mixed", 1, target, TrainConfig(), CROP, 0, run, FRAMES)
     assert going_on.seen() == ("a", "b", "c")
     assert json.loads(json.dumps(Checkpoint.load(run).seen)) == ["c"]
+
+
+@pytest.mark.parametrize(("shown", "frames"), [(True, None), (False, ())])
+def test_of_synthetic_images_alone_nobody_knows_which_frames_they_show(
+    root, tmp_path, shown, frames
+):
+    """A preset's split file lists frames of its real dataset, not of the rendered one."""
+    config = {"run": RunConfig(real_views=shown, real_background=shown), "crop": CROP}
+    config |= {"data": DataConfig(dataset="nowhere", split_file="split.json", objects=(2,))}
+    config |= {"train": TrainConfig(), "render": RenderConfig()}
+    task = ObjectTask(config, tmp_path, seed=0)
+    material = task.material("synthetic", Folders(synthetic=root), torch.device("cpu"))
+    assert material.frames == frames and material.inputs.synthetic
