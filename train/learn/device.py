@@ -74,6 +74,8 @@ def check_torch() -> list[Check]:
             detail += f", {torch.get_num_threads()} threads"
         else:
             detail += f", {torch.cuda.get_device_name(name)}"
+        if computes_in_bfloat16(torch.device(name)):
+            detail += ", bfloat16"
         try:
             image = torch.ones(1, 3, 8, 8, device=name)
             weight = torch.ones(1, 3, 3, 3, device=name)
