@@ -33,8 +33,8 @@ from train.objects.split import choose_images
 from train.objects.summary import Group, summarize
 
 # Standard deviations of a start in the middle, as networks are off in frames that they have not
-# learnt from: turn about each axis; to the right and down, of the
-# diameter; away, of the distance. Each start has 0.5 to 2 times as much.
+# learnt from: turn about each axis; to the right and down, of the diameter; away, of the distance.
+# Each start has 0.5 to 2 times as much.
 DEGREES, SIDEWAYS, AWAY = 3.5, 0.015, 0.03
 LEAST, MOST = 0.5, 2.0
 PRESET = "lmo-lite"

@@ -162,9 +162,9 @@ class ObjectTask:
         elif synthetic_share and synthetic is not None:
             require_same_models(synthetic, model)
             inputs = replace(inputs, synthetic=load_synthetic(synthetic, model, data.min_visib))
-        frames: tuple[str, ...] | None = () if not self._around else None  # which, nobody says
-        if real_share:
-            frames = training_marks(data, root, seed)
+        # Which real frames the synthetic images alone show, if any, nobody says.
+        unsaid = None if self._around else ()
+        frames = training_marks(data, root, seed) if real_share else unsaid
         crop, target = self.config["crop"], object_target(model, inputs)
         return Material(inputs, target, crop, frames, self._around)
 

@@ -100,6 +100,7 @@ class Refiner:
         return self._with(rim_px, moves.T @ moves / len(moves))
 
     def _with(self, rim_px: float, contour_error: np.ndarray | None = None) -> "Refiner":
+        """The refiner with another rim, and no contour error but the one given."""
         return Refiner(self.model, self.renderer, self.colors, self.rounds, rim_px, contour_error)
 
     def _moves(self, instances: Sequence[Instance], rim_px: float) -> np.ndarray:
